@@ -1,0 +1,188 @@
+"""Chip: cores of one kind around shared memory, with link, power, die and price, each figure with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from archsim.errors import ArchsimError, UnsupportedError, nearest
+from archsim.hardware.gpu import GpuCore
+from archsim.hardware.memory import Cache, Memory
+from archsim.hardware.part import Source, Table, figure, leaves, option, part, replace_at, table, whole
+from archsim.hardware.roofline import RooflineCore
+from archsim.hardware.systolic import SystolicCore
+
+Core = SystolicCore | GpuCore | RooflineCore
+
+
+@part
+class Link:
+    """The chip-to-chip interconnect, on one basis: one-way bytes per second of the whole chip."""
+
+    bandwidth: float = figure("B/s", "one-way bandwidth of all links together", low=1e6)
+    count: int = whole("links per chip", default=1)
+    topology: str = option("how chips are wired, e.g. 3D torus", default="")
+    pod: int = whole("most chips that one such network joins", default=1, high=100_000_000)
+
+
+@part
+class Power:
+    """Electrical power of one chip with its memory."""
+
+    tdp: float = figure("W", "thermal design power", low=0.1, high=1e5)
+    idle: float | None = figure("W", "power when nothing runs", default=None, high=1e5)
+
+
+@part
+class Die:
+    """The silicon."""
+
+    process: str = option("process node as its vendor names it")
+    area: float | None = figure("mm2", "area of all compute dies together", default=None)
+    transistors: float | None = figure("", "transistors", default=None)
+
+
+class Sources(Mapping[str, Source]):
+    """Sources by path. They describe a chip and are no part of its identity: all compare and hash alike."""
+
+    def __init__(self, items: Mapping[str, Source] | None = None) -> None:
+        self._items = dict(items or {})
+
+    def __getitem__(self, path: str) -> Source:
+        return self._items[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sources)
+
+    def of(self, path: str) -> Source | None:
+        """Return the source of the figure at `path`: its own, or that of the nearest part around it."""
+        while path:
+            if path in self._items:
+                return self._items[path]
+            path = path.rpartition(".")[0]
+        return None
+
+
+@part
+class Chip:
+    """A chip: `cores` equal cores, what they share, and what is known of power, die and price.
+
+    Every figure is SI. `sources` maps a path such as ``"memory.bandwidth"`` (or a part, ``"core.array"``, for all of
+    its figures) to a `Source`.
+    """
+
+    name: str = option("name, lower case, as the catalogue lists it")
+    clock: float = figure("Hz", "clock at which the matrix engine reaches its peak", low=1e6, high=1e11,
+                          hint="write e.g. 1.75 * GHz")
+    core: Core = option("SystolicCore(...), GpuCore(...) or RooflineCore(...)")
+    memory: Memory = option("Memory(capacity=..., bandwidth=...)")
+    cores: int = whole("cores of this kind: TensorCores, NeuronCores, SMs or CUs", default=1)
+    cache: Cache | None = option("cache shared by all cores, e.g. L2", default=None)
+    link: Link | None = option("chip-to-chip interconnect", default=None)
+    power: Power | None = option("power", default=None)
+    die: Die | None = option("silicon", default=None)
+    price: float | None = figure("USD", "price of one chip", default=None)
+    peaks: Table | None = table("FLOP/s", "dense peaks as the vendor publishes them", default=None)
+    vendor: str = option("who sells it", default="")
+    year: int | None = whole("first year of availability", default=None, high=2100)
+    notes: tuple[str, ...] = option("what a reader should know", default=())
+    sources: Sources = option("path -> Source", default=Sources())
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("core", Core), ("memory", Memory)):
+            if not isinstance(getattr(self, name), kinds):
+                raise ArchsimError(f"Chip.{name} must be a {_names(kinds)}, not {getattr(self, name)!r}")
+        if isinstance(self.core, GpuCore) and self.cache is None:
+            raise ArchsimError("Chip lacks 'cache': the L2 shared by the SMs, Cache(capacity=..., bandwidth=...)")
+        if not isinstance(self.name, str) or not self.name:
+            raise ArchsimError(f"Chip.name must be a non-empty string, not {self.name!r}")
+        if not isinstance(self.sources, Sources):
+            object.__setattr__(self, "sources", Sources(self.sources))
+        paths = {path for path, *_ in leaves(self)}
+        parts = {p.rsplit(".", i)[0] for p in paths for i in range(p.count(".") + 1)}
+        for path in self.sources:
+            if path not in paths | parts:
+                guess = nearest(path, sorted(paths | parts))
+                raise ArchsimError(f"{self.name}: sources names {path!r}, which has no value; nearest: {guess!r}")
+
+    @property
+    def kind(self) -> str:
+        """``systolic``, ``gpu`` or ``roofline``."""
+        return self.core.kind
+
+    @property
+    def fidelity(self) -> str:
+        """``cycle`` where the microarchitecture is modelled, ``roofline`` where only peaks are known."""
+        return "roofline" if self.kind == "roofline" else "cycle"
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Number formats that the matrix engine takes."""
+        return tuple(self.core.rates)
+
+    def check_dtype(self, dtype: str) -> str:
+        """Return `dtype` if the matrix engine takes it.
+
+        Raises
+        ------
+        UnsupportedError
+            If it does not; the message lists what it takes.
+        """
+        if dtype not in self.core.rates:
+            raise UnsupportedError(f"{self.name} has no {dtype} matrix path; it has: {', '.join(self.dtypes)}")
+        return dtype
+
+    def peak(self, dtype: str = "bf16") -> float:
+        """Return the dense matrix peak in FLOP/s: engines x MACs per cycle x 2 x clock."""
+        return self.cores * self.core.flop_per_cycle(self.check_dtype(dtype)) * self.clock
+
+    def balance(self, dtype: str = "bf16") -> float:
+        """Return the balance point, peak over HBM bandwidth, in FLOP/byte."""
+        return self.peak(dtype) / self.memory.bandwidth
+
+    def replace(self, path: str = "", /, **changes: Any) -> Chip:
+        """Return a hypothetical variant with the fields of one part changed.
+
+        Parameters
+        ----------
+        path
+            The part, e.g. ``"core.array"`` or ``"memory"``; empty for the chip's own fields.
+        **changes
+            New values. Their source becomes ``hypothetical``; the name gets a ``*`` unless it is changed too.
+
+        Raises
+        ------
+        ArchsimError
+            If the part or a field does not exist, or a value is out of range.
+        """
+        dotted = [f"{path}.{name}".strip(".") for name in changes]
+        kept = {p: s for p, s in self.sources.items()
+                if not any(p == d or p.startswith(d + ".") for d in dotted)}
+        bare: Chip = replace_at(self, "", {"sources": Sources()})
+        changed: Chip = replace_at(bare, path, changes)
+        if "name" not in changes and not self.name.endswith("*"):
+            changed = replace_at(changed, "", {"name": self.name + "*"})
+        paths = [p for p, *_ in leaves(changed)]
+        alive = {p for leaf in paths for i in range(leaf.count(".") + 1) for p in [leaf.rsplit(".", i)[0]]}
+        new = {d: Source("set by replace()", "hypothetical") for d in dotted if d in alive and d != "name"}
+        sources = {p: s for p, s in {**kept, **new}.items() if p in alive}
+        result: Chip = replace_at(changed, "", {"sources": Sources(sources)})
+        return result
+
+    def figures(self) -> Iterator[tuple[str, Any, str, str, Source | None]]:
+        """Yield (path, value, unit, meaning, source) of every figure, in the order of the definition."""
+        for path, value, unit, doc in leaves(self):
+            yield path, value, unit, doc, self.sources.of(path)
+
+
+def _names(kinds: Any) -> str:
+    return " or ".join(k.__name__ for k in getattr(kinds, "__args__", (kinds,)))

@@ -1,0 +1,39 @@
+"""Memories: device memory (HBM), shared caches, and software-managed scratchpads."""
+
+from archsim.hardware.part import figure, option, part
+
+
+@part
+class Memory:
+    """Device memory: HBM, GDDR or LPDDR, shared by all cores of the chip."""
+
+    capacity: float = figure("B", "device memory", low=1e6, hint="write e.g. 80 * GB")
+    bandwidth: float = figure("B/s", "peak bandwidth", low=1e6, hint="write e.g. 3.35 * TB_per_s")
+    efficiency: float = figure(
+        "", "share of the peak bandwidth that a long sequential read reaches", default=0.92, low=0.01, high=1.0
+    )
+    latency: float = figure("s", "unloaded read latency seen by a core", default=600e-9, high=1e-3)
+    type: str = option("generation, e.g. HBM3e", default="")
+
+    @property
+    def sustained(self) -> float:
+        """Bandwidth that a long sequential stream reaches, in bytes per second."""
+        return self.bandwidth * self.efficiency
+
+
+@part
+class Cache:
+    """A hardware-managed memory shared by all cores, e.g. a GPU's L2."""
+
+    capacity: float = figure("B", "capacity", low=1e3)
+    bandwidth: float = figure("B/s", "bandwidth to all cores together", low=1e6)
+    latency: float = figure("s", "unloaded hit latency seen by a core", default=150e-9, high=1e-3)
+
+
+@part
+class Scratchpad:
+    """A software-managed memory of one core: VMEM, SBUF, or an SM's shared memory."""
+
+    capacity: float = figure("B", "capacity", low=1024, hint="write e.g. 64 * MiB")
+    read_bytes: float = figure("B/cycle", "bytes read per core clock cycle")
+    write_bytes: float = figure("B/cycle", "bytes written per core clock cycle")

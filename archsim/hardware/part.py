@@ -1,0 +1,202 @@
+"""Parts: frozen records whose fields carry a unit, a meaning and a plausible range.
+
+A chip is a nest of parts. A part that lacks a figure, or gets one that cannot be meant (a clock of 1.5 Hz), says so
+in one line; see `figure`. Sources are kept beside the figures, by path (``"memory.bandwidth"``): see `Source`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+from archsim.errors import ArchsimError, unknown
+
+T = TypeVar("T")
+
+
+class Table(Mapping[str, float]):
+    """An immutable, hashable mapping from a dtype (or another name) to a number."""
+
+    __slots__ = ("_hash", "_items")
+
+    def __init__(self, items: Mapping[str, float]) -> None:
+        self._items = dict(items)
+        self._hash = hash(frozenset(self._items.items()))
+
+    def __getitem__(self, key: str) -> float:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and dict(self._items) == dict(other)
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+CONFIDENCES = ("published", "published-unverified", "derived", "estimated", "hypothetical")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a figure comes from and how far to trust it.
+
+    `confidence` is ``published`` (read in the document), ``published-unverified`` (quoted without the document at
+    hand), ``derived`` (computed; `text` says from what), ``estimated`` or ``hypothetical`` (set by a user).
+    `note` holds what other sources say instead.
+    """
+
+    text: str
+    confidence: str = "published"
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.confidence not in CONFIDENCES:
+            raise unknown("confidence", self.confidence, CONFIDENCES)
+
+
+def _describe(unit: str, doc: str) -> str:
+    return f"{doc} ({unit})" if unit else doc
+
+
+def figure(
+    unit: str,
+    doc: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    low: float = 0.0,
+    high: float = math.inf,
+    hint: str = "",
+) -> Any:
+    """Declare a number: its unit, what it means, and the range outside which it must be a mistake.
+
+    `low` is exclusive when it is 0 and the field has no default of 0; otherwise both ends are inclusive.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={"kind": "number", "unit": unit, "doc": doc, "low": low, "high": high, "hint": hint},
+    )
+
+
+def whole(doc: str, *, default: Any = dataclasses.MISSING, high: int = 1_000_000) -> Any:
+    """Declare a whole number from 1 to `high`."""
+    return dataclasses.field(
+        default=default, metadata={"kind": "count", "unit": "", "doc": doc, "low": 1, "high": high, "hint": ""}
+    )
+
+
+def table(unit: str, doc: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a mapping from dtype to a positive number."""
+    return dataclasses.field(default=default, metadata={"kind": "table", "unit": unit, "doc": doc})
+
+
+def option(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a field without a unit: a name, a flag, a nested part."""
+    return dataclasses.field(default=default, metadata={"kind": "option", "unit": "", "doc": doc})
+
+
+def _check_number(part: str, name: str, value: Any, meta: Mapping[str, Any], default: Any) -> Any:
+    what = _describe(meta["unit"], meta["doc"])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArchsimError(f"{part}.{name} must be a number, not {value!r}: {what}")
+    if meta["kind"] == "count" and value != int(value):
+        raise ArchsimError(f"{part}.{name} must be a whole number, not {value!r}: {what}")
+    low, high = meta["low"], meta["high"]
+    too_low = value < low or (low == 0 and value == 0 and default != 0)
+    if not math.isfinite(value) or too_low or value > high:
+        allowed = f"above {low:g}" if low == 0 and default != 0 else f"at least {low:g}"
+        if high < math.inf:
+            allowed += f" and at most {high:g}"
+        hint = f"; {meta['hint']}" if meta["hint"] else ""
+        raise ArchsimError(f"{part}.{name} = {value!r} cannot be right: {what} must be {allowed}{hint}")
+    return int(value) if meta["kind"] == "count" else float(value)
+
+
+def _check_table(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> Table:
+    from archsim.dtypes import dtype  # names of number formats are the only keys
+
+    what = _describe(meta["unit"], meta["doc"])
+    if not isinstance(value, Mapping) or not value:
+        raise ArchsimError(f"{part}.{name} must be a mapping such as {{'bf16': 1024}}, not {value!r}: {what}")
+    checked = {}
+    for key, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
+            raise ArchsimError(f"{part}.{name}[{key!r}] must be a positive number, not {number!r}: {what}")
+        checked[dtype(key)] = float(number)
+    return Table(checked)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(figure, whole, table, option))
+def part(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen, keyword-only dataclass that checks its figures and explains what is missing."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    fields = {f.name: f for f in dataclasses.fields(made)}  # type: ignore[arg-type]
+    plain_init: Callable[..., None] = made.__init__
+
+    def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807
+        if args:
+            raise ArchsimError(f"{made.__name__}(...) takes names: write {next(iter(fields))}={args[0]!r}")
+        for name in given:
+            if name not in fields:
+                raise unknown(f"field of {made.__name__}", name, fields)
+        for name, f in fields.items():
+            meta = f.metadata
+            if name not in given:
+                if f.default is dataclasses.MISSING:
+                    what = _describe(meta["unit"], meta["doc"])
+                    raise ArchsimError(f"{made.__name__} lacks {name!r}: {what}")
+                continue
+            value = given[name]
+            if value is None and f.default is None:
+                continue
+            if meta["kind"] in ("number", "count"):
+                given[name] = _check_number(made.__name__, name, value, meta, f.default)
+            elif meta["kind"] == "table":
+                given[name] = _check_table(made.__name__, name, value, meta)
+        plain_init(self, **given)
+
+    made.__init__ = __init__  # type: ignore[misc, method-assign]
+    return made
+
+
+def leaves(record: Any, prefix: str = "") -> Iterator[tuple[str, Any, str, str]]:
+    """Yield (path, value, unit, meaning) of every figure in a nest of parts, skipping those that are None."""
+    for f in dataclasses.fields(record):
+        if f.name == "sources":
+            continue
+        value = getattr(record, f.name)
+        path = f"{prefix}{f.name}"
+        if value is None or value == "" or value == ():
+            continue
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, path + ".")
+        elif isinstance(value, Table):
+            for key, number in value.items():
+                yield f"{path}.{key}", number, f.metadata["unit"], f.metadata["doc"]
+        else:
+            yield path, value, f.metadata["unit"], f.metadata["doc"]
+
+
+def replace_at(record: Any, path: str, changes: Mapping[str, Any], whole: str = "") -> Any:
+    """Return a copy of a nest of parts with `changes` made to the part at `path` (dots between field names)."""
+    if not path:
+        return dataclasses.replace(record, **changes)
+    head, _, rest = path.partition(".")
+    names = [f.name for f in dataclasses.fields(record)]
+    if head not in names:
+        raise unknown(f"part of {whole or type(record).__name__}", head, names)
+    child = getattr(record, head)
+    if not dataclasses.is_dataclass(child):
+        have = "is not set" if child is None else f"is a figure: write replace({whole!r}, {head}=...)"
+        raise ArchsimError(f"{type(record).__name__}.{head} {have}")
+    return dataclasses.replace(record, **{head: replace_at(child, rest, changes, f"{whole}.{head}".strip("."))})

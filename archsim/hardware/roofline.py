@@ -1,0 +1,23 @@
+"""RooflineCore: a core of which only the peak is published; it is simulated as a roofline and says so."""
+
+from __future__ import annotations
+
+from archsim.hardware.part import Table, figure, part, table
+
+
+@part
+class RooflineCore:
+    """One core known by its peak alone, with stated efficiencies instead of a microarchitecture."""
+
+    rates: Table = table("FLOP/cycle", "dense matrix FLOP per cycle of one core, by dtype")
+    efficiency: float = figure("", "share of the peak that a large matrix product reaches", default=0.8, low=0.01,
+                               high=1.0)
+    vector: float | None = figure("op/cycle", "vector operations per cycle; a 16th of the matrix rate if not given",
+                                  default=None)
+    launch: float = figure("s", "fixed cost of one operator", default=2e-6, high=1e-2)
+
+    kind = "roofline"
+
+    def flop_per_cycle(self, dtype: str) -> float:
+        """Return the dense matrix FLOP per cycle of one core."""
+        return self.rates[dtype]

@@ -1,0 +1,89 @@
+"""simulate: walk a layer graph over a chip and add up its operators."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import networkx as nx
+
+from archsim.errors import ArchsimError
+from archsim.hardware import Chip
+from archsim.simulate.run import OpRun, Run
+from archsim.timing import time
+from archsim.timing.fusion import fuse
+from archsim.workload.ops import Op
+
+
+def memory_need(graph: nx.DiGraph) -> tuple[float, float, float]:
+    """Return (weight, KV cache, activation) bytes that must be resident to run the graph.
+
+    Weights are every node's parameters (a table tied to another node counts once), the KV cache is the graph's
+    ``kv_bytes``, and activations are the largest input plus output of any one operator.
+    """
+    weights = sum(
+        d["op"].parameter_bytes * d.get("repeat", 1) for _, d in graph.nodes(data=True) if not d.get("tied_to")
+    )
+    moving = [d["op"].bytes - _resident(d["op"]) for _, d in graph.nodes(data=True)]
+    return weights, float(graph.graph.get("kv_bytes", 0.0)), max(moving)
+
+
+def _resident(op: Op) -> float:
+    """Bytes of an operator's traffic that are weights or KV cache."""
+    return float(getattr(op, "kv_bytes", 0.0)) + (op.parameter_bytes if op.kind != "gather" else 0.0)
+
+
+def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
+    """Time every operator of a layer graph on a chip.
+
+    Parameters
+    ----------
+    graph
+        From `archsim.transformer`, or any DiGraph whose nodes carry ``op`` (and optionally ``layer``, ``repeat``).
+    chip
+        The chip.
+    chips
+        Spread the model evenly over this many chips without communication; by default over the fewest whose memory
+        holds it.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    ArchsimError
+        If a node has no operator, or the chip has no path for a dtype.
+    """
+    if not graph.number_of_nodes():
+        raise ArchsimError("the graph has no nodes")
+    for node, data in graph.nodes(data=True):
+        if not isinstance(data.get("op"), Op):
+            raise ArchsimError(f"node {node!r} carries no operator: set graph.nodes[{node!r}]['op'] to an Op")
+    weights, kv, activations = memory_need(graph)
+    fewest = math.ceil((weights + kv + activations) / chip.memory.capacity)
+    n = chips or fewest
+    note = ""
+    if fewest > 1:
+        need = (weights + kv + activations) / 1e9
+        note = (f"needs {need:,.0f} GB, one {chip.name} holds {chip.memory.capacity / 1e9:,.0f} GB: "
+                f"spread evenly over {n} chips, communication NOT counted")
+        if n < fewest:
+            note += f"; {fewest} are the fewest that hold it"
+    fused = fuse(graph, chip)
+    rows = tuple(
+        OpRun(str(node), str(fused.nodes[node].get("layer", "")), int(fused.nodes[node].get("repeat", 1)),
+              fused.nodes[node]["op"], time(fused.nodes[node]["op"].shard(n), chip))
+        for node in nx.topological_sort(fused)
+    )
+    about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
+    return Run(
+        chip=chip, chips=n, ops=rows,
+        dtype=str(graph.graph.get("dtype", "bf16")),
+        tokens=int(graph.graph.get("tokens", 1)),
+        weight_bytes=weights, kv_bytes=kv, activation_bytes=activations,
+        parameters=int(graph.graph.get("parameters",
+                                       sum(d["op"].parameters * d.get("repeat", 1) for _, d in graph.nodes(data=True)
+                                           if not d.get("tied_to")))),
+        workload=about, note=note,
+    )
