@@ -37,7 +37,8 @@ class Op:
         for f in fields(self):
             value = getattr(self, f.name)
             if f.type == "int":
-                object.__setattr__(self, f.name, positive_int(f"{type(self).__name__}.{f.name}", value))
+                most = 2**60 if f.name == "elements" else 2**31 - 1
+                object.__setattr__(self, f.name, positive_int(f"{type(self).__name__}.{f.name}", value, most))
             elif f.name.endswith("dtype"):
                 object.__setattr__(self, f.name, dtype(value))
 
