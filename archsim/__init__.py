@@ -1,1 +1,82 @@
-"""."""
+"""archsim: what a token costs on a chip, and why.
+
+>>> import archsim as sim
+>>> graph = sim.transformer(sim.models.get("llama-3.1-8b"), phase="decode", batch=8, context=4096)
+>>> run = sim.simulate(graph, sim.chips.get("tpu-v5p"))
+>>> print(run)                                                                            # doctest: +SKIP
+
+Everything below is loaded when it is first used, so that ``import archsim`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from archsim import chips as chips
+    from archsim import models as models
+    from archsim import units as units
+    from archsim.economics import Assumptions as Assumptions
+    from archsim.economics import cost as cost
+    from archsim.errors import ArchsimError as ArchsimError
+    from archsim.explore.validate import validate as validate
+    from archsim.hardware import Cache as Cache
+    from archsim.hardware import Chip as Chip
+    from archsim.hardware import Die as Die
+    from archsim.hardware import GpuCore as GpuCore
+    from archsim.hardware import Link as Link
+    from archsim.hardware import MatrixArray as MatrixArray
+    from archsim.hardware import Memory as Memory
+    from archsim.hardware import Power as Power
+    from archsim.hardware import RooflineCore as RooflineCore
+    from archsim.hardware import Scratchpad as Scratchpad
+    from archsim.hardware import Source as Source
+    from archsim.hardware import SystolicCore as SystolicCore
+    from archsim.hardware import TensorCore as TensorCore
+    from archsim.hardware import VectorUnit as VectorUnit
+    from archsim.report import plot as plot
+    from archsim.report.table import comparison as comparison
+    from archsim.report.table import table as table
+    from archsim.simulate import Run as Run
+    from archsim.simulate import simulate as simulate
+    from archsim.workload import ops as ops
+    from archsim.workload import transformer as transformer
+
+_HOME = {
+    "chips": "archsim.chips",
+    "models": "archsim.models",
+    "units": "archsim.units",
+    "plot": "archsim.report.plot",
+    "ops": "archsim.workload.ops",
+    "Assumptions": "archsim.economics:Assumptions",
+    "cost": "archsim.economics:cost",
+    "ArchsimError": "archsim.errors:ArchsimError",
+    "validate": "archsim.explore.validate:validate",
+    "Run": "archsim.simulate:Run",
+    "simulate": "archsim.simulate:simulate",
+    "transformer": "archsim.workload:transformer",
+    "comparison": "archsim.report.table:comparison",
+    "table": "archsim.report.table:table",
+    **{name: f"archsim.hardware:{name}" for name in (
+        "Cache", "Chip", "Die", "GpuCore", "Link", "MatrixArray", "Memory", "Power", "RooflineCore", "Scratchpad",
+        "Source", "SystolicCore", "TensorCore", "VectorUnit")},
+}
+
+__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'archsim' has no attribute {name!r}")
+    module, _, attribute = _HOME[name].partition(":")
+    found = importlib.import_module(module)
+    value = getattr(found, attribute) if attribute else found
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -41,14 +41,14 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ArchsimError:
 
 def positive_int(name: str, value: object, high: int = 2**31 - 1) -> int:
     """Return `value` as an int from 1 to `high`, or raise an error that names it."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        try:
-            whole = int(value)  # type: ignore[call-overload]
-            if isinstance(value, bool) or whole != float(value):  # type: ignore[arg-type]
-                raise ValueError
-        except (TypeError, ValueError, OverflowError):
-            raise ArchsimError(f"{name} must be a whole number, not {value!r}") from None
-        value = whole
-    if not 1 <= value <= high:
-        raise ArchsimError(f"{name} must be from 1 to {high:,}, not {value:,}")
-    return value
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        whole = int(value)  # type: ignore[call-overload]
+        if whole != value and str(whole) != str(value).strip():
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise ArchsimError(f"{name} must be a whole number, not {value!r}") from None
+    if not 1 <= whole <= high:
+        raise ArchsimError(f"{name} must be from 1 to {high:,}, not {whole:,}")
+    return int(whole)

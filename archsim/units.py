@@ -27,7 +27,6 @@ us = 1e-6
 ms = 1e-3
 
 W = 1.0
-kW = 1e3
 
 mm2 = 1.0
 """Die areas are kept in mm2, as every datasheet and every cost formula writes them."""

@@ -165,7 +165,7 @@ def part(cls: type[T]) -> type[T]:
                 given[name] = _check_table(made.__name__, name, value, meta)
         plain_init(self, **given)
 
-    made.__init__ = __init__  # type: ignore[misc, method-assign]
+    made.__init__ = __init__  # type: ignore[method-assign]
     return made
 
 

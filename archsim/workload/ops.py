@@ -25,13 +25,6 @@ class Op:
     """One operator. Sizes are whole numbers of elements."""
 
     kind: ClassVar[str] = "op"
-    flops: ClassVar[float] = 0.0
-    vector_ops: ClassVar[float] = 0.0
-    transcendentals: ClassVar[float] = 0.0
-    read_bytes: ClassVar[float] = 0.0
-    write_bytes: ClassVar[float] = 0.0
-    parameters: ClassVar[int] = 0
-    parameter_bytes: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -41,6 +34,41 @@ class Op:
                 object.__setattr__(self, f.name, positive_int(f"{type(self).__name__}.{f.name}", value, most))
             elif f.name.endswith("dtype"):
                 object.__setattr__(self, f.name, dtype(value))
+
+    @property
+    def flops(self) -> float:
+        """Matrix FLOP, 2 per multiply-accumulate."""
+        return 0.0
+
+    @property
+    def vector_ops(self) -> float:
+        """Elementwise operations."""
+        return 0.0
+
+    @property
+    def transcendentals(self) -> float:
+        """Evaluations of exp, log, rsqrt, reciprocal."""
+        return 0.0
+
+    @property
+    def read_bytes(self) -> float:
+        """Bytes of all inputs, each once."""
+        return 0.0
+
+    @property
+    def write_bytes(self) -> float:
+        """Bytes of the result."""
+        return 0.0
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the model that the operator holds."""
+        return 0
+
+    @property
+    def parameter_bytes(self) -> float:
+        """Bytes that the parameters occupy in memory."""
+        return 0.0
 
     @property
     def bytes(self) -> float:
@@ -74,22 +102,22 @@ class Elementwise(Op):
     out_dtype: str = "bf16"
 
     @property
-    def vector_ops(self) -> float:  # type: ignore[override]
+    def vector_ops(self) -> float:
         """Plain operations."""
         return self.elements * self.ops
 
     @property
-    def transcendentals(self) -> float:  # type: ignore[override]
+    def transcendentals(self) -> float:
         """Transcendental operations."""
         return self.elements * self.exps
 
     @property
-    def read_bytes(self) -> float:  # type: ignore[override]
+    def read_bytes(self) -> float:
         """Bytes of all inputs."""
         return self.elements * self.inputs * BYTES[self.dtype]
 
     @property
-    def write_bytes(self) -> float:  # type: ignore[override]
+    def write_bytes(self) -> float:
         """Bytes of the result."""
         return self.elements * BYTES[self.out_dtype]
 
@@ -136,17 +164,17 @@ class MatMul(Op):
         super().__post_init__()
 
     @property
-    def flops(self) -> float:  # type: ignore[override]
+    def flops(self) -> float:
         """2 m n k per product."""
         return 2.0 * self.batch * self.m * self.n * self.k
 
     @property
-    def vector_ops(self) -> float:  # type: ignore[override]
+    def vector_ops(self) -> float:
         """Plain operations of the bias and the fused epilogue."""
         return self.batch * self.m * self.n * self.bias + sum(e.vector_ops for e in self.epilogue)
 
     @property
-    def transcendentals(self) -> float:  # type: ignore[override]
+    def transcendentals(self) -> float:
         """Transcendental operations of the fused epilogue."""
         return sum(e.transcendentals for e in self.epilogue)
 
@@ -171,23 +199,23 @@ class MatMul(Op):
         return beside, left
 
     @property
-    def read_bytes(self) -> float:  # type: ignore[override]
+    def read_bytes(self) -> float:
         """Both operands and what the epilogue reads beside the product (a residual, say)."""
         return self.a_bytes + self.b_bytes + self._through_epilogue()[0]
 
     @property
-    def write_bytes(self) -> float:  # type: ignore[override]
+    def write_bytes(self) -> float:
         """The product, or what the fused operators leave of it."""
         out = self.epilogue[-1].out_dtype if self.epilogue else self.out_dtype
         return self._through_epilogue()[1] * BYTES[out]
 
     @property
-    def parameters(self) -> int:  # type: ignore[override]
+    def parameters(self) -> int:
         """Parameters held by `b` and the bias."""
         return self.batch * (self.k + self.bias) * self.n if self.weights else 0
 
     @property
-    def parameter_bytes(self) -> float:  # type: ignore[override]
+    def parameter_bytes(self) -> float:
         """Bytes that the parameters occupy."""
         return self.parameters * BYTES[self.b_dtype]
 
@@ -221,7 +249,7 @@ class Attention(Op):
     heads: int
     kv_heads: int
     head_dim: int
-    value_dim: int = 0  # type: ignore[assignment]  # 0: as head_dim
+    value_dim: int = 0  # as head_dim if not given
     causal: bool = True
     window: int | None = None
     dtype: str = "bf16"
@@ -250,17 +278,17 @@ class Attention(Op):
         return self.batch * (growing * first + growing * (growing - 1) // 2 + (q - growing) * w)
 
     @property
-    def flops(self) -> float:  # type: ignore[override]
+    def flops(self) -> float:
         """2 (head_dim + value_dim) per unmasked pair and head."""
         return 2.0 * self.pairs * self.heads * (self.head_dim + self.value_dim)
 
     @property
-    def vector_ops(self) -> float:  # type: ignore[override]
+    def vector_ops(self) -> float:
         """Scale, running maximum, subtraction and sum: 4 per score, and the output's rescaling."""
         return 4.0 * self.pairs * self.heads + self.batch * self.q_len * self.heads * self.value_dim
 
     @property
-    def transcendentals(self) -> float:  # type: ignore[override]
+    def transcendentals(self) -> float:
         """One exponential per score."""
         return float(self.pairs * self.heads)
 
@@ -276,12 +304,12 @@ class Attention(Op):
         return self.batch * seen * self.kv_heads * (self.head_dim + self.value_dim) * BYTES[self.kv_dtype]
 
     @property
-    def read_bytes(self) -> float:  # type: ignore[override]
+    def read_bytes(self) -> float:
         """Queries, keys and values, each once: a group of query heads shares its keys."""
         return self.q_bytes + self.kv_bytes
 
     @property
-    def write_bytes(self) -> float:  # type: ignore[override]
+    def write_bytes(self) -> float:
         """The attended values."""
         return self.batch * self.q_len * self.heads * self.value_dim * BYTES[self.dtype]
 
@@ -313,33 +341,33 @@ class Norm(Op):
     dtype: str = "bf16"
 
     @property
-    def vector_ops(self) -> float:  # type: ignore[override]
+    def vector_ops(self) -> float:
         """Square, sum, scale, gain (RMSNorm); also mean and shift (LayerNorm); also the residual's addition."""
         per_element = (4 if self.name == "rmsnorm" else 7) + self.residual
         return float(self.rows * self.cols * per_element)
 
     @property
-    def transcendentals(self) -> float:  # type: ignore[override]
+    def transcendentals(self) -> float:
         """One reciprocal square root per row."""
         return float(self.rows)
 
     @property
-    def parameters(self) -> int:  # type: ignore[override]
+    def parameters(self) -> int:
         """Gain, and shift if there is one."""
         return self.cols * (1 + self.bias)
 
     @property
-    def parameter_bytes(self) -> float:  # type: ignore[override]
+    def parameter_bytes(self) -> float:
         """Bytes that the parameters occupy."""
         return self.parameters * BYTES[self.dtype]
 
     @property
-    def read_bytes(self) -> float:  # type: ignore[override]
+    def read_bytes(self) -> float:
         """Rows (twice with a residual) and parameters."""
         return self.rows * self.cols * (1 + self.residual) * BYTES[self.dtype] + self.parameter_bytes
 
     @property
-    def write_bytes(self) -> float:  # type: ignore[override]
+    def write_bytes(self) -> float:
         """Normalised rows, and the new residual stream."""
         return self.rows * self.cols * (1 + self.residual) * BYTES[self.dtype]
 
@@ -364,22 +392,22 @@ class Gather(Op):
     dtype: str = "bf16"
 
     @property
-    def parameters(self) -> int:  # type: ignore[override]
+    def parameters(self) -> int:
         """The whole table."""
         return self.entries * self.cols
 
     @property
-    def parameter_bytes(self) -> float:  # type: ignore[override]
+    def parameter_bytes(self) -> float:
         """Bytes that the table occupies."""
         return self.parameters * BYTES[self.dtype]
 
     @property
-    def read_bytes(self) -> float:  # type: ignore[override]
+    def read_bytes(self) -> float:
         """The rows picked (not the table), and a 4-byte index each."""
         return self.rows * (self.cols * BYTES[self.dtype] + 4.0)
 
     @property
-    def write_bytes(self) -> float:  # type: ignore[override]
+    def write_bytes(self) -> float:
         """The rows, dense."""
         return self.rows * self.cols * BYTES[self.dtype]
 

@@ -54,7 +54,8 @@ class Tensor:
 class _Chain:
     """A graph under construction; each node is appended behind the last, plus the residual edges asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int) -> None:
+        self.layers = layers
         self.graph = nx.DiGraph()
         self.last: str | None = None
 
@@ -65,6 +66,9 @@ class _Chain:
             self.join(self.last, name)
         self.last = name
         return name
+
+    def deep(self, name: str, op: Op) -> str:
+        return self.add(name, op, "decoder", self.layers)
 
     def join(self, before: str, after: str) -> None:
         *_, (_, shape, dt) = self.graph.nodes[before]["op"].shapes()
@@ -139,7 +143,6 @@ def transformer(
     t = positive_int("batch x seq", b * new)
     h, q, kv, f = model.hidden, model.heads * model.head_dim, model.kv_heads * model.head_dim, model.ffn
     norm_bias = model.norm == "layernorm"
-    deep = {"layer": "decoder", "repeat": model.layers}
 
     def norm(residual: bool) -> Norm:
         return Norm(rows=t, cols=h, name=model.norm, residual=residual, bias=norm_bias, dtype=act)
@@ -147,7 +150,7 @@ def transformer(
     def linear(n: int, k: int, bias: bool, split: str = "n", rows: int = t) -> MatMul:
         return MatMul(m=rows, n=n, k=k, dtype=dt, out_dtype=act, weights=True, bias=bias, split=split)
 
-    c = _Chain()
+    c = _Chain(model.layers)
     c.add("embed", Gather(rows=t, cols=h, entries=model.vocab, dtype=act), "embedding")
     if model.positions == "learned":
         c.last = None
@@ -157,28 +160,30 @@ def transformer(
     entry = c.last
     # A norm first adds what the sublayer before it made to the residual stream. The first layer has nothing to add
     # yet; it is counted like the others, so that equal layers stay one.
-    c.add("attn_norm", norm(residual=True), **deep)
-    c.add("qkv_proj", linear(q + 2 * kv, h, model.bias_qkv), **deep)
+    c.deep("attn_norm", norm(residual=True))
+    c.deep("qkv_proj", linear(q + 2 * kv, h, model.bias_qkv))
     if model.positions == "rope":
         rope = Elementwise(elements=t * (q + kv), inputs=1, ops=3, name="rope", dtype=act, out_dtype=act)
-        c.add("rope", rope, **deep)
-    c.add("attention", Attention(batch=b, q_len=new, kv_len=keys, heads=model.heads, kv_heads=model.kv_heads,
-                                 head_dim=model.head_dim, causal=True, window=model.window, dtype=act, kv_dtype=kv_dt),
-          **deep)
-    c.add("o_proj", linear(h, q, model.bias_o, split="k"), **deep)
-    c.add("mlp_norm", norm(residual=True), **deep)
+        c.deep("rope", rope)
+    c.deep("attention", Attention(
+        batch=b, q_len=new, kv_len=keys, heads=model.heads, kv_heads=model.kv_heads, head_dim=model.head_dim,
+        causal=True, window=model.window, dtype=act, kv_dtype=kv_dt,
+    ))
+    c.deep("o_proj", linear(h, q, model.bias_o, split="k"))
+    c.deep("mlp_norm", norm(residual=True))
     assert entry is not None
     c.join(entry, "mlp_norm")
     plain, exps = ACTIVATIONS[model.activation]
     if model.gated:
-        c.add("gate_up_proj", linear(2 * f, h, model.bias_mlp), **deep)
-        c.add("act_mul", Elementwise(elements=t * f, inputs=2, ops=plain + 1, exps=exps, name=f"{model.activation}_mul",
-                                     dtype=act, out_dtype=act), **deep)
+        c.deep("gate_up_proj", linear(2 * f, h, model.bias_mlp))
+        gate = f"{model.activation}_mul"
+        c.deep("act_mul", Elementwise(elements=t * f, inputs=2, ops=plain + 1, exps=exps, name=gate, dtype=act,
+                                      out_dtype=act))
     else:
-        c.add("up_proj", linear(f, h, model.bias_mlp), **deep)
-        c.add("act", Elementwise(elements=t * f, inputs=1, ops=plain, exps=exps, name=model.activation, dtype=act,
-                                 out_dtype=act), **deep)
-    c.add("down_proj", linear(h, f, model.bias_mlp, split="k"), **deep)
+        c.deep("up_proj", linear(f, h, model.bias_mlp))
+        c.deep("act", Elementwise(elements=t * f, inputs=1, ops=plain, exps=exps, name=model.activation, dtype=act,
+                                  out_dtype=act))
+    c.deep("down_proj", linear(h, f, model.bias_mlp, split="k"))
     c.add("final_norm", norm(residual=True), "head")
     c.join("mlp_norm", "final_norm")
     c.add("lm_head", linear(model.vocab, h, bias=False, rows=t if logits == "all" else b), "head",

@@ -1,0 +1,53 @@
+# Two commands: `make demo` (set-up and the main job), `make test` (set-up and every check). Nothing is installed
+# outside this folder: the environment is .venv, everything built is in build/.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_MODEL ?= llama-3.1-405b
+
+.PHONY: help demo test lint types layering pytest bench picture clean
+
+help:
+	@echo "make demo   set up and compare eight chips on $(DEMO_MODEL): time, bytes, dollars"
+	@echo "make test   set up and run lint, types, layering and tests"
+	@echo "make bench  print how fast archsim is, as ratios"
+	@echo "make clean  remove .venv and build/"
+
+.venv/run.done: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "archsim needs Python 3.11 or newer; set PYTHON=... to one"; exit 2; }
+	@$(PYTHON) -m venv .venv || { echo "python3 cannot make a virtual environment (on Debian: apt install python3-venv)"; exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev.done: .venv/run.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: .venv/run.done
+	$(BIN)/archsim compare $(DEMO_MODEL) --out build/demo
+
+test: lint types layering pytest
+
+lint: .venv/dev.done
+	$(BIN)/ruff check .
+
+# The package is spread over archsim/, chips/ and models/; type and layer checkers want it in one place.
+build/tree: .venv/dev.done
+	@rm -rf build/tree && mkdir -p build/tree/archsim
+	@ln -s $(CURDIR)/archsim/* $(CURDIR)/chips $(CURDIR)/models build/tree/archsim/
+
+types: build/tree
+	cd build/tree && MYPYPATH=. $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p archsim
+
+layering: build/tree
+	cd build/tree && PYTHONPATH=. $(CURDIR)/$(BIN)/lint-imports --config $(CURDIR)/pyproject.toml
+
+pytest: .venv/dev.done
+	$(BIN)/python -m pytest -n 2
+
+bench: .venv/dev.done
+	$(BIN)/python tests/bench/speed.py
+
+clean:
+	rm -rf .venv build *.egg-info
