@@ -5,6 +5,14 @@ from __future__ import annotations
 from archsim.hardware.memory import Scratchpad
 from archsim.hardware.part import Table, figure, option, part, table, whole
 
+TILES: tuple[tuple[int, int, int], ...] = (
+    (128, 256, 128), (256, 128, 128), (128, 192, 128), (128, 128, 128), (64, 256, 128), (256, 64, 128),
+    (128, 64, 128), (64, 128, 128), (64, 64, 128), (128, 32, 128), (32, 128, 128), (64, 32, 128), (32, 64, 128),
+    (16, 128, 128), (16, 64, 128),
+)
+"""Output tiles (rows, columns) of one SM and bytes of K per pipeline step, as GEMM libraries ship them (CUTLASS's
+profiler set). 128 bytes of K is one swizzled row of shared memory."""
+
 
 @part
 class TensorCore:
@@ -12,6 +20,11 @@ class TensorCore:
 
     macs: Table = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
     pair: int = whole("SMs that share the B operand of one instruction", default=1, high=8)
+    fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds", default=64)
+    fetch_cols: int = whole("columns of the same", default=64)
+    k_bytes: int = whole("bytes of K that one instruction consumes per row", default=32)
+    latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=25.0)
+    accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
 
 
 @part
@@ -24,8 +37,16 @@ class GpuCore:
     fp32_lanes: int = whole("fp32 multiply-adds per cycle", default=128)
     sfu: float = figure("op/cycle", "transcendentals per cycle (special-function units)", default=16.0)
     fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0)
+    multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
+    stages: int = whole("most stages of a software pipeline", default=5, high=64)
+    sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0)
+    prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
+                             default=300.0)
+    epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=300.0)
+    dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85)
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
                            high=1e-2)
+    tiles: tuple[tuple[int, int, int], ...] = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
 
     kind = "gpu"
 
