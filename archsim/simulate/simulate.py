@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx as nx
 
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
 from archsim.simulate.run import OpRun, Run
 from archsim.timing import time
@@ -55,14 +55,18 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     ArchsimError
         If a node has no operator, or the chip has no path for a dtype.
     """
+    if not isinstance(chip, Chip):
+        raise ArchsimError(f"simulate() takes a Chip, as archsim.chips.get(name) returns, not {chip!r}")
     if not graph.number_of_nodes():
         raise ArchsimError("the graph has no nodes")
+    if not nx.is_directed_acyclic_graph(graph):
+        raise ArchsimError("the graph has a cycle: operators cannot wait for each other")
     for node, data in graph.nodes(data=True):
         if not isinstance(data.get("op"), Op):
             raise ArchsimError(f"node {node!r} carries no operator: set graph.nodes[{node!r}]['op'] to an Op")
     weights, kv, activations = memory_need(graph)
     fewest = math.ceil((weights + kv + activations) / chip.memory.capacity)
-    n = chips or fewest
+    n = fewest if chips is None else positive_int("chips", chips, 1_000_000)
     note = ""
     if fewest > 1:
         need = (weights + kv + activations) / 1e9

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 
 from archsim.hardware import Chip
-from archsim.timing import gpu, roofline, systolic
 from archsim.timing.optime import BOUNDS, OpTime
 from archsim.workload.ops import Op
 
-ENGINES = {"systolic": systolic.time, "gpu": gpu.time, "roofline": roofline.time}
+
+@cache
+def _engine(kind: str) -> Callable[[Op, Chip], OpTime]:
+    """Return the model of an engine kind; each brings its own kernels, so only the one needed is loaded."""
+    if kind == "systolic":
+        from archsim.timing import systolic
+
+        return systolic.time
+    if kind == "gpu":
+        from archsim.timing import gpu
+
+        return gpu.time
+    from archsim.timing import roofline
+
+    return roofline.time
 
 
 @lru_cache(maxsize=65536)
@@ -21,7 +35,7 @@ def time(op: Op, chip: Chip) -> OpTime:
     UnsupportedError
         If the chip has no path for the operator's dtype, or the engine model cannot time the operator.
     """
-    return ENGINES[chip.kind](op, chip)
+    return _engine(chip.kind)(op, chip)
 
 
 __all__ = ["BOUNDS", "OpTime", "time"]

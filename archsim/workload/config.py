@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,18 +162,16 @@ def _llama(r: _Reader, name: str) -> ModelConfig:
 
 
 def _mistral(r: _Reader, name: str) -> ModelConfig:
-    from dataclasses import replace
-
     window = None if r.config.get("sliding_window") is None else r.whole("sliding_window")
     return replace(_llama(r, name), window=window)
 
 
 def _qwen2(r: _Reader, name: str) -> ModelConfig:
-    from dataclasses import replace
-
     # The query, key and value biases are hard-coded in the model class; the config does not mention them.
-    window = r.whole("sliding_window") if r.flag("use_sliding_window", False) else None
-    return replace(_llama(r, name), bias_qkv=True, bias_o=False, window=window)
+    if r.flag("use_sliding_window", False):
+        raise ArchsimError(f"{r.where}: use_sliding_window = true gives layers different windows, "
+                           "which is not modelled; set it to false to simulate full attention")
+    return replace(_llama(r, name), bias_qkv=True, bias_o=False)
 
 
 FAMILIES: dict[str, Callable[[_Reader, str], ModelConfig]] = {
@@ -207,7 +205,7 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
     family = config.get("model_type")
     if family is None:
         raise ArchsimError(f"{where}: lacks 'model_type'; known families: {', '.join(FAMILIES)}")
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         error = unknown("model_type", family, FAMILIES)
         raise ArchsimError(f"{where}: {error}")
     return FAMILIES[family](_Reader(config, where), name)
