@@ -1,7 +1,10 @@
 """NVIDIA data-center GPUs. Tensor rates are dense; `clock` is the one that closes the published tensor peak."""
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
+from archsim.hardware.gpu import ASYNC_TILES
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, us
+
+pJ = 1e-12  # joules
 
 _BENCHES = "te42kyfo/gpu-benches @1c36d50"
 _XPROF = "openxla/xprof hardware_type_utils.cc, FLOP per SM and cycle"
@@ -19,7 +22,8 @@ A100 = Chip(
     name="a100-sxm-80gb", vendor="NVIDIA", year=2020,
     clock=1.41 * GHz, cores=108,
     core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "int8": 2048}, latency=24.6),
+        tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "int8": 2048}, latency=24.6,
+                          energy={"bf16": 1.25 * pJ, "fp16": 1.25 * pJ}),
         shared=Scratchpad(capacity=163 * KiB, read_bytes=128, write_bytes=128),
         registers=256 * KiB, fp32_lanes=64, sfu=16, fill_bytes=64, dispatch=0.95, launch=1.32 * us,
     ),
@@ -38,10 +42,11 @@ H100 = Chip(
     core=GpuCore(
         tensor=TensorCore(
             macs={"bf16": 2048, "fp16": 2048, "tf32": 1024, "fp8": 4096, "int8": 4096},
-            fetch_rows=64, fetch_cols=256, latency=32,
+            fetch_rows=64, fetch_cols=256, latency=32, asynchronous=True,
+            energy={"bf16": 0.71 * pJ, "fp16": 0.71 * pJ, "fp8": 0.40 * pJ},
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
-        registers=256 * KiB, fp32_lanes=128, sfu=16, fill_bytes=64, multicast=2, stages=7, dispatch=0.84,
+        registers=256 * KiB, fp32_lanes=128, sfu=16, fill_bytes=64, multicast=2, stages=7, tiles=ASYNC_TILES, dispatch=0.84,
         launch=1.23 * us,
     ),
     cache=Cache(capacity=50 * MiB, bandwidth=9.1 * TB_per_s, latency=150 * ns),
@@ -60,10 +65,11 @@ B200 = Chip(
     core=GpuCore(
         tensor=TensorCore(
             macs={"bf16": 4096, "fp16": 4096, "tf32": 2048, "fp8": 8192, "int8": 8192, "fp4": 16384},
-            pair=2, fetch_rows=128, fetch_cols=256, latency=32, accumulators=256 * KiB,
+            pair=2, fetch_rows=128, fetch_cols=256, latency=32, asynchronous=True, accumulators=256 * KiB,
+            energy={"bf16": 0.47 * pJ, "fp16": 0.47 * pJ, "fp8": 0.24 * pJ},
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
-        registers=256 * KiB, fp32_lanes=128, sfu=16, fill_bytes=128, multicast=2, stages=7, dispatch=0.84,
+        registers=256 * KiB, fp32_lanes=128, sfu=16, fill_bytes=128, multicast=2, stages=7, tiles=ASYNC_TILES, dispatch=0.84,
         launch=1.23 * us,
     ),
     cache=Cache(capacity=126 * MiB, bandwidth=21 * TB_per_s, latency=159 * ns),

@@ -5,13 +5,23 @@ from __future__ import annotations
 from archsim.hardware.memory import Scratchpad
 from archsim.hardware.part import Table, figure, option, part, table, whole
 
-TILES: tuple[tuple[int, int, int], ...] = (
-    (128, 256, 128), (256, 128, 128), (128, 192, 128), (128, 128, 128), (64, 256, 128), (256, 64, 128),
-    (128, 64, 128), (64, 128, 128), (64, 64, 128), (128, 32, 128), (32, 128, 128), (64, 32, 128), (32, 64, 128),
-    (16, 128, 128), (16, 64, 128),
+Tiles = tuple[tuple[int, int, int], ...]
+
+TILES: Tiles = (
+    (128, 256, 64), (256, 128, 64), (128, 128, 64), (128, 128, 128), (64, 256, 64), (256, 64, 64),
+    (128, 64, 64), (64, 128, 64), (128, 64, 128), (64, 128, 128), (64, 64, 64), (64, 64, 128), (64, 32, 128),
+    (32, 64, 128),
 )
-"""Output tiles (rows, columns) of one SM and bytes of K per pipeline step, as GEMM libraries ship them (CUTLASS's
-profiler set). 128 bytes of K is one swizzled row of shared memory."""
+"""Output tiles (rows, columns) of one SM and bytes of K per pipeline step: what libraries of warp-level matrix
+instructions ship (CUTLASS's profiler set for compute capability 8.x)."""
+
+ASYNC_TILES: Tiles = (
+    (128, 256, 128), (256, 128, 128), (128, 192, 128), (192, 128, 128), (128, 128, 128), (64, 256, 128),
+    (256, 64, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 32, 128), (32, 64, 128), (64, 16, 128),
+    (16, 64, 128), (128, 32, 128), (32, 128, 128), (128, 16, 128), (16, 128, 128),
+)
+"""The same for instructions that read shared memory themselves (wgmma, tcgen05): a step is one 128-byte swizzled row,
+and a thin problem is transposed so that its thin side is the instruction's free one (8 to 256)."""
 
 
 @part
@@ -24,6 +34,10 @@ class TensorCore:
     fetch_cols: int = whole("columns of the same", default=64)
     k_bytes: int = whole("bytes of K that one instruction consumes per row", default=32)
     latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=25.0)
+    asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
+                                "barriers, prologues and epilogues", default=False)
+    energy: Table | None = table("J/FLOP", "energy of a matrix FLOP, all that is above idle and device memory",
+                                 default=None)
     accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
 
 
@@ -46,7 +60,7 @@ class GpuCore:
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85)
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
                            high=1e-2)
-    tiles: tuple[tuple[int, int, int], ...] = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
+    tiles: Tiles = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
 
     kind = "gpu"
 

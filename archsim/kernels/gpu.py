@@ -27,6 +27,7 @@ class Gpu(NamedTuple):
     k_bytes: float  # bytes of K that one matrix instruction consumes
     mma_latency: float  # cycles until a dependent instruction may start
     sync: float  # cycles of barrier and shared-memory latency per pipeline step
+    overlapped: float  # 1 if barriers, prologues and epilogues hide behind other blocks' matrix work, else 0
     pair: float  # SMs that share the B operand of one instruction
     multicast: float  # SMs that one L2 read can feed
     accumulators: float  # bytes of accumulators per SM
@@ -41,68 +42,54 @@ class Gpu(NamedTuple):
     l2: float  # bytes per cycle, whole chip
     l2_capacity: float  # bytes
     l2_latency: float  # cycles
-    dram: float  # sustained bytes per cycle, whole chip
+    dram_read: float  # sustained bytes per cycle, whole chip
+    dram_write: float  # the same for writes among reads
     dram_latency: float  # cycles
 
 
-class Block(NamedTuple):
-    """One block's software pipeline: resources it takes and cycles per pipeline step."""
-
-    occupancy: float  # blocks resident on one SM; 0 if the tile does not fit
-    stages: float
-    math: float  # matrix engine, operands included
-    port_bytes: float  # into the SM per step
-    l2_bytes: float  # out of L2 per step: multicast reads once for several SMs
-    serial: float  # cycles per step of one block alone, were every resource unlimited
-    flight: float  # bytes in flight per SM
-
-
 class Plan(NamedTuple):
-    """Result of timing one tile and split; all in cycles, whole kernel, bytes for traffic."""
+    """One tile and split-K factor, timed: cycles of the whole kernel, bytes of traffic."""
 
     cycles: float
-    matrix: float
-    on_chip: float
-    hbm: float
-    fixed: float
+    matrix: float  # busy cycles of the busiest SM's matrix engine
+    on_chip: float  # cycles that L2 and the ports into the SMs need
+    hbm: float  # cycles that device memory needs
+    fixed: float  # cycles in which none of the three works: launch, latency, barriers
     hbm_bytes: float
     l2_bytes: float
-    rounds: float
+    rounds: float  # blocks that the busiest SM runs
     occupancy: float
     stages: float
     splits: float
-    tile: float
+    tile: float  # row of the library
 
 
 @njit(cache=True)
-def dram_rate(gpu: Gpu, active: float, flight: float) -> float:
-    """Bytes per cycle that `active` SMs with `flight` bytes in flight each draw from device memory (Little's law)."""
+def no_plan() -> Plan:
+    """Return the plan of a tile that does not fit."""
+    return Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0)
+
+
+@njit(cache=True)
+def memory_cycles(gpu: Gpu, active: float, flight: float, read: float, write: float) -> float:
+    """Cycles in which `active` SMs, each with `flight` bytes in flight, read and write device memory."""
     little = active * flight / gpu.dram_latency
-    return (little**-SOFTNESS + gpu.dram**-SOFTNESS) ** (-1.0 / SOFTNESS)
+    rate = (little**-SOFTNESS + gpu.dram_read**-SOFTNESS) ** (-1.0 / SOFTNESS)
+    return read / rate + write / gpu.dram_write
 
 
 @njit(cache=True)
-def block(gpu: Gpu, bm: float, bn: float, bk: float, a_size: float, b_size: float) -> Block:
-    """Pipeline of one bm x bn block whose step is `bk` bytes of A's row; sizes are bytes per element."""
-    depth = bk / a_size
-    stage = depth * (bm * a_size + bn / gpu.pair * b_size)
-    acc = bm * bn * 4.0
-    # three stages are the fewest that hide a load behind a step; a block may take the whole SM with two
-    resident = max(1.0, min(math.floor(gpu.accumulators / acc), math.floor(gpu.shared / (3.0 * stage))))
-    stages = min(gpu.stages, math.floor(gpu.shared / (resident * stage)))
-    if acc > gpu.accumulators or stages < 2.0:
-        return Block(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+def step_cycles(gpu: Gpu, bm: float, bn: float, depth: float, size: float) -> float:
+    """Matrix-engine cycles of one pipeline step of a bm x bn tile, `depth` elements of K of `size` bytes.
+
+    The engine waits for the longer of its arithmetic and its operands from shared memory: one fetch feeds fetch_m x
+    fetch_n products, and SMs that pair up fetch half of B each.
+    """
     macs = bm * bn * depth
-    # an instruction's long side may lie along M or N (kernels transpose the problem for a thin M)
-    fetch_m, fetch_n = min(gpu.fetch_m, bm), min(gpu.fetch_n, bn)
-    operands = macs * (a_size / fetch_n / 1.0 + a_size / fetch_m / gpu.pair)
-    wide = max(bm, bn)
-    issue = macs / gpu.macs * max(1.0, gpu.fetch_m / wide)
-    step = max(issue, operands / gpu.shared_read)
-    serial = bk / gpu.k_bytes * gpu.mma_latency + gpu.sync
-    l2 = depth * (bm * a_size + bn / max(gpu.multicast, gpu.pair) * b_size)
-    flight = resident * (stages - 1.0) * stage
-    return Block(resident, stages, step, stage, l2, serial, flight)
+    wide = max(bm, bn)  # the long side may lie along M or N: kernels transpose the problem for a thin M
+    arithmetic = macs / gpu.macs * max(1.0, gpu.fetch_m / wide)
+    operands = macs * size * (1.0 / min(gpu.fetch_n, bn) + 1.0 / (min(gpu.fetch_m, bm) * gpu.pair))
+    return max(arithmetic, operands / gpu.shared_read)
 
 
 @njit(cache=True)
@@ -137,61 +124,73 @@ def gemm(
 
     `beside` is traffic that the epilogue adds (bias, residual) in bytes. Cycles are infinite if the tile does not fit.
     """
-    b = block(gpu, bm, bn, bk, a_size, b_size)
-    if b.occupancy == 0.0:
-        return Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     gm, gn = math.ceil(m / bm), math.ceil(n / bn)
     blocks = gm * gn * batch * splits
-    steps = math.ceil(math.ceil(k * a_size / bk) / splits)
+    depth = bk / a_size
+    steps = math.ceil(math.ceil(k / depth) / splits)
+    rounds = math.ceil(blocks / gpu.sms)
 
-    # traffic
-    a_bytes, b_bytes, out_bytes = m * k * a_size, k * n * b_size, m * n * out_size
-    running = min(blocks, gpu.sms * b.occupancy)
-    patch = max(1.0, running / splits)
-    reads = hbm_reads(gpu, gm, gn, bm, bn, a_bytes, b_bytes, patch)
-    hbm_bytes = batch * (reads + out_bytes) + beside
+    # a block's software pipeline: as many stages as the blocks that share the SM leave room for
+    acc = bm * bn * 4.0
+    stage = depth * (bm * a_size + bn / gpu.pair * b_size)
+    fitting = min(math.floor(gpu.accumulators / acc), math.floor(gpu.shared / (3.0 * stage)))
+    resident = max(1.0, min(fitting, rounds))
+    stages = min(gpu.stages, math.floor(gpu.shared / (resident * stage)))
+    if acc > gpu.accumulators or stages < 2.0:
+        return no_plan()
+    step = step_cycles(gpu, bm, bn, depth, a_size)
+    chain = bk / gpu.k_bytes * gpu.mma_latency  # of dependent instructions, were there no other work
+    alone = max(step, chain + gpu.sync) if gpu.overlapped else max(step, chain) + gpu.sync
+
+    # bytes: a step fetches no padding; multicast reads B once for several SMs
+    rows, cols = m / gm, n / gn
+    fetched = depth * (rows * a_size + cols / gpu.pair * b_size)
+    shared_by = min(max(gpu.multicast, gpu.pair), gm)
+    from_l2 = depth * (rows * a_size + cols / shared_by * b_size)
+    running = max(1.0, min(blocks, gpu.sms * resident) / splits)
+    read = batch * hbm_reads(gpu, gm, gn, bm, bn, m * k * a_size, k * n * b_size, running) + beside
+    out = batch * m * n * out_size
     partial = batch * m * n * 4.0 * splits if splits > 1.0 else 0.0
-    if partial > gpu.l2_capacity:
-        hbm_bytes += 2.0 * partial
-    l2_fill = blocks * steps * b.l2_bytes
-    stored = batch * out_bytes if splits == 1.0 else partial
+    spilled = partial if partial > gpu.l2_capacity else 0.0
+    l2_read = blocks * steps * from_l2
+    l2_bytes = l2_read + (partial if splits > 1.0 else out)
+    missing = min(1.0, read / l2_read)  # share of a fetch that comes from device memory
+    flight = resident * (stages - 1.0) * fetched * missing
 
-    # rounds of one block per SM: full ones, then the tail with fewer SMs drawing on what is shared
+    # rounds of one block per SM: full ones, then a tail in which fewer SMs draw on what is shared
+    port = steps * fetched / gpu.port
+    work = 0.0
     full = math.floor(blocks / gpu.sms)
     tail = blocks - full * gpu.sms
-    matrix = steps * b.math
-    port = steps * b.port_bytes / gpu.port
-    per_block_l2 = steps * b.l2_bytes + stored / blocks
-    per_block_hbm = hbm_bytes / blocks
-    work = 0.0
-    if full > 0.0:
-        l2 = max(port, per_block_l2 * gpu.sms / gpu.l2)
-        hbm = per_block_hbm * gpu.sms / dram_rate(gpu, gpu.sms, b.flight)
-        work += full * max(matrix, l2, hbm)
-    if tail > 0.0:
-        l2 = max(port, per_block_l2 * tail / gpu.l2)
-        hbm = per_block_hbm * tail / dram_rate(gpu, tail, b.flight)
-        work += max(matrix, l2, hbm)
+    for part in range(2):
+        active, times = (gpu.sms, full) if part == 0 else (tail, 1.0)
+        if active * times > 0.0:
+            share = active / blocks
+            l2 = max(port, l2_bytes * share / gpu.l2)
+            hbm = memory_cycles(gpu, active, flight, (read + 0.0) * share, (out + spilled) * share)
+            work += times * max(step * steps, l2, hbm)
     work = max(work, blocks / gpu.dispatch)
 
-    # what one block costs beside its steps, and the chain of blocks on one residency slot
-    tile_bytes = bm * bn * (4.0 if splits > 1.0 else out_size)
-    before = gpu.prologue + gpu.dram_latency + b.serial
+    # what a block costs before its first and after its last step, exposed once or in every generation of blocks
+    tile_bytes = rows * cols * (4.0 if splits > 1.0 else out_size)
+    before = gpu.prologue + gpu.dram_latency + chain
     after = gpu.epilogue + tile_bytes / min(gpu.port, gpu.l2 / min(blocks, gpu.sms)) + gpu.l2_latency
-    generations = math.ceil(blocks / (gpu.sms * b.occupancy))
-    step_alone = max(b.serial, gpu.dram_latency / (b.stages - 1.0))
-    chain = generations * (before + after + steps * step_alone)
-    if b.occupancy == 1.0:
-        chain = max(chain, generations * (before + after) + work)
-    cycles = gpu.launch + max(work + before + after, chain)
+    generations = math.ceil(blocks / (gpu.sms * resident))
+    lone = steps * max(alone, gpu.dram_latency / (stages - 1.0))
+    if gpu.overlapped and resident > 1.0:
+        cycles = max(before + work + after, generations * (before + lone + after))
+    else:
+        cycles = max(generations * (before + after) + work, generations * (before + lone + after))
+    cycles += gpu.launch
+    on_chip = max(rounds * port, l2_bytes / gpu.l2)
     if splits > 1.0:  # a second kernel adds the partial sums
-        cycles += gpu.launch + (partial + batch * out_bytes) / gpu.l2 + 2.0 * gpu.l2_latency
-    rounds = full + (1.0 if tail > 0.0 else 0.0)
-    on_chip = max(rounds * port, (l2_fill + stored + (partial + batch * out_bytes if splits > 1.0 else 0.0)) / gpu.l2)
-    hbm_cycles = hbm_bytes / gpu.dram
-    fixed = cycles - max(work, 0.0)
-    return Plan(cycles, rounds * matrix, on_chip, hbm_cycles, fixed, hbm_bytes, l2_fill + stored,
-                rounds, b.occupancy, b.stages, splits, 0.0)
+        added = max((partial + out) / gpu.l2, memory_cycles(gpu, gpu.sms, stage, spilled, 0.0))
+        cycles += gpu.launch + gpu.l2_latency + added
+        l2_bytes += partial + out
+        on_chip += added
+    hbm = (read + spilled) / gpu.dram_read + (out + spilled) / gpu.dram_write
+    return Plan(cycles, rounds * steps * step, on_chip, hbm, max(0.0, cycles - work), read + out + 2.0 * spilled,
+                l2_bytes, float(rounds), resident, stages, splits, -1.0)
 
 
 @njit(cache=True)
@@ -200,7 +199,7 @@ def best_gemm(
     beside: float,
 ) -> Plan:
     """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes) and split-K factors, as a library would."""
-    best = Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    best = no_plan()
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
         blocks = math.ceil(m / bm) * math.ceil(n / bn) * batch

@@ -24,11 +24,12 @@ def figures(chip: Chip, dtype: str) -> kernel.Gpu:
     return kernel.Gpu(
         sms=float(chip.cores), macs=t.macs[chip.check_dtype(dtype)], fetch_m=float(t.fetch_rows),
         fetch_n=float(t.fetch_cols), k_bytes=float(t.k_bytes), mma_latency=t.latency, sync=core.sync,
-        pair=float(t.pair), multicast=float(core.multicast), accumulators=t.accumulators,
+        overlapped=float(t.asynchronous), pair=float(t.pair), multicast=float(core.multicast), accumulators=t.accumulators,
         shared=core.shared.capacity, shared_read=core.shared.read_bytes, stages=float(core.stages),
         port=core.fill_bytes, dispatch=core.dispatch, prologue=core.prologue, epilogue=core.epilogue,
         launch=core.launch * clock, l2=cache.bandwidth / clock, l2_capacity=cache.capacity,
-        l2_latency=cache.latency * clock, dram=chip.memory.sustained / clock,
+        l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
+        dram_write=chip.memory.bandwidth * chip.memory.write_efficiency / clock,
         dram_latency=chip.memory.latency * clock,
     )
 
@@ -68,7 +69,7 @@ def matmul(op: MatMul, chip: Chip) -> OpTime:
     vector = (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores / hz
     busy = {"matrix": p.matrix / hz, "vector": vector, "scratchpad": p.on_chip / hz, "hbm": p.hbm / hz,
             "launch": p.fixed / hz}
-    seconds = max(p.cycles / hz, *busy.values())
+    seconds = max(p.cycles / hz, *busy.values(), powered(op, chip, p.hbm_bytes))
     bm, bn, bk = core.tiles[int(p.tile)]
     split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
     plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {int(p.rounds)} rounds"
@@ -78,6 +79,20 @@ def matmul(op: MatMul, chip: Chip) -> OpTime:
         utilization=op.flops / chip.peak(op.dtype) / seconds, bound=max(busy, key=lambda x: busy[x]), busy=busy,
         plan=plan,
     )
+
+
+def powered(op: MatMul, chip: Chip, hbm_bytes: float) -> float:
+    """Return the seconds below which the operator would draw more than the power limit: its clock falls until it fits.
+
+    Power above idle is the energy of the matrix work and of device-memory traffic over the time; 0 if the chip's
+    energies are not known.
+    """
+    core, power = chip.core, chip.power
+    assert isinstance(core, GpuCore)
+    if power is None or power.idle is None or core.tensor.energy is None or op.dtype not in core.tensor.energy:
+        return 0.0
+    joules = op.flops * core.tensor.energy[op.dtype] + hbm_bytes * chip.memory.energy
+    return joules / (power.tdp - power.idle)
 
 
 def rows(op: Op, chip: Chip) -> OpTime:
