@@ -314,11 +314,31 @@ class Attention(Op):
         return self.batch * self.q_len * self.heads * self.value_dim * BYTES[self.dtype]
 
     def shard(self, chips: int) -> Attention:
-        """Deal out (sequence, KV head) pairs, which need nothing of each other."""
+        """Deal out (sequence, KV head) pairs, which need nothing of each other, cut finer until the deal is even.
+
+        Where there are fewer pairs than chips, or they do not divide evenly (5 %), each pair is cut into equal
+        pieces: along the queries, dealt alternately so that each piece has the mean causal load, or, where fewer
+        than 64 queries (decode) are all that reuse a key, along the keys.
+        """
         if chips == 1:
             return self
-        share = _share(self.batch * self.kv_heads, chips)
-        return replace(self, batch=share, heads=self.heads // self.kv_heads, kv_heads=1)
+        by_queries = self.q_len >= 64
+        seen = min(self.kv_len, self.window or self.kv_len)
+        cuts = 1
+        while True:
+            pieces = self.batch * self.kv_heads * cuts
+            share = _share(pieces, chips)
+            if share * chips <= 1.05 * pieces or 2 * cuts > (self.q_len if by_queries else seen):
+                break
+            cuts *= 2
+        one = replace(self, batch=share, heads=self.heads // self.kv_heads, kv_heads=1)
+        if cuts == 1:
+            return one
+        if by_queries:
+            q_len = _share(self.q_len, cuts)
+            kv_len = self.kv_len - (self.q_len - q_len) // 2 if self.causal else self.kv_len
+            return replace(one, q_len=q_len, kv_len=kv_len)
+        return replace(one, kv_len=_share(seen, cuts), causal=False, window=None)
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield q, k, v and out."""

@@ -80,12 +80,22 @@ def test_matmul_shards_cover_the_whole(m: int, n: int, k: int, chips: int, split
     assert getattr(share, split) == -(-sides[split] // chips)
 
 
-@given(st.integers(1, 5), st.integers(1, 9), st.sampled_from([(8, 8), (8, 2), (8, 1)]), st.integers(1, 11))
-def test_attention_shards_cover_the_whole(batch: int, q: int, heads: tuple[int, int], chips: int) -> None:
-    op = Attention(batch=batch, q_len=q, kv_len=q + 3, heads=heads[0], kv_heads=heads[1], head_dim=4)
+@given(st.integers(1, 5), st.integers(1, 64), st.integers(0, 300), st.sampled_from([(8, 8), (8, 2), (8, 1)]),
+       st.booleans(), st.integers(1, 60))
+def test_attention_shards_cover_the_whole(
+    batch: int, q: int, past: int, heads: tuple[int, int], causal: bool, chips: int
+) -> None:
+    op = Attention(batch=batch, q_len=q, kv_len=q + past, heads=heads[0], kv_heads=heads[1], head_dim=4, causal=causal)
     share = op.shard(chips)
     assert share.flops <= op.flops <= share.flops * chips
     assert share.kv_bytes <= op.kv_bytes <= share.kv_bytes * chips
+
+
+@pytest.mark.parametrize("chips", [2, 3, 8, 11, 52, 61])
+@pytest.mark.parametrize(("q", "kv"), [(8192, 8192), (1, 8192), (4096, 8192)])
+def test_attention_is_dealt_evenly(chips: int, q: int, kv: int) -> None:
+    op = Attention(batch=1, q_len=q, kv_len=kv, heads=64, kv_heads=8, head_dim=128)
+    assert op.shard(chips).flops * chips <= 1.06 * op.flops
 
 
 @pytest.mark.parametrize("op", [
