@@ -10,28 +10,38 @@ from archsim.hardware.part import Table, figure, option, part, table, whole
 class MatrixArray:
     """A weight-stationary array of processing elements: `rows` is its contraction (K) side, `cols` its N side.
 
-    A weight tile is loaded into shadow registers while the previous tile streams, `load_rows` array rows per cycle.
-    Moving rows enter `rows_per_cycle` at a time.
+    Weights stay in the array while moving rows stream through it, `rows_per_cycle` at a time. The next tile of weights
+    shifts into shadow registers meanwhile, through a port of `load_bytes` per column, so that a wider number format
+    loads more slowly. Partial sums of up to `accumulator_rows` moving rows stay beside the array (result registers,
+    an accumulator file, a partial-sum buffer); more of them travel through the scratchpad.
+
+    What is not known of a hypothetical array has a default with a physical meaning: one bf16 weight per column and
+    cycle (a plain shift chain); a latency of ``rows + cols - 1`` cycles (the skew of a wavefront: the last result of
+    a moving row leaves that long after its first element enters); accumulators for twice the moving rows that hide
+    one weight load (one half drains while the other fills).
     """
 
     rows: int = whole("processing elements along K", high=65536)
     cols: int = whole("processing elements along N", high=65536)
     count: int = whole("arrays per core", default=1, high=65536)
-    rows_per_cycle: Table = table("row/cycle", "moving rows retired per cycle by one array, by dtype",
+    rows_per_cycle: Table = table("row/cycle", "moving rows taken per cycle by one array, by dtype",
                                   default=Table({"bf16": 1.0}))
-    load_rows: float = figure("row/cycle", "array rows of the next weight tile loaded per cycle", default=1.0)
-    latency: int | None = whole("cycles from the first moving row in to its result out; rows if not given",
+    load_bytes: float = figure("B/cycle", "bytes of the next weight tile loaded into each column per cycle",
+                               default=2.0)
+    latency: int | None = whole("cycles from the first moving row in to its result out; rows + cols - 1 if not given",
                                 default=None)
-    row_granule: float = figure("B", "moving rows are issued in groups of this many bytes per column; 0: singly",
-                                default=0.0)
-    min_issue: int = whole("fewest cycles that one weight tile occupies the array", default=1)
+    row_granule: float = figure("B", "moving rows are issued in groups of this many bytes per array row; 0: singly",
+                                default=0.0, high=1e6)
+    min_issue: float = figure("cycle", "fewest cycles that one weight tile occupies the array", default=1.0, high=1e6)
+    accumulator_rows: int | None = whole("moving rows whose partial sums stay beside one array; twice the rows that "
+                                         "hide a weight load if not given", default=None, high=100_000_000)
 
 
 @part
 class VectorUnit:
     """The vector unit of one core: `lanes` elements wide, `alus` operations per element and cycle."""
 
-    lanes: int = whole("elements processed per cycle by each ALU slot")
+    lanes: int = whole("elements processed per cycle by each ALU slot", high=100_000_000)
     alus: int = whole("ALU slots that issue together", default=1)
     transcendentals: float | None = figure("element/cycle", "exp, log, rsqrt, reciprocal; lanes if not given",
                                            default=None)
@@ -45,8 +55,12 @@ class SystolicCore:
     array: MatrixArray = option("MatrixArray(rows=..., cols=...)")
     vector: VectorUnit = option("VectorUnit(lanes=...)")
     scratchpad: Scratchpad = option("Scratchpad(capacity=..., ...)")
-    dma_latency: float = figure("s", "latency of one DMA between device memory and scratchpad", default=700e-9,
+    dma_latency: float = figure("s", "latency of one DMA from device memory to scratchpad", default=700e-9,
                                 high=1e-3)
+    dma_write_latency: float | None = figure("s", "latency of one DMA back to device memory; dma_latency if not given",
+                                             default=None, high=1e-3)
+    dma_bandwidth: float | None = figure("B/s", "most that the DMA engines of one core move; no limit if not given",
+                                         default=None, low=1e6)
     step_overhead: float = figure("s", "fixed cost of one pipelined block step (DMA issue, semaphores)",
                                   default=250e-9, high=1e-3)
 

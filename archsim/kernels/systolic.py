@@ -1,0 +1,422 @@
+"""Fold-level timing of a weight-stationary array: blocks, the walk over a blocked product, and the search for a plan.
+
+A *fold* is one weight tile (rows x cols of the array) with the moving rows that stream past it. A *block* is what is in
+the scratchpad at once: bm x bk of the moving operand times bk x bn of the weights. A *walk* is the sequence of blocks
+that makes up a product, each loaded from device memory while the one before computes. Times of a walk are seconds,
+times of a block are cycles of the array's clock. One multiply-accumulate is 2 FLOP; sizes are elements.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Engine(NamedTuple):
+    """One core with its share of device memory. Rates are per cycle of the array's clock unless they say seconds."""
+
+    rows: int  # processing elements along K
+    cols: int  # processing elements along N
+    count: int  # arrays
+    rate: float  # moving rows per cycle of one array
+    granule: int  # moving rows are issued in groups of this many
+    min_issue: float  # fewest cycles that a fold occupies its array
+    load: float  # cycles to load one weight tile into the shadow registers
+    latency: float  # cycles from the first moving row in to its result out
+    keep_rows: int  # moving rows whose partial sums stay beside the array
+    read_port: float  # bytes per cycle out of the scratchpad
+    write_port: float  # bytes per cycle into the scratchpad
+    operand: float  # bytes of one element as the array takes it
+    clock: float  # Hz
+    vector: float  # plain vector operations per second
+    exps: float  # transcendental operations per second
+    capacity: float  # bytes of scratchpad
+    read_latency: float  # s, device memory to scratchpad
+    write_latency: float  # s, scratchpad to device memory
+    step: float  # s, fixed cost of one block step
+    bandwidth: float  # bytes per second of device memory, all cores together
+    dma: float  # bytes per second that one core's DMA engines move at most
+
+
+class Gemm(NamedTuple):
+    """A product ``out[m, n] += a[m, k] b[k, n]``, `batch` times, with what its epilogue adds per element of output."""
+
+    m: int
+    n: int
+    k: int
+    batch: int
+    a_size: float  # bytes of one element of a in memory
+    b_size: float  # bytes of one element of b in memory
+    side: float  # bytes read beside the product, per element of output
+    out: float  # bytes written, per element of output
+    ops: float  # plain vector operations, per element of output
+    exps: float  # transcendental operations, per element of output
+
+
+class Walk(NamedTuple):
+    """What one core does over a whole product: seconds per resource, and bytes."""
+
+    seconds: float  # from the first DMA issued to the last byte written
+    matrix: float  # the arrays stream or wait for weights
+    port: float  # scratchpad ports
+    vector: float  # vector unit
+    fixed: float  # DMA latency, step overhead, fill and drain
+    read: float  # bytes from device memory
+    written: float  # bytes to device memory
+    on_chip: float  # bytes through the scratchpad's ports: moving rows, weight tiles, partial sums, results
+
+
+@njit(cache=True)
+def ceil_div(a: int, b: int) -> int:
+    """Return a / b rounded up."""
+    return -(-a // b)
+
+
+@njit(cache=True)
+def fold_cycles(e: Engine, m: int) -> float:
+    """Cycles that `m` moving rows occupy an array per weight tile.
+
+    Rows come in whole granules; the next tile loads meanwhile, so a fold costs the longer of stream and load.
+    """
+    stream = ceil_div(m, e.granule) * e.granule / e.rate
+    return max(stream, e.load, e.min_issue)
+
+
+@njit(cache=True)
+def block_cycles(
+    e: Engine, m: int, n: int, k: int, carried: bool, result: float
+) -> tuple[float, float, float, float]:
+    """Time one block product in the scratchpad, weights double-buffered in the arrays.
+
+    The block has ``ceil(k / rows) x ceil(n / cols)`` weight tiles. The arrays take different tiles; where there are
+    fewer tiles than arrays (or a remainder), `s` arrays may share one and split its moving rows. Partial sums over the
+    k tiles either stay beside the array for chunks of at most `keep_rows` moving rows, so that every chunk loads the
+    tiles again, or cross the scratchpad once per k tile. The faster of all these wins.
+
+    Parameters
+    ----------
+    e
+        The core.
+    m, n, k
+        Block size in elements.
+    carried
+        Whether float32 partial sums of earlier blocks are added.
+    result
+        Bytes stored per element of output.
+
+    Returns
+    -------
+    tuple
+        Array cycles (without the first weight load, fill and drain), port cycles, bytes read from and written to the
+        scratchpad.
+    """
+    k_tiles = ceil_div(k, e.rows)
+    n_tiles = ceil_div(n, e.cols)
+    tiles = k_tiles * n_tiles
+    moving = float(m) * k * n_tiles * e.operand  # every column of tiles reads all moving rows
+    carry = 4.0 * m * n if carried else 0.0
+    kept = result * m * n
+    best = (np.inf, np.inf, np.inf, np.inf)
+    s = 1
+    while s <= e.count:
+        folds = ceil_div(tiles, e.count // s)  # weight tiles one after the other through one array
+        share = ceil_div(ceil_div(m, s), e.granule) * e.granule
+        for beside in range(2):
+            if beside == 1:
+                chunk = max(e.granule, e.keep_rows // e.granule * e.granule)
+                chunks = ceil_div(share, chunk)
+                cycles = folds * ((chunks - 1) * fold_cycles(e, chunk)
+                                  + fold_cycles(e, share - (chunks - 1) * chunk))
+                sums = 0.0
+            else:
+                chunks = 1
+                cycles = folds * fold_cycles(e, share)
+                sums = 4.0 * (k_tiles - 1) * m * n
+            read = moving + float(k) * n * e.operand * s * chunks + sums + carry
+            written = sums + kept
+            port = max(read / e.read_port, written / e.write_port)
+            slow, slow_best = max(cycles, port), max(best[0], best[1])
+            if slow < slow_best or (slow == slow_best and read + written < best[2] + best[3]):
+                best = (cycles, port, read, written)
+        s *= 2
+    return best
+
+
+@njit(cache=True)
+def places(size: int, block: int) -> tuple[int, int, int]:
+    """Return (blocks, blocks that are neither first nor last, size of the last)."""
+    number = ceil_div(size, block)
+    return number, max(0, number - 2), size - (number - 1) * block
+
+
+@njit(cache=True)
+def footprint(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool) -> float:
+    """Bytes of scratchpad that a walk needs; see `walk` for its arguments.
+
+    Operands are double-buffered, a kept panel has one spare block for the next panel, the accumulator is float32 and
+    results leave through two buffers. An operand that fits whole needs no second buffer.
+    """
+    nm, nn, nk = ceil_div(g.m, bm), ceil_div(g.n, bn), ceil_div(g.k, bk)
+    a_block, b_block = g.a_size * bm * bk, g.b_size * bk * bn
+    if swap:
+        outer, inner, n_outer, n_inner = b_block, a_block, nn, nm
+        whole_inner = g.a_size * g.m * g.k
+    else:
+        outer, inner, n_outer, n_inner = a_block, b_block, nm, nn
+        whole_inner = g.b_size * g.k * g.n
+    more = 1 if g.batch > 1 else 0
+    spare_outer = outer if n_outer * nk + more > 1 else 0.0
+    need = (outer * nk if keep_outer else outer) + spare_outer
+    if keep_inner:
+        need += whole_inner + more * inner
+    else:
+        need += inner + (inner if n_inner * nk + more > 1 else 0.0)
+    buffers = 2.0 if n_outer * n_inner + more > 1 else 1.0
+    return need + 4.0 * bm * bn + buffers * (g.out + g.side) * bm * bn
+
+
+@njit(cache=True)
+def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray) -> None:
+    """Fill ``table[last m, last n, place in k]`` with `block_cycles` of every distinct block of a walk.
+
+    The place in k is 0 for the first of several (it starts the sums), 1 for a middle one, 2 for the last, which stores
+    the result.
+    """
+    nk, _, last_k = places(g.k, bk)
+    last_m, last_n = places(g.m, bm)[2], places(g.n, bn)[2]
+    for i in range(2):
+        if i == 1 and last_m == bm:
+            table[1] = table[0]
+            break
+        for j in range(2):
+            if j == 1 and last_n == bn:
+                table[i, 1] = table[i, 0]
+                break
+            for place in range(3):
+                table[i, j, place] = block_cycles(
+                    e, last_m if i else bm, last_n if j else bn, last_k if place == 2 else bk,
+                    place > 0 and nk > 1, g.out if place == 2 else 4.0,
+                )
+
+
+@njit(cache=True)
+def walk(
+    e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool, bandwidth: float,
+    table: np.ndarray,
+) -> Walk:
+    """Time a blocked product on one core: every block step costs max(compute, DMA) plus a fixed overhead.
+
+    Loops run outer (m, or n if `swap`), inner (the other), k. An operand block is loaded in the step that first needs
+    it: the outer operand's panel stays in the scratchpad over the inner loop if `keep_outer`, the inner operand stays
+    whole if `keep_inner`, otherwise each step loads its block. Loads of a step overlap the step before, write-back of
+    a result the steps of the next; the very first load and the very last write stand alone.
+
+    Steps that are alike are counted, not visited: each loop has a first, a last and a number of middle iterations.
+
+    Parameters
+    ----------
+    e, g
+        Core and product (`g.m`, `g.n`, `g.batch` are this core's share).
+    bm, bn, bk
+        Block size.
+    swap, keep_outer, keep_inner
+        Loop order and what stays resident.
+    bandwidth
+        Bytes per second of device memory for this core.
+    table
+        From `fill_blocks`, for the same blocks.
+
+    Returns
+    -------
+    Walk
+    """
+    nm, mid_m, last_m = places(g.m, bm)
+    nn, mid_n, last_n = places(g.n, bn)
+    nk, mid_k, last_k = places(g.k, bk)
+    nb, mid_b, _ = places(g.batch, 1)
+    times_m, times_n = (int(nm > 1), mid_m, 1), (int(nn > 1), mid_n, 1)
+    times_k, times_b = (int(nk > 1), mid_k, 1), (int(nb > 1), mid_b, 1)
+    start = (e.load + e.latency) / e.clock  # every block exposes its first weights, then fill and drain
+    steps = float(nm) * nn * nk * nb
+    fixed = e.read_latency + e.write_latency + steps * (e.step + start)
+    seconds = e.read_latency + e.write_latency + steps * e.step
+    matrix = port = vector = read = written = on_chip = 0.0
+    for im in range(3):
+        m, first_m = (last_m if im == 2 else bm), im == 0 or nm == 1
+        for jn in range(3):
+            if times_m[im] * times_n[jn] == 0:
+                continue
+            n, first_n = (last_n if jn == 2 else bn), jn == 0 or nn == 1
+            load_outer = not keep_outer or (first_m if swap else first_n)
+            load_inner = not keep_inner or (first_n if swap else first_m)
+            load_a, load_b = (load_inner, load_outer) if swap else (load_outer, load_inner)
+            for kk in range(3):
+                if times_k[kk] == 0:
+                    continue
+                k, first_k = (last_k if kk == 2 else bk), kk == 0 or nk == 1
+                cycles, ports, got, put = table[int(im == 2), int(jn == 2), kk]
+                plain = float(k) * n if load_b and g.b_size < e.operand else 0.0  # weights widened as they arrive
+                rare = 0.0
+                if kk == 2:
+                    plain += g.ops * m * n
+                    rare += g.exps * m * n
+                lanes = max(plain / e.vector, rare / e.exps)
+                work = max(max(cycles, ports) / e.clock + start, lanes)
+                load = float(k) * (g.a_size * m * load_a + g.b_size * n * load_b) + g.side * m * n / nk
+                store = g.out * m * n / nk
+                for b in range(3):
+                    opens = first_m and first_n and first_k and (b == 0 or nb == 1)
+                    closes = im == 2 and jn == 2 and b == 2
+                    moved = (0.0 if opens else load) + (0.0 if closes else store)
+                    seconds += float(times_m[im] * times_n[jn] * times_k[kk] * times_b[b]) * max(
+                        work, moved / bandwidth)
+                    if opens and times_b[b]:
+                        seconds += load / bandwidth
+                count = float(times_m[im] * times_n[jn] * times_k[kk]) * nb
+                matrix += count * cycles / e.clock
+                port += count * ports / e.clock
+                vector += count * lanes
+                read += count * load
+                written += count * store
+                on_chip += count * (got + put)
+    seconds += g.out * last_m * last_n / bandwidth
+    return Walk(seconds, matrix, port, vector, fixed, read, written, on_chip)
+
+
+@njit(cache=True)
+def core_bandwidth(e: Engine, used: int) -> float:
+    """Bytes per second of device memory that each of `used` cores gets."""
+    return min(e.bandwidth / used, e.dma)
+
+
+@njit(cache=True)
+def share(size: int, parts: int, unit: int) -> int:
+    """Return the largest part when `size` is cut into `parts` of whole `unit`s (the rest of the last is less)."""
+    return min(size, ceil_div(ceil_div(size, unit), parts) * unit)
+
+
+@njit(cache=True)
+def block_sizes(size: int, unit: int, least: int) -> np.ndarray:
+    """Return the block sizes worth trying: the whole, its halves, quarters, ..., in whole units, down to `least`."""
+    found = np.empty(40, np.int64)
+    number = 0
+    parts = 1
+    while number < 40:
+        block = share(size, parts, unit)
+        if number and block < least:
+            break
+        if number == 0 or block < found[number - 1]:
+            found[number] = block
+            number += 1
+        if block <= unit:
+            break
+        parts *= 2
+    return found[:number]
+
+
+@njit(cache=True)
+def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool) -> tuple[int, int]:
+    """Return which of the residency options 0..3 (outer kept + 2 * inner kept) fit, best two, -1 for none."""
+    if footprint(e, g, bm, bn, bk, swap, True, True) <= e.capacity:
+        return 3, -1
+    panel = footprint(e, g, bm, bn, bk, swap, True, False) <= e.capacity
+    whole = footprint(e, g, bm, bn, bk, swap, False, True) <= e.capacity
+    if panel or whole:
+        return (1 if panel else -1), (2 if whole else -1)
+    if footprint(e, g, bm, bn, bk, swap, False, False) <= e.capacity:
+        return 0, -1
+    return -1, -1
+
+
+@njit(cache=True)
+def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
+    """Find the fastest plan for a product: split over cores, block sizes, loop order, what stays resident.
+
+    All candidates are tried, the large blocks first; those whose lower bound (every step's fixed cost, and the ideal
+    stream) is above the best so far are skipped, which cannot lose the minimum. Candidates do not depend on bandwidth,
+    capacity or clock, so that more of these never makes the answer slower.
+
+    Returns
+    -------
+    tuple
+        ``[batch, m and n parts, bm, bn, bk, swap, keep_outer, keep_inner]`` and its seconds; infinite seconds if not
+        even the smallest blocks fit.
+    """
+    plan = np.zeros(9, np.int64)
+    best, best_bytes = np.inf, np.inf
+    table = np.empty((2, 2, 3, 4))
+    ideal = e.rows * e.cols * float(e.count) * e.rate * e.clock  # multiply-accumulates per second
+    for cb in range(1, cores + 1):
+        if cores % cb or cb > g.batch:
+            continue
+        for cm in range(1, cores // cb + 1):
+            if (cores // cb) % cm:
+                continue
+            cn = cores // cb // cm
+            own = Gemm(share(g.m, cm, e.granule), share(g.n, cn, e.cols), g.k, ceil_div(g.batch, cb),
+                       g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
+            used = ceil_div(g.m, own.m) * ceil_div(g.n, own.n) * ceil_div(g.batch, own.batch)
+            bandwidth = core_bandwidth(e, used)
+            least = own.batch * float(own.m) * own.n * own.k / ideal
+            for bm in block_sizes(own.m, e.granule, min(own.m, 64)):
+                for bn in block_sizes(own.n, e.cols, e.cols):
+                    for bk in block_sizes(own.k, e.rows, e.rows):
+                        steps = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk) * own.batch
+                        bound = least + steps * (e.step + (e.load + e.latency) / e.clock)
+                        if bound + e.read_latency + e.write_latency > best:
+                            continue
+                        filled = False
+                        for order in range(2):
+                            swap = order == 1
+                            for keep in keeps(e, own, bm, bn, bk, swap):
+                                if keep < 0:
+                                    continue
+                                if not filled:
+                                    fill_blocks(e, own, bm, bn, bk, table)
+                                    filled = True
+                                w = walk(e, own, bm, bn, bk, swap, keep & 1 == 1, keep & 2 == 2, bandwidth, table)
+                                moved = (w.read + w.written) * used
+                                if w.seconds < best or (w.seconds == best and moved < best_bytes):
+                                    best, best_bytes = w.seconds, moved
+                                    plan[:] = (cb, cm, cn, bm, bn, bk, order, keep & 1, keep >> 1)
+    return plan, best
+
+
+@njit(cache=True)
+def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, float, float]:
+    """Time a given plan (see `search`) exactly: the walk of the busiest core, and the traffic of all cores.
+
+    Returns
+    -------
+    tuple
+        The busiest core's `Walk`, cores used, bytes read, bytes written, bytes through scratchpad ports.
+    """
+    cb, cm, cn, bm, bn, bk = plan[0], plan[1], plan[2], plan[3], plan[4], plan[5]
+    swap, keep_outer, keep_inner = plan[6] == 1, plan[7] == 1, plan[8] == 1
+    m, n, batch = share(g.m, cm, e.granule), share(g.n, cn, e.cols), ceil_div(g.batch, cb)
+    pm, pn, pb = ceil_div(g.m, m), ceil_div(g.n, n), ceil_div(g.batch, batch)
+    used = pm * pn * pb
+    bandwidth = core_bandwidth(e, used)
+    table = np.empty((2, 2, 3, 4))
+    busiest = Walk(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    read = written = on_chip = 0.0
+    for x in range(2):  # the full shares, then the last one, which may be smaller
+        for y in range(2):
+            for z in range(2):
+                number = (1 if x else pm - 1) * (1 if y else pn - 1) * (1 if z else pb - 1)
+                if number == 0:
+                    continue
+                own = Gemm(g.m - (pm - 1) * m if x else m, g.n - (pn - 1) * n if y else n, g.k,
+                           g.batch - (pb - 1) * batch if z else batch,
+                           g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
+                sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
+                fill_blocks(e, own, sm, sn, sk, table)
+                w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, bandwidth, table)
+                if w.seconds > busiest.seconds:
+                    busiest = w
+                read += number * w.read
+                written += number * w.written
+                on_chip += number * w.on_chip
+    return busiest, used, read, written, on_chip

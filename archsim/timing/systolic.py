@@ -1,0 +1,148 @@
+"""Timing on systolic cores: operators onto the fold-level kernels, and their answers back into an OpTime."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from archsim.dtypes import BYTES
+from archsim.errors import ArchsimError, UnsupportedError
+from archsim.hardware import Chip, SystolicCore
+from archsim.kernels import systolic as kernel
+from archsim.timing import systolic_attention, systolic_rows
+from archsim.timing.optime import OpTime
+from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
+
+
+def time(op: Op, chip: Chip) -> OpTime:
+    """Time one operator on a systolic chip.
+
+    Raises
+    ------
+    UnsupportedError
+        If the arrays do not take the operator's dtype, or this version cannot time the operator.
+    ArchsimError
+        If the scratchpad is too small for the smallest blocks.
+    """
+    if isinstance(op, MatMul):
+        return time_matmul(op, chip)
+    if isinstance(op, Attention):
+        return systolic_attention.time(op, chip, engine(chip, op.dtype))
+    if isinstance(op, Norm | Elementwise | Gather):
+        return systolic_rows.time(op, chip, engine(chip, next(iter(chip.dtypes))))
+    raise UnsupportedError(f"a systolic core cannot time {op.kind!r} yet")
+
+
+def engine(chip: Chip, dtype: str) -> kernel.Engine:
+    """Return the figures of one core that the kernels need, for arithmetic in `dtype`.
+
+    The defaults of unknown figures are derived here; `MatrixArray` says how.
+
+    Raises
+    ------
+    UnsupportedError
+        If the arrays do not take `dtype`.
+    """
+    core = chip.core
+    assert isinstance(core, SystolicCore)
+    array, vector = core.array, core.vector
+    size = BYTES[chip.check_dtype(dtype)]
+    rate = array.rows_per_cycle[dtype]
+    load = array.rows * size / array.load_bytes
+    clock = vector.clock or chip.clock
+    latency = core.dma_latency
+    return kernel.Engine(
+        rows=array.rows, cols=array.cols, count=array.count, rate=rate,
+        granule=max(1, math.ceil(array.row_granule / size)),
+        min_issue=array.min_issue, load=load,
+        latency=float(array.latency or array.rows + array.cols - 1),
+        keep_rows=array.accumulator_rows or 2 * math.ceil(load * rate),
+        read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
+        clock=chip.clock, vector=vector.lanes * vector.alus * clock,
+        exps=(vector.transcendentals or float(vector.lanes)) * clock,
+        capacity=core.scratchpad.capacity, read_latency=latency,
+        write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
+        step=core.step_overhead, bandwidth=chip.memory.sustained,
+        dma=math.inf if core.dma_bandwidth is None else core.dma_bandwidth,
+    )
+
+
+def problem(op: MatMul) -> kernel.Gemm:
+    """Return a product as the kernels see it: what its epilogue reads, computes and writes, per element of output."""
+    outputs = float(op.batch) * op.m * op.n
+    product = op.a_bytes + op.batch * op.k * op.n * BYTES[op.b_dtype]
+    return kernel.Gemm(
+        m=op.m, n=op.n, k=op.k, batch=op.batch, a_size=BYTES[op.dtype], b_size=BYTES[op.b_dtype],
+        side=max(0.0, op.read_bytes - product) / outputs, out=op.write_bytes / outputs,
+        ops=op.vector_ops / outputs, exps=op.transcendentals / outputs,
+    )
+
+
+def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = None) -> OpTime:
+    """Time a matrix product with the best blocking, or with a given one.
+
+    Parameters
+    ----------
+    op, chip
+        The product and the chip.
+    block
+        ``(bm, bk, bn)`` of a hand-written kernel with a plain grid (m, n, k, k innermost; an operand is loaded again
+        whenever its block changes), split over no cores. The search is skipped.
+
+    Raises
+    ------
+    UnsupportedError
+        If the arrays do not take the dtype.
+    ArchsimError
+        If no blocking, or not the given one, fits into the scratchpad.
+    """
+    e, g = engine(chip, op.dtype), problem(op)
+    if block is None:
+        plan, seconds = kernel.search(e, g, chip.cores)
+        if not math.isfinite(seconds):
+            raise ArchsimError(f"{chip.name}: a scratchpad of {e.capacity:,.0f} bytes holds no block of "
+                               f"{op.m} x {op.n} x {op.k} in {op.dtype}")
+    else:
+        bm, bk, bn = (min(b, size) for b, size in zip(block, (op.m, op.k, op.n), strict=True))
+        single = bk == op.k  # then a block of the outer operand does not change over the inner loop
+        need = kernel.footprint(e, g, bm, bn, bk, False, single, False)
+        if need > e.capacity:
+            raise ArchsimError(f"{chip.name}: blocks of {bm} x {bk} x {bn} need {need:,.0f} bytes of scratchpad, "
+                               f"it has {e.capacity:,.0f}")
+        plan = np.array([1, 1, 1, bm, bn, bk, 0, int(single), 0], dtype=np.int64)
+    w, used, read, written, on_chip = kernel.follow(e, g, plan)
+    bandwidth = kernel.core_bandwidth(e, used)
+    moved = max(read + written, op.bytes)  # equal up to rounding where every operand moves once
+    return assemble(op, chip, w, moved, on_chip, (w.read + w.written) / bandwidth, describe(plan, used, chip))
+
+
+def assemble(
+    op: Op, chip: Chip, w: kernel.Walk, moved: float, on_chip: float, memory: float, plan: str
+) -> OpTime:
+    """Return the OpTime of a walk: `moved` bytes of device memory, which took `memory` seconds of the busiest core."""
+    busy = {"matrix": w.matrix, "vector": w.vector, "scratchpad": w.port, "hbm": memory, "launch": w.fixed}
+    seconds = max(w.seconds, *busy.values())
+    peak = op.flops / chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else moved / chip.memory.bandwidth
+    return OpTime(
+        seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=moved,
+        on_chip_bytes=on_chip, utilization=min(1.0, peak / seconds), bound=max(busy, key=lambda b: busy[b]),
+        busy=busy, plan=plan,
+    )
+
+
+def describe(plan: np.ndarray, used: int, chip: Chip) -> str:
+    """Say a matrix product's plan in a few words: blocks, loop order with what stays resident, split over cores."""
+    cb, cm, cn, bm, bn, bk, swap, keep_outer, keep_inner = (int(x) for x in plan)
+    outer, inner = ("b", "a") if swap else ("a", "b")
+    kept = [f"{outer} panel"] * keep_outer + [f"{inner} whole"] * keep_inner
+    text = f"{bm}x{bk}x{bn} blocks (m k n), loops {'n m k' if swap else 'm n k'}"
+    if kept:
+        text += f", keeps {' and '.join(kept)}"
+    if chip.cores > 1:
+        split = " x ".join(f"{p} {s}" for p, s in ((cb, "batch"), (cm, "m"), (cn, "n")) if p > 1) or "none"
+        text += f"; {used} cores, split {split}"
+    return text
+
+
+__all__ = ["assemble", "engine", "problem", "time", "time_matmul"]
