@@ -9,8 +9,7 @@ Tiles = tuple[tuple[int, int, int], ...]
 
 TILES: Tiles = (
     (128, 256, 64), (256, 128, 64), (128, 128, 64), (128, 128, 128), (64, 256, 64), (256, 64, 64),
-    (128, 64, 64), (64, 128, 64), (128, 64, 128), (64, 128, 128), (64, 64, 64), (64, 64, 128), (64, 32, 128),
-    (32, 64, 128),
+    (128, 64, 64), (64, 128, 64), (128, 64, 128), (64, 128, 128), (64, 64, 64), (64, 64, 128),
 )
 """Output tiles (rows, columns) of one SM and bytes of K per pipeline step: what libraries of warp-level matrix
 instructions ship (CUTLASS's profiler set for compute capability 8.x)."""
@@ -55,8 +54,8 @@ class GpuCore:
     stages: int = whole("most stages of a software pipeline", default=5, high=64)
     sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0)
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
-                             default=300.0)
-    epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=300.0)
+                             default=400.0)
+    epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0)
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85)
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
                            high=1e-2)

@@ -15,7 +15,7 @@ class Memory:
     write_efficiency: float = figure(
         "", "the same for writes among reads, bus turn-arounds included", default=0.80, low=0.01, high=1.0
     )
-    energy: float = figure("J/B", "energy of moving a byte between device memory and a core", default=120e-12, high=1e-6)
+    energy: float = figure("J/B", "energy per byte of the device and its PHY", default=40e-12, high=1e-6)
     latency: float = figure("s", "unloaded read latency seen by a core", default=600e-9, high=1e-3)
     type: str = option("generation, e.g. HBM3e", default="")
 

@@ -140,7 +140,7 @@ def gemm(
         return no_plan()
     step = step_cycles(gpu, bm, bn, depth, a_size)
     chain = bk / gpu.k_bytes * gpu.mma_latency  # of dependent instructions, were there no other work
-    alone = max(step, chain + gpu.sync) if gpu.overlapped else max(step, chain) + gpu.sync
+    alone = max(step, chain + gpu.sync) if gpu.overlapped else step + gpu.mma_latency + gpu.sync
 
     # bytes: a step fetches no padding; multicast reads B once for several SMs
     rows, cols = m / gm, n / gn
@@ -166,26 +166,32 @@ def gemm(
         active, times = (gpu.sms, full) if part == 0 else (tail, 1.0)
         if active * times > 0.0:
             share = active / blocks
-            l2 = max(port, l2_bytes * share / gpu.l2)
-            hbm = memory_cycles(gpu, active, flight, (read + 0.0) * share, (out + spilled) * share)
+            l2 = max(port, l2_read * share / gpu.l2)
+            hbm = memory_cycles(gpu, active, flight, read * share, 0.0)
             work += times * max(step * steps, l2, hbm)
     work = max(work, blocks / gpu.dispatch)
+    # results drain to device memory behind everything else
+    drain = max(l2_bytes / gpu.l2, memory_cycles(gpu, gpu.sms, flight, read, out + spilled))
 
-    # what a block costs before its first and after its last step, exposed once or in every generation of blocks
-    tile_bytes = rows * cols * (4.0 if splits > 1.0 else out_size)
-    before = gpu.prologue + gpu.dram_latency + chain
-    after = gpu.epilogue + tile_bytes / min(gpu.port, gpu.l2 / min(blocks, gpu.sms)) + gpu.l2_latency
+    # what a block costs beside its steps: latencies, the first stage's fetch, and its accumulators' way out through
+    # shared memory, which a synchronous kernel writes and reads back whole
+    busy_sms = min(blocks, gpu.sms)
+    result = rows * cols * (4.0 if splits > 1.0 else out_size)
+    staged = result if gpu.overlapped else 2.0 * acc
+    latencies = gpu.prologue + gpu.dram_latency + gpu.epilogue + gpu.l2_latency
+    first = max(fetched / gpu.port, from_l2 * busy_sms / gpu.l2, fetched * missing * busy_sms / gpu.dram_read)
+    leave = staged / gpu.shared_read + result / min(gpu.port, gpu.l2 / busy_sms)
     generations = math.ceil(blocks / (gpu.sms * resident))
-    lone = steps * max(alone, gpu.dram_latency / (stages - 1.0))
+    lone = steps * max(alone, gpu.dram_latency / (stages - 1.0)) + latencies + first + leave
     if gpu.overlapped and resident > 1.0:
-        cycles = max(before + work + after, generations * (before + lone + after))
+        cycles = max(latencies + first + max(work, drain) + leave, generations * lone)
     else:
-        cycles = max(generations * (before + after) + work, generations * (before + lone + after))
+        cycles = max(generations * latencies + rounds * (first + leave) + work, latencies + drain, generations * lone)
     cycles += gpu.launch
     on_chip = max(rounds * port, l2_bytes / gpu.l2)
     if splits > 1.0:  # a second kernel adds the partial sums
         added = max((partial + out) / gpu.l2, memory_cycles(gpu, gpu.sms, stage, spilled, 0.0))
-        cycles += gpu.launch + gpu.l2_latency + added
+        cycles += gpu.launch + gpu.prologue + gpu.epilogue + 2.0 * gpu.l2_latency + added
         l2_bytes += partial + out
         on_chip += added
     hbm = (read + spilled) / gpu.dram_read + (out + spilled) / gpu.dram_write
