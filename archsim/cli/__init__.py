@@ -1,1 +1,1 @@
-"""."""
+"""The command line: reads options and files, calls the floors below, prints. It computes nothing."""

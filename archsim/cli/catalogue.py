@@ -1,0 +1,71 @@
+"""``archsim chips`` and ``archsim models``: what the catalogue holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archsim.cli.options import Json, whole
+from archsim.cli.output import show, show_json
+
+
+def chips(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[CHIP]", show_default=False, help="Name, my_chip.py or my_chip.py:NAME.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the chips, or print every figure of one with its source and how far to trust it.
+
+    --json: an array of chips (name, kind, fidelity, peak_flops_per_s by dtype, memory_bandwidth_bytes_per_s ...); for
+    one chip an object that also has figures: path, value, unit, meaning, source, confidence, note.
+    """
+    from archsim.cli.files import find_chip
+    from archsim.report import data, table
+
+    if name is None:
+        import archsim.chips as catalogue
+
+        known = list(catalogue.catalogue().values())
+        if json:
+            show_json([data.chip_data(c) for c in known])
+        else:
+            show(table.catalogue(known), "one chip with its sources: archsim chips NAME")
+        return
+    chip = find_chip(name)
+    if json:
+        show_json(data.chip_data(chip, figures=True))
+    else:
+        show(table.chip_sheet(chip))
+
+
+def models(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL]", show_default=False, help="Name, or the path of a config.json or its folder."),
+    ] = None,
+    context: Annotated[str, typer.Option("--context", metavar="C", help="Keys that a token attends to.")] = "4096",
+    json: Json = False,
+) -> None:
+    """List the models, or print one with its dimensions.
+
+    --json: an array of models, or one object: dimensions, parameters, active_parameters, kv_bytes_per_token (bf16),
+    flops_per_token (output head included, attention to the cache apart), flops_per_token_at_context.
+    """
+    import archsim.models as catalogue
+    from archsim.report import data, table
+
+    keys = whole("--context", context, 2**24) or 0
+    if name is None:
+        known = [catalogue.get(n) for n in catalogue.names()]
+        if json:
+            show_json([data.model_data(m, keys) for m in known])
+        else:
+            show(table.models_sheet(known, keys))
+        return
+    model = catalogue.find(name)
+    if json:
+        show_json(data.model_data(model, keys))
+    else:
+        show(table.model_sheet(model, keys))

@@ -1,0 +1,99 @@
+"""The ``archsim`` command: its commands, and one way to fail (one line on stderr, exit code 2, never a traceback)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
+
+import typer
+
+from archsim.cli import catalogue, compare, run, validate
+from archsim.cli.usage import explain
+from archsim.errors import ArchsimError
+
+ABOUT = """What a token costs on a chip, and why.
+
+Simulates transformers on systolic ASICs and tensor-core GPUs, operator by operator: time, bytes, what bound each,
+and dollars. Chips and models come from the catalogue or from your own files.
+"""
+
+# A usage error, whichever module this version of typer keeps it in.
+UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
+
+app = typer.Typer(
+    name="archsim", help=ABOUT, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try: archsim compare llama-3.1-70b",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from archsim import __version__
+
+        typer.echo(f"archsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("compare", short_help="One model on many chips: time, utilisation, dollars.")(compare.compare)
+app.command("run", short_help="One step of a model on one chip, operator by operator.")(run.run)
+app.command("gemm", short_help="One matrix product on one chip.")(run.gemm)
+app.command("chips", short_help="The chips, or every figure of one with its source.")(catalogue.chips)
+app.command("models", short_help="The models, or one with its dimensions.")(catalogue.models)
+app.command("validate", short_help="Score the simulator against measured kernels.")(validate.validate)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 when all went well, 2 when the user can put something right (one line on stderr says what), 130 after Ctrl-C,
+    1 when the reader of a pipe went away or for a fault of ours; set ``ARCHSIM_DEBUG=1`` to see that one's traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # an ASCII terminal shows "?" for "×"
+    try:
+        code: Any = app(args=list(sys.argv[1:] if argv is None else argv), prog_name="archsim", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except ArchsimError as e:
+        return _fail(str(e), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would complain once more
+        return 1
+    except SystemExit as e:  # typer and rich leave so when the reader of a pipe went away
+        return e.code if isinstance(e.code, int) else 1
+    except UsageError as e:
+        message = explain(e)
+        if message is None:  # no command given: the help is the message
+            print(e)
+            return 0
+        return _fail(message, 2)
+    except Exception as e:
+        if os.environ.get("ARCHSIM_DEBUG"):
+            raise
+        return _fail(f"a fault in archsim, not in your input: {type(e).__name__}: {e} "
+                     "(ARCHSIM_DEBUG=1 shows where; please report it)", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

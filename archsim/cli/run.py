@@ -1,0 +1,117 @@
+"""``archsim run`` and ``archsim gemm``: one step of a model, or one matrix product, on one chip."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archsim.cli.options import Batch, Chip, Context, Dtype, Json, KvDtype, Logits, Model, Seq, size, whole
+from archsim.cli.output import check_file, price, show, show_json
+
+
+def run(
+    model: Model,
+    chip: Chip,
+    phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode", help="Which step.")] = "prefill",
+    batch: Batch = "1",
+    seq: Seq = None,
+    context: Context = None,
+    dtype: Dtype = "bf16",
+    kv_dtype: KvDtype = None,
+    logits: Logits = "all",
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE.json", help="Also write the run as JSON.")
+    ] = None,
+    figure: Annotated[
+        str | None, typer.Option("--figure", metavar="FILE.png", help="Also draw the roofline (.png, .svg, .pdf).")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Simulate one step of a model on one chip: where time and bytes go, and what it costs.
+
+    --json: one object: time_s, tokens_per_s, flops, hbm_bytes, arithmetic_intensity, utilization (MFU), bound,
+    fidelity, usd_per_mtoken, usd_per_pflop_achieved ... and ops, an array with the same for every operator. Figures
+    that are not known (a chip without a price) are null.
+    """
+    sizes = {"batch": size("--batch", batch or "1"), "seq": whole("--seq", seq), "context": whole("--context", context)}
+    target = check_file(out) if out is not None else None
+    if figure is not None:
+        from archsim.report.plot import check_path
+
+        check_path(check_file(figure))
+    import archsim.models as models
+    from archsim.cli.files import find_chip
+
+    hardware = find_chip(chip)
+    config = models.find(model)
+    from archsim.simulate import simulate
+    from archsim.workload import transformer
+
+    graph = transformer(config, phase=phase, dtype=dtype, kv_dtype=kv_dtype, logits=logits, **sizes)  # type: ignore[arg-type]
+    hardware.check_dtype(graph.graph["dtype"])
+    done = simulate(graph, hardware)
+    cost, missing = price(done)
+    from archsim.report import data
+
+    result = data.run_data(done, cost, missing)
+    written = []
+    if figure is not None:
+        from archsim.report.plot import roofline
+
+        roofline(done, figure)
+        written.append(figure)
+    if target is not None:
+        from archsim.simulate.run import write_whole
+
+        write_whole(target, data.to_json(result))
+        written.append(str(target))
+    if json:
+        show_json(result)
+        return
+    from archsim.report import table
+
+    show(table.summary(done, cost), "", table.table(done))
+    if missing:
+        show(f"cost: {missing}")
+    for name in written:
+        show(f"wrote {name}")
+
+
+def gemm(
+    m: Annotated[str, typer.Argument(metavar="M", help="Rows of a and of the result.")],
+    n: Annotated[str, typer.Argument(metavar="N", help="Columns of b and of the result.")],
+    k: Annotated[str, typer.Argument(metavar="K", help="Columns of a, rows of b.")],
+    chip: Chip,
+    dtype: Dtype = "bf16",
+    json: Json = False,
+) -> None:
+    """Time one matrix product, out[M, N] = a[M, K] b[K, N], on one chip.
+
+    --json: one object: chip, m, n, k, dtype, time_s, cycles, flops, hbm_bytes, on_chip_bytes, arithmetic_intensity,
+    utilization, bound, busy_s (seconds that each resource alone would need), plan, fidelity, usd_per_pflop_achieved.
+    """
+    from archsim.cli.files import find_chip
+    from archsim.dtypes import dtype as dtype_name
+
+    sizes = {"m": size("M", m), "n": size("N", n), "k": size("K", k)}
+    name = dtype_name(dtype)
+    hardware = find_chip(chip)
+    hardware.check_dtype(name)
+    import networkx as nx
+
+    from archsim.simulate import simulate
+    from archsim.workload.ops import MatMul
+
+    graph = nx.DiGraph(dtype=name)
+    graph.add_node("gemm", op=MatMul(**sizes, dtype=name))  # type: ignore[arg-type]
+    done = simulate(graph, hardware)
+    cost, missing = price(done)
+    if json:
+        from archsim.report import data
+
+        show_json(data.gemm_data(done, cost, missing))
+        return
+    from archsim.report import table
+
+    show(table.gemm_sheet(done, cost))

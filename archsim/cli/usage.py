@@ -1,0 +1,42 @@
+"""Usage errors of the option parser, said in one line with the nearest valid choice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from archsim.errors import nearest
+
+
+def explain(error: Any) -> str | None:
+    """Return what is wrong with a command line, or None if the error is only the help that was asked for."""
+    kind, context = type(error).__name__, getattr(error, "ctx", None)
+    if kind == "NoArgsIsHelpError":
+        return None
+    message = " ".join(str(error.format_message()).split()).rstrip(".")
+    if context is None:
+        return message[:1].lower() + message[1:]
+    if kind == "NoSuchOption":
+        return _no_option(error.option_name, context)
+    unknown = re.match(r"No such command '(.*?)'", message)
+    if unknown:
+        known = list(context.command.commands)
+        guess = nearest(unknown[1], known)
+        hint = f"did you mean {guess!r}? " if guess else ""
+        return f"unknown command {unknown[1]!r}: {hint}known: {', '.join(known)}"
+    usage = re.sub(r"[{}]", "", " ".join(context.get_usage().split()).removeprefix("Usage: "))
+    if kind == "MissingParameter":
+        param = error.param
+        name = param.opts[0] if param.param_type_name == "option" else param.metavar or param.name.upper()
+        return f"missing {name}; usage: {usage}"
+    return f"{message[:1].lower()}{message[1:]}; usage: {usage}"
+
+
+def _no_option(given: str, context: Any) -> str:
+    """Explain an option that does not exist; a negative number looks like one."""
+    if re.fullmatch(r"-+\d.*", given):
+        return f"sizes must be whole numbers of at least 1, not {given}"
+    known = sorted(o for p in context.command.get_params(context) for o in p.opts if o.startswith("--"))
+    guess = nearest(given, known)
+    hint = f"did you mean {guess!r}? " if guess else ""
+    return f"unknown option {given!r}: {hint}known: {', '.join(known)}"

@@ -1,0 +1,442 @@
+"""Figures of runs: rooflines, cost bars and where the time goes.
+
+Every function draws with the Agg backend, leaves no state behind, and returns the figure; with a `path` it also writes
+it, whole or not at all (.png, .svg or .pdf). Colours are those of `archsim.report.theme`: one meaning each.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Callable, Sequence
+from functools import wraps
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
+
+from archsim.errors import ArchsimError, nearest
+from archsim.report.quantity import percent, quantity, sig
+from archsim.report.table import workload
+from archsim.report.theme import BOUND, BOUND_NAME, COST, FAINT, INK, MUTED, PHASE_MARKER, RC, SPARE_MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from archsim.economics import Cost
+    from archsim.hardware import Chip
+    from archsim.simulate import OpRun, Run
+
+FORMATS = (".png", ".svg", ".pdf")
+P = ParamSpec("P")
+Path_ = str | os.PathLike[str]
+
+
+def check_path(path: Path_) -> Path:
+    """Return `path` if a figure can be written there.
+
+    Raises
+    ------
+    ArchsimError
+        If its suffix is none of `FORMATS`, or its folder is missing.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        guess = nearest(target.suffix, FORMATS) or FORMATS[0]
+        raise ArchsimError(f"{target}: a figure is {', '.join(FORMATS)}; did you mean {target.stem}{guess}?")
+    if not target.parent.is_dir():
+        raise ArchsimError(f"cannot write {target}: no folder {target.parent}")
+    return target
+
+
+def _drawn(make: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw under our settings alone, and write the figure if the caller gave a path."""
+
+    @wraps(make)
+    def with_settings(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        import matplotlib
+
+        with matplotlib.rc_context():
+            matplotlib.rcParams.update(matplotlib.rcParamsDefault)
+            matplotlib.rcParams.update(RC)  # type: ignore[arg-type]
+            return make(*args, **kwargs)
+
+    return with_settings
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure on the Agg canvas, unknown to pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def _save(figure: Figure, path: Path_ | None) -> Figure:
+    if path is not None:
+        target = check_path(path)
+        held = io.BytesIO()
+        figure.savefig(held, format=target.suffix[1:].lower())
+        part = target.with_name(target.name + ".part")
+        try:
+            part.write_bytes(held.getvalue())
+            part.replace(target)
+        except OSError as e:
+            part.unlink(missing_ok=True)
+            raise ArchsimError(f"cannot write {target}: {e.strerror or e}") from None
+    return figure
+
+
+def _runs(runs: Run | Sequence[Run]) -> list[Run]:
+    many = list(runs) if isinstance(runs, Sequence) else [runs]
+    if not many:
+        raise ArchsimError("nothing to draw: no runs")
+    return many
+
+
+def _phase(run: Run) -> str:
+    return str(run.workload.get("phase", "")) or "run"
+
+
+def _markers(phases: Sequence[str]) -> dict[str, str]:
+    spare = iter(list(SPARE_MARKERS) * len(phases))
+    return {p: PHASE_MARKER.get(p) or next(spare) for p in dict.fromkeys(phases)}
+
+
+# --- roofline ---------------------------------------------------------------------------------------------------------
+
+class Point(NamedTuple):
+    """Where an operator lies: FLOP/B and FLOP/s of one chip, and whether that is matrix work or vector operations."""
+
+    intensity: float
+    rate: float
+    matrix: bool
+
+
+def _point(o: OpRun) -> Point | None:
+    """Return where an operator lies, None if it does no work or touches no device memory."""
+    t = o.time
+    work = t.flops or t.vector_ops
+    if not work or not t.hbm_bytes or not t.seconds:
+        return None
+    return Point(work / t.hbm_bytes, work / t.seconds, bool(t.flops))
+
+
+@_drawn
+def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
+    """Draw every operator of one or many runs under the roof of its chip, one panel per chip.
+
+    A marker's area is the operator's share of the run's time, its colour what bound it, its shape the phase. The roofs
+    of the other chips are drawn faintly behind. Operators without matrix work are drawn hollow, by their vector
+    operations, where there is room for them: in figures of one or two chips.
+
+    Parameters
+    ----------
+    runs
+        One Run, or several on the same or on different chips.
+    path
+        Where to write the figure (.png, .svg, .pdf); not written if None.
+
+    Raises
+    ------
+    ArchsimError
+        If there is nothing to draw or the file cannot be written.
+    """
+    many = _runs(runs)
+    chips: dict[tuple[Chip, str], list[Run]] = {}
+    for r in many:
+        chips.setdefault((r.chip, r.dtype), []).append(r)
+    n = len(chips)
+    cols = n if n < 4 else 2 if n == 4 else 4
+    rows = -(-n // cols)
+    hollow = n <= 2
+    figure = _figure(8.0 if n == 1 else 10.0, 5.0 if n == 1 else 1.0 + rows * (4.2 if cols < 3 else 2.9))
+    axes = figure.subplots(rows, cols, sharex=True, sharey=True, squeeze=False)
+    points = [p for r in many for o in r.ops if (p := _point(o)) and (hollow or p.matrix)]
+    xs = [p.intensity for p in points] + [c.balance(dt) for c, dt in chips]
+    ys = [p.rate for p in points] + [c.peak(dt) for c, dt in chips]
+    x = (min(xs) / 3, max(xs) * 4)
+    y = (min(ys) / 3, max(ys) * 2.5)
+    markers = _markers([_phase(r) for r in many])
+    area = 1000.0 if n == 1 else 450.0
+    for ax, (chip, mine) in zip(axes.flat, ((c, mine) for (c, _), mine in chips.items()), strict=False):
+        ax.set(xscale="log", yscale="log", xlim=x, ylim=(y[0] / 1e12, y[1] / 1e12))
+        for other, dt in chips:
+            if other is not chip:
+                balance = other.balance(dt)
+                ax.plot([x[0], balance, x[1]], [v * other.memory.bandwidth / 1e12 for v in (x[0], balance, balance)],
+                        color=FAINT, lw=0.8, zorder=1)
+        ax.set_title(chip.name, pad=16)
+        mfu = ", ".join(f"{_phase(r)} {_points(r.utilization)}" for r in mine)
+        ax.text(0, 1.02, f"{mfu} of peak", transform=ax.transAxes, fontsize=8, color=MUTED, va="bottom")
+    for spare in axes.flat[n:]:
+        spare.set_visible(False)
+    for ax in axes.flat[max(0, n - cols) : n]:
+        ax.set_xlabel("FLOP per byte of HBM traffic")
+        ax.xaxis.set_tick_params(labelbottom=True)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(f"{many[0].dtype} TFLOP/s per chip")
+    head = [workload(r) for r in many]
+    same = len(set(head)) == 1
+    title = head[0] if same else ", ".join(dict.fromkeys([str(many[0].workload.get("model", "")), *map(_short, many)]))
+    figure.suptitle(title.strip(", "), fontsize=11, fontweight="bold", x=0.01, ha="left")
+    _roofline_legend(figure, many, markers, hollow)
+    figure.draw_without_rendering()  # settles the layout: labels need to know where points will be
+    for ax, ((chip, dtype), mine) in zip(axes.flat, chips.items(), strict=False):
+        _roof(ax, chip, dtype, x)
+        _operators(ax, mine, markers, area, hollow, lines=6 if n == 1 else 4 if cols < 3 else 2)
+    return _save(figure, path)
+
+
+def _points(share: float) -> str:
+    """Write a share of one as a short percentage."""
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{percent(share)} %"
+
+
+def _short(run: Run) -> str:
+    """Return a run's workload without the model's name."""
+    text = workload(run)
+    model = str(run.workload.get("model", ""))
+    return text.removeprefix(model).strip(" ,").replace(", " + run.dtype, "").replace(", ", " ")
+
+
+def _roof(ax: Axes, chip: Chip, dtype: str, x: tuple[float, float]) -> None:
+    """Draw a chip's roof and name its peak, its bandwidth and its balance point."""
+    peak, bandwidth, balance = chip.peak(dtype) / 1e12, chip.memory.bandwidth / 1e12, chip.balance(dtype)
+    floor = ax.get_ylim()[0]
+    ax.plot([x[0], balance, x[1]], [x[0] * bandwidth, peak, peak], color=INK, lw=1.5, zorder=2)
+    ax.plot([balance, balance], [floor, peak], color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=1)
+    small: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7.5, "zorder": 5, "in_layout": False}
+    ax.annotate(quantity(peak * 1e12, "FLOP/s", 3), (x[1], peak), xytext=(-1, 3), ha="right", color=INK, **small)
+    ax.annotate(f"{sig(balance)} FLOP/B", (balance, floor), xytext=(3, 3), color=MUTED, **small)
+    low, high = ax.transData.transform([(x[0], x[0] * bandwidth), (balance, peak)])
+    angle = math.degrees(math.atan2(high[1] - low[1], high[0] - low[0]))
+    at = max(x[0], floor / bandwidth) * 1.25  # where the slope enters the panel
+    ax.annotate(quantity(chip.memory.bandwidth, "B/s", 3), (at, at * bandwidth), xytext=(-2, 4), rotation=angle,
+                rotation_mode="anchor", color=INK, **small)
+
+
+def _operators(
+    ax: Axes, runs: Sequence[Run], markers: dict[str, str], area: float, hollow: bool, lines: int
+) -> None:
+    """Draw the operators of all runs on one chip, and name those that take most of the time."""
+    dots: list[Dot] = []
+    for run in runs:
+        ranked = sorted(run.ops, key=lambda o: -o.time_s)  # large markers first, small ones on top
+        for o in ranked:
+            p = _point(o)
+            if p is None or not (hollow or p.matrix):
+                continue
+            share = o.time_s / run.time_s
+            size = max(area * share, 6.0)
+            colour = BOUND[o.time.bound]
+            ax.scatter(p.intensity, p.rate / 1e12, s=size, marker=markers[_phase(run)],
+                       facecolor=colour if p.matrix else "white", edgecolor="white" if p.matrix else colour,
+                       linewidth=0.6 if p.matrix else 1.0, alpha=0.9, zorder=3)
+            dots.append(Dot(p.intensity, p.rate / 1e12, math.sqrt(size) / 2, share, o.name))
+    label_clusters(ax, dots, lines)
+
+
+class Dot(NamedTuple):
+    """A marker: where it is (data), its radius in points, its share of the time and its name."""
+
+    x: float
+    y: float
+    radius: float
+    share: float
+    name: str
+
+
+def _clusters(ax: Axes, dots: Sequence[Dot], unit: float) -> list[list[Dot]]:
+    """Group markers that touch each other, the group with most time first."""
+    groups: list[list[tuple[Dot, Any]]] = []
+    for dot in dots:
+        here = ax.transData.transform((dot.x, dot.y))
+        near = [g for g in groups
+                if any(math.dist(here, at) < (dot.radius + d.radius + 1.0) * unit for d, at in g)]
+        groups = [g for g in groups if not any(g is n for n in near)]
+        groups.append([(dot, here), *(item for g in near for item in g)])
+    found = [sorted((d for d, _ in g), key=lambda d: -d.share) for g in groups]
+    return sorted(found, key=lambda g: -sum(d.share for d in g))
+
+
+def _words(cluster: Sequence[Dot], lines: int) -> str:
+    """Name a cluster's markers, one a line, the rest summed up in the last line."""
+    shown, rest = list(cluster[:lines]), list(cluster[lines:])
+    if len(rest) == 1:
+        shown, rest = [*shown, *rest], []
+    text = [f"{d.name} {_points(d.share)}" for d in shown if d.share >= 0.005]
+    if rest and (left := sum(d.share for d in rest)) >= 0.005:
+        text.append(f"{len(rest)} more {_points(left)}")
+    return "\n".join(text)
+
+
+def label_clusters(ax: Axes, dots: Sequence[Dot], lines: int) -> None:
+    """Write names beside markers, one block for markers that touch, where they cover no marker, line or other text.
+
+    A cluster of less than 2 % of the time, or one that finds no room, stays without a label.
+    """
+    from matplotlib.transforms import Bbox
+
+    canvas: Any = ax.figure.get_figure(root=True).canvas  # type: ignore[union-attr]
+    renderer = canvas.get_renderer()
+    unit = renderer.points_to_pixels(1.0)
+    inside = ax.get_window_extent()
+
+    def box(x0: float, y0: float, x1: float, y1: float) -> Bbox:
+        return Bbox.from_extents(x0, y0, x1, y1)
+
+    taken = [t.get_window_extent(renderer) for t in ax.texts]
+    for line in ax.lines:
+        if line.get_linewidth() > 1:  # faint lines may be written over
+            for (x0, y0), (x1, y1) in pairwise(ax.transData.transform(line.get_xydata())):
+                steps = max(2, int(math.hypot(x1 - x0, y1 - y0) / (3 * unit)))
+                along = [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(steps + 1)]
+                taken += [box(px - 1, py - 1, px + 1, py + 1) for px, py in along]
+    clusters = _clusters(ax, dots, unit)
+    extents = []
+    for cluster in clusters:
+        at = [(*ax.transData.transform((d.x, d.y)), d.radius * unit) for d in cluster]
+        extents.append(box(min(x - r for x, _, r in at), min(y - r for _, y, r in at),
+                           max(x + r for x, _, r in at), max(y + r for _, y, r in at)))
+    for cluster, own in zip(clusters, extents, strict=True):
+        text = _words(cluster, lines)
+        if not text or sum(d.share for d in cluster) < 0.02:
+            continue
+        middle_x, middle_y, gap = (own.x0 + own.x1) / 2, (own.y0 + own.y1) / 2, 2.5 * unit
+        places = [(own.x1 + gap, middle_y, "left", "center"), (middle_x, own.y0 - gap, "center", "top"),
+                  (own.x1 + gap, own.y0, "left", "center"), (own.x1, own.y0 - gap, "right", "top"),
+                  (own.x1, own.y0 - 4 * gap, "right", "top"), (own.x0, own.y0 - gap, "left", "top"),
+                  (own.x0 - gap, middle_y, "right", "center"), (middle_x, own.y1 + gap, "center", "bottom"),
+                  (own.x1, own.y1 + gap, "right", "bottom"), (own.x0, own.y1 + gap, "left", "bottom")]
+        for px, py, ha, va in places:
+            x, y = ax.transData.inverted().transform((px, py))
+            note = ax.text(x, y, text, fontsize=7.5, ha=ha, va=va, color=INK, zorder=5, in_layout=False,
+                           linespacing=1.15)
+            mine = note.get_window_extent(renderer)
+            free = inside.x0 <= mine.x0 and mine.x1 <= inside.x1 and inside.y0 <= mine.y0 and mine.y1 <= inside.y1
+            if free and not any(mine.overlaps(t) for t in (*taken, *extents)):
+                taken.append(mine)
+                break
+            note.remove()
+
+
+def _roofline_legend(figure: Figure, runs: Sequence[Run], markers: dict[str, str], hollow: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    def dot(colour: str, marker: str, label: str, **more: Any) -> Line2D:
+        return Line2D([], [], ls="", marker=marker, ms=6, mfc=colour, mec=more.get("mec", "white"), label=label)
+
+    shown = [(o, p) for r in runs for o in r.ops if (p := _point(o)) and (hollow or p.matrix)]
+    seen = {o.time.bound for o, _ in shown}
+    items = [dot(colour, "o", f"bound by {BOUND_NAME[b]}") for b, colour in BOUND.items() if b in seen]
+    if len(markers) > 1:
+        items += [dot(MUTED, m, p) for p, m in markers.items()]
+    if any(not p.matrix for _, p in shown):
+        items.append(dot("white", "o", "vector operations only", mec=MUTED))
+    items.append(Line2D([], [], ls="", label="area = share of the run's time"))
+    figure.legend(handles=items, loc="outside lower center", ncols=4 if len(items) > 5 else len(items), fontsize=8,
+                  handletextpad=0.4, columnspacing=1.4)
+
+
+# --- cost -------------------------------------------------------------------------------------------------------------
+
+@_drawn
+def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Path_ | None = None) -> Figure:
+    """Draw dollars per million tokens and per achieved PFLOP, one row per phase, chips in the order of their cost.
+
+    Bars are split into depreciation and energy; a tick marks what a PFLOP would cost at the chip's peak. Chips without
+    a cost are left out.
+
+    Raises
+    ------
+    ArchsimError
+        If no run has a cost, or the file cannot be written.
+    """
+    priced = [(r, c) for r, c in zip(_runs(runs), costs, strict=True) if c is not None]
+    if not priced:
+        raise ArchsimError("no cost to draw: none of the chips has a price and a power")
+    phases = list(dict.fromkeys(_phase(r) for r, _ in priced))
+    most = max(sum(_phase(r) == p for r, _ in priced) for p in phases)
+    figure = _figure(10.0, (0.3 * most + 1.0) * len(phases) + 0.9)
+    axes = figure.subplots(len(phases), 2, squeeze=False)
+    for row, phase in zip(axes, phases, strict=True):
+        mine = sorted(((r, c) for r, c in priced if _phase(r) == phase), key=lambda rc: rc[1].usd_per_mtoken)
+        head = _short(mine[0][0]) or phase
+        _bars(row[0], mine, [c.usd_per_mtoken for _, c in mine], f"{head}", "USD per million tokens")
+        _bars(row[1], mine, [c.usd_per_pflop_achieved * 1e3 for _, c in mine], "", "USD per thousand PFLOP achieved",
+              peak=[c.usd_per_pflop_peak * 1e3 for _, c in mine])
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    figure.legend(handles=[*(Patch(color=c, label=k) for k, c in COST.items()),
+                           Line2D([], [], color=INK, marker="|", ms=9, mew=2, ls="", label="at the chip's peak")],
+                  loc="outside lower center", ncols=3, fontsize=8)
+    model = priced[0][0].workload.get("model", "graph")
+    figure.suptitle(f"{model}, {priced[0][0].dtype}", fontsize=11, fontweight="bold", x=0.01, ha="left")
+    return _save(figure, path)
+
+
+def _bars(ax: Axes, mine: Sequence[tuple[Run, Cost]], total: Sequence[float], title: str, label: str,
+          peak: Sequence[float] = ()) -> None:
+    """Draw horizontal bars split into depreciation and energy, the cheapest on top, values at their ends."""
+    names = [r.chip.name for r, _ in mine]
+    energy = [t * c.energy_usd_per_hour / c.usd_per_chip_hour if c.usd_per_chip_hour else 0.0
+              for t, (_, c) in zip(total, mine, strict=True)]
+    rest = [t - e for t, e in zip(total, energy, strict=True)]
+    where = range(len(mine))
+    ax.barh(where, rest, color=COST["depreciation"], height=0.66)
+    ax.barh(where, energy, left=rest, color=COST["energy"], height=0.66)
+    for y, t in zip(where, total, strict=True):
+        ax.annotate(sig(t), (t, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+    for y, p in zip(where, peak, strict=bool(peak)):
+        ax.plot([p, p], [y - 0.4, y + 0.4], color="white", lw=3.2, zorder=3)
+        ax.plot([p, p], [y - 0.4, y + 0.4], color=INK, lw=1.6, zorder=4)
+    ax.set_yticks(list(where), names)
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set_xlim(0, max(total) * 1.14 or 1.0)
+    ax.set_xlabel(label)
+    ax.set_title(title)
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+@_drawn
+def breakdown(run: Run, path: Path_ | None = None) -> Figure:
+    """Draw the time of every operator in the order of execution, coloured by what bound it.
+
+    Raises
+    ------
+    ArchsimError
+        If the file cannot be written.
+    """
+    from matplotlib.patches import Patch
+
+    from archsim.report.quantity import scale
+
+    ops = run.ops
+    factor, unit = scale([o.time_s for o in ops], "s")
+    figure = _figure(8.0, 0.27 * len(ops) + 1.6)
+    ax = figure.subplots()
+    where = range(len(ops))
+    ax.barh(where, [o.time_s / factor for o in ops], color=[BOUND[o.time.bound] for o in ops], height=0.7)
+    for y, o in zip(where, ops, strict=True):
+        share = f"{percent(o.time_s / run.time_s)} %"
+        ax.annotate(share, (o.time_s / factor, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+    ax.set_yticks(list(where), [f"{o.name} ×{o.repeat}" if o.repeat > 1 else o.name for o in ops])
+    ax.tick_params(axis="y", length=0)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+    ax.set_xlim(0, 1.1 * max(o.time_s for o in ops) / factor)
+    ax.set_xlabel(f"time of all equal layers, {unit}")
+    chips = f"{run.chips} × " if run.chips > 1 else ""
+    ax.set_title(f"{workload(run)} on {chips}{run.chip.name}: {quantity(run.time_s, 's', 3)}", x=0, fontsize=10)
+    seen = {o.time.bound for o in ops}
+    figure.legend(handles=[Patch(color=c, label=f"bound by {BOUND_NAME[b]}") for b, c in BOUND.items() if b in seen],
+                  loc="outside lower center", ncols=len(seen), fontsize=8)
+    return _save(figure, path)

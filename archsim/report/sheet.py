@@ -1,0 +1,101 @@
+"""Sheet: a table that fits the terminal by leaving out its least important columns, never by cutting a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its heading (units on the last line), its cells, and how soon it is left out.
+
+    `rank` 0 stays always; the column with the highest rank goes first when the terminal is narrow. `text` columns are
+    left-aligned and may wrap where `wrap` is set; numbers never do. `styles` colours cells.
+    """
+
+    heading: str
+    cells: Sequence[str]
+    rank: int = 0
+    text: bool = False
+    wrap: bool = False
+    styles: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """The heading on one line."""
+        return self.heading.replace("\n", " ")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A titled table with footnotes. Print it with rich, or as plain text with ``print(sheet)``."""
+
+    title: str
+    columns: Sequence[Column]
+    notes: Sequence[str] = ()
+    rules: Sequence[int] = field(default=())
+    """Row numbers after which a rule is drawn."""
+
+    def _table(self, kept: Sequence[Column]) -> Table:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        headed = any(c.heading for c in kept)
+        made = Table(box=box.SIMPLE_HEAD if headed else None, show_edge=False, pad_edge=False, show_header=headed,
+                     header_style="bold", padding=(0, 1) if headed else (0, 2))
+        for c in kept:
+            made.add_column(c.heading, justify="left" if c.text else "right", vertical="top", no_wrap=not c.wrap,
+                            overflow="fold")
+        for i in range(len(self.columns[0].cells)):
+            row = [Text(c.cells[i], style=c.styles[i] if c.styles else "") for c in kept]
+            made.add_row(*row, end_section=i in self.rules)
+        return made
+
+    def fit(self, width: int) -> tuple[list[Column], list[Column]]:
+        """Return the columns that fit into `width` characters, and those left out."""
+        kept = [c for c in self.columns if any(c.cells) or not c.rank]
+        left: list[Column] = []
+        while sum(self._least(c) for c in kept) + 3 * (len(kept) - 1) > width:
+            droppable = [c for c in kept if c.rank]
+            if not droppable:
+                break
+            worst = max(droppable, key=lambda c: c.rank)
+            kept.remove(worst)
+            left.append(worst)
+        return kept, left
+
+    @staticmethod
+    def _least(column: Column) -> int:
+        """Characters that the column needs: its longest line; if it wraps, its longest word but no more than 24."""
+        heading = max(map(len, column.heading.split("\n")))
+        if column.wrap:
+            return max(heading, min(24, max((len(w) for c in column.cells for w in c.split()), default=0)))
+        return max([heading, *map(len, column.cells)])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        if self.title:
+            yield Text(self.title, style="bold")
+        kept, left = self.fit(options.max_width)
+        yield self._table(kept)
+        for note in self.notes:
+            yield Text(note, style="dim")
+        names = ", ".join(c.name for c in reversed(left) if c.name)
+        if names:
+            yield Text(f"left out at this width: {names}", style="dim")
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        out = StringIO()
+        Console(file=out, width=400, color_system=None, legacy_windows=False).print(self)
+        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())

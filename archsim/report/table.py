@@ -1,0 +1,278 @@
+"""Tables of chips, models and runs, for a terminal, a notebook or plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from archsim.report.quantity import NONE, percent, quantity, scale, sig
+from archsim.report.sheet import Column, Sheet
+from archsim.report.theme import BOUND, CONFIDENCE
+
+if TYPE_CHECKING:
+    from archsim.economics import Cost
+    from archsim.hardware import Chip
+    from archsim.simulate import Run
+    from archsim.workload.config import ModelConfig
+
+
+def _numbers(
+    heading: str, values: Sequence[float | None], *, rank: int = 0, factor: float = 1.0, styles: Sequence[str] = ()
+) -> Column:
+    """Build a column of plain numbers, three significant digits each."""
+    return Column(heading, [sig(None if v is None else v / factor) for v in values], rank, styles=styles)
+
+
+def _scaled(heading: str, values: Sequence[float | None], unit: str, *, rank: int = 0) -> Column:
+    """Build a column whose unit takes the SI prefix that suits its largest value."""
+    factor, name = scale(values, unit)
+    return _numbers(f"{heading}\n{name}", values, rank=rank, factor=factor)
+
+
+def _percents(heading: str, shares: Sequence[float | None], *, rank: int = 0) -> Column:
+    return Column(f"{heading}\n%", [percent(s) for s in shares], rank)
+
+
+def _bounds(bounds: Sequence[str], rank: int = 0) -> Column:
+    return Column("bound", bounds, rank, text=True, styles=[BOUND.get(b, "") for b in bounds])
+
+
+def table(run: Run) -> Sheet:
+    """Return the operators of a run: where time and bytes go, and what bounds each.
+
+    Times, FLOP and bytes are totals over equal layers. Time is that of one chip's share; FLOP and bytes are of all
+    chips together.
+    """
+    ops = run.ops
+    share = [o.time_s / run.time_s for o in ops]
+    bars = ["█" * round(8 * s / max(share)) for s in share]
+    return Sheet(
+        "",
+        [
+            Column("operator", [o.name for o in ops], text=True),
+            Column("layers", [f"{o.layer} ×{o.repeat}" if o.repeat > 1 else o.layer for o in ops], 3, text=True),
+            _scaled("time", [o.time_s for o in ops], "s"),
+            _percents("share", share),
+            Column("", bars, 4, text=True, styles=[BOUND.get(o.time.bound, "") for o in ops]),
+            _scaled("matrix", [o.op.flops * o.repeat for o in ops], "FLOP", rank=2),
+            _scaled("HBM", [o.time.hbm_bytes * o.repeat * run.chips for o in ops], "B", rank=1),
+            _percents("util", [o.time.utilization for o in ops]),
+            _bounds([o.time.bound for o in ops]),
+            Column("mapping", [o.time.plan for o in ops], 5, text=True),
+        ],
+        notes=["util: of peak matrix FLOP/s, or of peak HBM bandwidth where there is no matrix work"],
+    )
+
+
+def workload(run: Run) -> str:
+    """Return what was run, in words: ``llama-3.1-70b decode, batch 64, context 4,096, bf16``."""
+    w = run.workload
+    head = " ".join(str(w[k]) for k in ("model", "phase") if w.get(k)) or "graph"
+    hidden = {"seq"} if w.get("phase") == "decode" and w.get("seq") == 1 else set()
+    if w.get("phase") == "prefill" and w.get("context") == w.get("seq"):
+        hidden = {"context"}
+    sizes = [f"{k} {w[k]:,}" for k in ("batch", "seq", "context") if w.get(k) and k not in hidden]
+    return ", ".join([head, *sizes, run.dtype])
+
+
+def summary(run: Run, cost: Cost | None = None) -> Sheet:
+    """Return the figures of a whole run as a two-column sheet, with its cost if there is one."""
+    each = run.tokens_per_s / run.chips
+    resident = run.weight_bytes + run.kv_bytes + run.activation_bytes
+    by_bound = sorted(run.time_by_bound.items(), key=lambda kv: -kv[1])
+    rows = [
+        ("time", f"{quantity(run.time_s, 's')} per step of {run.tokens:,} token{'s' * (run.tokens != 1)}"),
+        ("throughput", f"{sig(run.tokens_per_s, 4)} tokens/s" + (f", {sig(each)} per chip" if run.chips > 1 else "")),
+        ("matrix work", f"{quantity(run.flops, 'FLOP')}, {percent(run.utilization)} % of peak (MFU)"),
+        ("HBM traffic", f"{quantity(run.hbm_bytes, 'B')}, {sig(run.arithmetic_intensity)} FLOP/B; "
+                        f"the chip balances at {sig(run.balance)}"),
+        ("bound", ", ".join(f"{b} {percent(s / run.time_s)} %" for b, s in by_bound if s > 0.0005 * run.time_s)),
+        ("memory", f"{quantity(resident, 'B')}: weights {quantity(run.weight_bytes, 'B', 3)}, "
+                   f"KV cache {quantity(run.kv_bytes, 'B', 3)}, activations {quantity(run.activation_bytes, 'B', 3)}"),
+    ]
+    if cost is not None:
+        rows.append(("cost", cost_line(cost, run.chips)))
+    title = f"{workload(run)} on {_count(run)}{run.chip.name} [{run.fidelity}]"
+    return Sheet(title, [Column("", [k for k, _ in rows], text=True),
+                         Column("", [v for _, v in rows], text=True, wrap=True)],
+                 notes=[f"note: {run.note}"] if run.note else [])
+
+
+def _count(run: Run) -> str:
+    return f"{run.chips} × " if run.chips > 1 else ""
+
+
+def cost_line(cost: Cost, chips: int = 1) -> str:
+    """Return what a run costs, in one line."""
+    per = f"${sig(cost.usd_per_mtoken)} per million tokens, ${sig(cost.usd_per_pflop_achieved)} per achieved PFLOP"
+    hour = (f"${sig(cost.usd_per_chip_hour)} per chip-hour ({sig(cost.depreciation_usd_per_hour)} depreciation + "
+            f"{sig(cost.energy_usd_per_hour)} energy)")
+    return f"{per}; {hour}"
+
+
+def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, *,
+               missing: Mapping[str, str] | None = None) -> Sheet:
+    """Return one line per run: time, throughput, utilisation, intensity, traffic, bound and cost.
+
+    Parameters
+    ----------
+    runs
+        Runs of the same workload on different chips.
+    costs
+        The cost of each run, None where it is not known.
+    missing
+        Why a chip has no cost, by its name; printed as footnotes.
+    """
+    money = list(costs) if costs is not None else [None] * len(runs)
+
+    def usd(field: str) -> list[float | None]:
+        return [None if c is None else getattr(c, field) for c in money]
+
+    at_peak, achieved = usd("usd_per_pflop_peak"), usd("usd_per_pflop_achieved")
+    factor, unit = scale([*at_peak, *achieved], "$/PFLOP")
+    notes = [f"{chip}: {why}" for chip, why in (missing or {}).items()]
+    if any(r.chips > 1 for r in runs):
+        notes.append("chips: the fewest whose memory holds the model, spread evenly; communication is NOT counted")
+    return Sheet(
+        workload(runs[0]) if runs else "",
+        [
+            Column("chip", [r.chip.name for r in runs], text=True),
+            Column("chips", [str(r.chips) for r in runs]),
+            Column("fidelity", [r.fidelity for r in runs], 7, text=True),
+            _scaled("time", [r.time_s for r in runs], "s"),
+            _numbers("tokens/s\nper chip", [r.tokens_per_s / r.chips for r in runs]),
+            _numbers("tokens/s\ntotal", [r.tokens_per_s for r in runs], rank=6),
+            _percents("MFU", [r.utilization for r in runs]),
+            _numbers("intensity\nFLOP/B", [r.arithmetic_intensity for r in runs], rank=3),
+            _numbers("balance\nFLOP/B", [r.balance for r in runs], rank=4),
+            _scaled("HBM", [r.hbm_bytes for r in runs], "B", rank=5),
+            _bounds([r.bound for r in runs], 1),
+            _numbers(f"at peak\n{unit}", at_peak, factor=factor, rank=8),
+            _numbers(f"achieved\n{unit}", achieved, factor=factor, rank=2),
+            _numbers("cost\n$/Mtoken", usd("usd_per_mtoken")),
+        ],
+        notes=notes,
+    )
+
+
+def catalogue(chips: Sequence[Chip]) -> Sheet:
+    """Return the chips side by side: peak, memory, balance, power and price."""
+
+    def peak(chip: Chip, dtype: str) -> float | None:
+        return chip.peak(dtype) / 1e12 if dtype in chip.dtypes else None
+
+    def balance(chip: Chip) -> float | None:
+        return chip.balance() if "bf16" in chip.dtypes else None
+
+    return Sheet(
+        "",
+        [
+            Column("chip", [c.name for c in chips], text=True),
+            Column("vendor", [c.vendor or NONE for c in chips], 7, text=True),
+            Column("year", [str(c.year or NONE) for c in chips], 8),
+            Column("kind", [c.kind for c in chips], 3, text=True),
+            Column("fidelity", [c.fidelity for c in chips], 4, text=True),
+            Column("bf16\nTFLOP/s", [sig(peak(c, "bf16"), 4) for c in chips]),
+            Column("fp8\nTFLOP/s", [sig(peak(c, "fp8"), 4) for c in chips], 5),
+            Column("int8\nTOP/s", [sig(peak(c, "int8"), 4) for c in chips], 6),
+            Column("HBM\nGB", [sig(c.memory.capacity / 1e9) for c in chips]),
+            Column("HBM\nGB/s", [sig(c.memory.bandwidth / 1e9) for c in chips]),
+            Column("balance\nFLOP/B", [sig(balance(c)) for c in chips], 1),
+            Column("TDP\nW", [sig(c.power.tdp if c.power else None) for c in chips], 2),
+            Column("price\n$", [sig(c.price) for c in chips]),
+        ],
+    )
+
+
+def chip_sheet(chip: Chip) -> Sheet:
+    """Return every figure of a chip with its unit, meaning, source and confidence."""
+    rows = [row for row in chip.figures() if row[0] not in ("name", "notes")]
+    trust = [s.confidence if s else NONE for *_, s in rows]
+    notes = [f"note: {n}" for n in chip.notes]
+    notes += [f"{path}: {quantity(v)}" for path, v, *_ in rows if isinstance(v, tuple)]
+    peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
+    return Sheet(
+        f"{chip.name} [{chip.kind}, {chip.fidelity}]  dense peak: {peaks}",
+        [
+            Column("figure", [path for path, *_ in rows], text=True),
+            Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
+            Column("confidence", trust, 2, text=True, styles=[CONFIDENCE.get(t, "dim") for t in trust]),
+            Column("source", [_source(s) for *_, s in rows], 1, text=True, wrap=True),
+        ],
+        notes=notes,
+    )
+
+
+def _figure(value: Any, unit: str) -> str:
+    """Write one figure; counts and names as they are, lists by their length."""
+    if isinstance(value, tuple):
+        return f"{len(value)}, see below"
+    if isinstance(value, float) and unit == "":
+        return f"{value:g}"
+    return quantity(value, unit)
+
+
+def _source(source: Any) -> str:
+    if source is None:
+        return "default or not stated"
+    return f"{source.text} ({source.note})" if source.note else str(source.text)
+
+
+def models_sheet(models: Sequence[ModelConfig], context: int = 4096) -> Sheet:
+    """Return the models side by side: parameters, KV cache and work per token."""
+    return Sheet(
+        "",
+        [
+            Column("model", [m.name for m in models], text=True),
+            Column("family", [m.family for m in models], 3, text=True),
+            Column("parameters\nbillion", [sig(m.parameters / 1e9, 4) for m in models]),
+            Column("active\nbillion", [sig(m.active_parameters / 1e9, 4) for m in models], 1),
+            Column("KV cache\nkB/token", [sig(m.kv_bytes_per_token("bf16") / 1e3, 4) for m in models]),
+            Column("work\nGFLOP/token", [sig(m.flops_per_token(0) / 1e9, 4) for m in models]),
+            Column(f"at {context:,} keys\nGFLOP/token", [sig(m.flops_per_token(context) / 1e9, 4) for m in models], 2),
+        ],
+        notes=["KV cache in bf16; work: forward matrix FLOP of one token, 2 per multiply-accumulate, output head "
+               "included, attention to the cache apart"],
+    )
+
+
+def model_sheet(model: ModelConfig, context: int = 4096) -> Sheet:
+    """Return one model's dimensions and what follows from them."""
+    from dataclasses import asdict
+
+    rows = [
+        ("parameters", f"{model.parameters:,}"),
+        ("active parameters", f"{model.active_parameters:,}"),
+        ("weights in bf16", quantity(2.0 * model.parameters, "B")),
+        ("KV cache per token in bf16", quantity(model.kv_bytes_per_token("bf16"), "B")),
+        ("FLOP per token", quantity(model.flops_per_token(0), "FLOP")),
+        (f"FLOP per token at {context:,} keys", quantity(model.flops_per_token(context), "FLOP")),
+    ]
+    rows += [(k.replace("_", " "), f"{v:,}" if type(v) is int else str(v)) for k, v in asdict(model).items()
+             if k != "name" and v is not None]
+    return Sheet(model.name, [Column("", [k for k, _ in rows], text=True), Column("", [v for _, v in rows])])
+
+
+def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
+    """Return a run of one matrix product: its time, what each resource needed, and how it was mapped."""
+    op = run.ops[0]
+    t = op.time
+    m, n, k = (getattr(op.op, side) for side in "mnk")
+    achieved = t.flops / t.seconds
+    rows = [
+        ("time", f"{quantity(t.seconds, 's')}  ({t.cycles:,.0f} cycles)"),
+        ("achieved", f"{quantity(achieved, 'FLOP/s')} of {quantity(run.chip.peak(run.dtype), 'FLOP/s')} "
+                     f"({percent(t.utilization)} %)"),
+        ("bound", t.bound),
+        ("needs", ", ".join(f"{b} {quantity(s, 's', 3)}" for b, s in sorted(t.busy.items(), key=lambda kv: -kv[1]))),
+        ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / (op.op.bytes / run.chips))} × compulsory), "
+                        f"{sig(t.flops / t.hbm_bytes) if t.hbm_bytes else NONE} FLOP/B; the chip balances at "
+                        f"{sig(run.balance)}"),
+        ("mapping", t.plan or NONE),
+    ]
+    if cost is not None:
+        rows.append(("cost", f"${sig(cost.usd_per_pflop_achieved)} per achieved PFLOP, "
+                             f"${sig(cost.usd_per_pflop_peak)} at peak"))
+    return Sheet(f"{m:,} × {n:,} × {k:,} (M N K) {run.dtype} on {_count(run)}{run.chip.name} [{run.fidelity}]",
+                 [Column("", [a for a, _ in rows], text=True), Column("", [b for _, b in rows], text=True, wrap=True)],
+                 notes=[f"note: {run.note}"] if run.note else [])
