@@ -11,12 +11,12 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from functools import wraps
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 from archsim.errors import ArchsimError, nearest
-from archsim.report.quantity import percent, quantity, sig
+from archsim.report.labels import Dot, label_clusters
+from archsim.report.quantity import quantity, scale, short_percent, sig
 from archsim.report.table import workload
 from archsim.report.theme import BOUND, BOUND_NAME, COST, FAINT, INK, MUTED, PHASE_MARKER, RC, SPARE_MARKERS
 
@@ -170,7 +170,7 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
                 ax.plot([x[0], balance, x[1]], [v * other.memory.bandwidth / 1e12 for v in (x[0], balance, balance)],
                         color=FAINT, lw=0.8, zorder=1)
         ax.set_title(chip.name, pad=16)
-        mfu = ", ".join(f"{_phase(r)} {_points(r.utilization)}" for r in mine)
+        mfu = ", ".join(f"{_phase(r)} {short_percent(r.utilization)}" for r in mine)
         ax.text(0, 1.02, f"{mfu} of peak", transform=ax.transAxes, fontsize=8, color=MUTED, va="bottom")
     for spare in axes.flat[n:]:
         spare.set_visible(False)
@@ -191,11 +191,6 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
     return _save(figure, path)
 
 
-def _points(share: float) -> str:
-    """Write a share of one as a short percentage."""
-    return f"{100 * share:.0f} %" if share >= 0.095 else f"{percent(share)} %"
-
-
 def _short(run: Run) -> str:
     """Return a run's workload without the model's name."""
     text = workload(run)
@@ -210,7 +205,7 @@ def _roof(ax: Axes, chip: Chip, dtype: str, x: tuple[float, float]) -> None:
     ax.plot([x[0], balance, x[1]], [x[0] * bandwidth, peak, peak], color=INK, lw=1.5, zorder=2)
     ax.plot([balance, balance], [floor, peak], color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=1)
     small: dict[str, Any] = {"textcoords": "offset points", "fontsize": 7.5, "zorder": 5, "in_layout": False}
-    ax.annotate(quantity(peak * 1e12, "FLOP/s", 3), (x[1], peak), xytext=(-1, 3), ha="right", color=INK, **small)
+    ax.annotate(quantity(peak * 1e12, "FLOP/s", 3), (balance, peak), xytext=(-3, 2), ha="right", color=INK, **small)
     ax.annotate(f"{sig(balance)} FLOP/B", (balance, floor), xytext=(3, 3), color=MUTED, **small)
     low, high = ax.transData.transform([(x[0], x[0] * bandwidth), (balance, peak)])
     angle = math.degrees(math.atan2(high[1] - low[1], high[0] - low[0]))
@@ -238,90 +233,6 @@ def _operators(
                        linewidth=0.6 if p.matrix else 1.0, alpha=0.9, zorder=3)
             dots.append(Dot(p.intensity, p.rate / 1e12, math.sqrt(size) / 2, share, o.name))
     label_clusters(ax, dots, lines)
-
-
-class Dot(NamedTuple):
-    """A marker: where it is (data), its radius in points, its share of the time and its name."""
-
-    x: float
-    y: float
-    radius: float
-    share: float
-    name: str
-
-
-def _clusters(ax: Axes, dots: Sequence[Dot], unit: float) -> list[list[Dot]]:
-    """Group markers that touch each other, the group with most time first."""
-    groups: list[list[tuple[Dot, Any]]] = []
-    for dot in dots:
-        here = ax.transData.transform((dot.x, dot.y))
-        near = [g for g in groups
-                if any(math.dist(here, at) < (dot.radius + d.radius + 1.0) * unit for d, at in g)]
-        groups = [g for g in groups if not any(g is n for n in near)]
-        groups.append([(dot, here), *(item for g in near for item in g)])
-    found = [sorted((d for d, _ in g), key=lambda d: -d.share) for g in groups]
-    return sorted(found, key=lambda g: -sum(d.share for d in g))
-
-
-def _words(cluster: Sequence[Dot], lines: int) -> str:
-    """Name a cluster's markers, one a line, the rest summed up in the last line."""
-    shown, rest = list(cluster[:lines]), list(cluster[lines:])
-    if len(rest) == 1:
-        shown, rest = [*shown, *rest], []
-    text = [f"{d.name} {_points(d.share)}" for d in shown if d.share >= 0.005]
-    if rest and (left := sum(d.share for d in rest)) >= 0.005:
-        text.append(f"{len(rest)} more {_points(left)}")
-    return "\n".join(text)
-
-
-def label_clusters(ax: Axes, dots: Sequence[Dot], lines: int) -> None:
-    """Write names beside markers, one block for markers that touch, where they cover no marker, line or other text.
-
-    A cluster of less than 2 % of the time, or one that finds no room, stays without a label.
-    """
-    from matplotlib.transforms import Bbox
-
-    canvas: Any = ax.figure.get_figure(root=True).canvas  # type: ignore[union-attr]
-    renderer = canvas.get_renderer()
-    unit = renderer.points_to_pixels(1.0)
-    inside = ax.get_window_extent()
-
-    def box(x0: float, y0: float, x1: float, y1: float) -> Bbox:
-        return Bbox.from_extents(x0, y0, x1, y1)
-
-    taken = [t.get_window_extent(renderer) for t in ax.texts]
-    for line in ax.lines:
-        if line.get_linewidth() > 1:  # faint lines may be written over
-            for (x0, y0), (x1, y1) in pairwise(ax.transData.transform(line.get_xydata())):
-                steps = max(2, int(math.hypot(x1 - x0, y1 - y0) / (3 * unit)))
-                along = [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(steps + 1)]
-                taken += [box(px - 1, py - 1, px + 1, py + 1) for px, py in along]
-    clusters = _clusters(ax, dots, unit)
-    extents = []
-    for cluster in clusters:
-        at = [(*ax.transData.transform((d.x, d.y)), d.radius * unit) for d in cluster]
-        extents.append(box(min(x - r for x, _, r in at), min(y - r for _, y, r in at),
-                           max(x + r for x, _, r in at), max(y + r for _, y, r in at)))
-    for cluster, own in zip(clusters, extents, strict=True):
-        text = _words(cluster, lines)
-        if not text or sum(d.share for d in cluster) < 0.02:
-            continue
-        middle_x, middle_y, gap = (own.x0 + own.x1) / 2, (own.y0 + own.y1) / 2, 2.5 * unit
-        places = [(own.x1 + gap, middle_y, "left", "center"), (middle_x, own.y0 - gap, "center", "top"),
-                  (own.x1 + gap, own.y0, "left", "center"), (own.x1, own.y0 - gap, "right", "top"),
-                  (own.x1, own.y0 - 4 * gap, "right", "top"), (own.x0, own.y0 - gap, "left", "top"),
-                  (own.x0 - gap, middle_y, "right", "center"), (middle_x, own.y1 + gap, "center", "bottom"),
-                  (own.x1, own.y1 + gap, "right", "bottom"), (own.x0, own.y1 + gap, "left", "bottom")]
-        for px, py, ha, va in places:
-            x, y = ax.transData.inverted().transform((px, py))
-            note = ax.text(x, y, text, fontsize=7.5, ha=ha, va=va, color=INK, zorder=5, in_layout=False,
-                           linespacing=1.15)
-            mine = note.get_window_extent(renderer)
-            free = inside.x0 <= mine.x0 and mine.x1 <= inside.x1 and inside.y0 <= mine.y0 and mine.y1 <= inside.y1
-            if free and not any(mine.overlaps(t) for t in (*taken, *extents)):
-                taken.append(mine)
-                break
-            note.remove()
 
 
 def _roofline_legend(figure: Figure, runs: Sequence[Run], markers: dict[str, str], hollow: bool) -> None:
@@ -417,8 +328,6 @@ def breakdown(run: Run, path: Path_ | None = None) -> Figure:
     """
     from matplotlib.patches import Patch
 
-    from archsim.report.quantity import scale
-
     ops = run.ops
     factor, unit = scale([o.time_s for o in ops], "s")
     figure = _figure(8.0, 0.27 * len(ops) + 1.6)
@@ -426,8 +335,8 @@ def breakdown(run: Run, path: Path_ | None = None) -> Figure:
     where = range(len(ops))
     ax.barh(where, [o.time_s / factor for o in ops], color=[BOUND[o.time.bound] for o in ops], height=0.7)
     for y, o in zip(where, ops, strict=True):
-        share = f"{percent(o.time_s / run.time_s)} %"
-        ax.annotate(share, (o.time_s / factor, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+        ax.annotate(short_percent(o.time_s / run.time_s), (o.time_s / factor, y), xytext=(4, 0),
+                    textcoords="offset points", va="center", fontsize=8)
     ax.set_yticks(list(where), [f"{o.name} ×{o.repeat}" if o.repeat > 1 else o.name for o in ops])
     ax.tick_params(axis="y", length=0)
     ax.invert_yaxis()

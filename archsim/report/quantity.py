@@ -32,6 +32,13 @@ def percent(share: float | None) -> str:
     return f"{points:.1f}" if points >= 0.95 or points == 0 else f"{points:.2g}"
 
 
+def short_percent(share: float) -> str:
+    """Write a share of one for a figure: ``48 %``, ``7.4 %``, ``< 0.1 %``."""
+    if share < 0.001:
+        return "< 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{percent(share)} %"
+
+
 def scale(values: Iterable[float | None], unit: str) -> tuple[float, str]:
     """Choose the SI prefix that suits a whole column, by its largest value.
 
