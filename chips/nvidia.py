@@ -65,7 +65,8 @@ B200 = Chip(
     core=GpuCore(
         tensor=TensorCore(
             macs={"bf16": 4096, "fp16": 4096, "tf32": 2048, "fp8": 8192, "int8": 8192, "fp4": 16384},
-            pair=2, fetch_rows=128, fetch_cols=256, latency=32, asynchronous=True, accumulators=256 * KiB,
+            pair=2, fetch_rows=128, fetch_cols=256, latency=32, asynchronous=True, tensor_memory=True,
+            accumulators=256 * KiB,
             energy={"bf16": 0.47 * pJ, "fp16": 0.47 * pJ, "fp8": 0.24 * pJ},
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),

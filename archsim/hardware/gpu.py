@@ -23,6 +23,12 @@ ASYNC_TILES: Tiles = (
 and a thin problem is transposed so that its thin side is the instruction's free one (8 to 256)."""
 
 
+ATTENTION_TILES: tuple[tuple[int, int], ...] = (
+    (192, 128), (128, 176), (128, 128), (128, 112), (128, 80), (128, 64), (64, 64), (32, 32),
+)
+"""Attention tiles (query rows, keys), those of FlashAttention 2 and 3; a kernel takes the largest that the SM holds."""
+
+
 @part
 class TensorCore:
     """The matrix engine of one SM."""
@@ -35,6 +41,8 @@ class TensorCore:
     latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=25.0)
     asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
                                 "barriers, prologues and epilogues", default=False)
+    tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
+                                 default=False)
     energy: Table | None = table("J/FLOP", "energy of a matrix FLOP, all that is above idle and device memory",
                                  default=None)
     accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
@@ -60,6 +68,8 @@ class GpuCore:
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
                            high=1e-2)
     tiles: Tiles = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
+    attention_tiles: tuple[tuple[int, int], ...] = option("attention tiles: (query rows, keys)",
+                                                          default=ATTENTION_TILES)
 
     kind = "gpu"
 

@@ -28,6 +28,7 @@ class Gpu(NamedTuple):
     mma_latency: float  # cycles until a dependent instruction may start
     sync: float  # cycles of barrier and shared-memory latency per pipeline step
     overlapped: float  # 1 if barriers, prologues and epilogues hide behind other blocks' matrix work, else 0
+    decoupled: float  # 1 if accumulators live outside the register file, so softmax runs beside matrix work
     pair: float  # SMs that share the B operand of one instruction
     multicast: float  # SMs that one L2 read can feed
     accumulators: float  # bytes of accumulators per SM

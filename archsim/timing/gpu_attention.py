@@ -1,0 +1,38 @@
+"""GPU attention: the fastest query and key tile and split of the keys, with softmax beside the matrix work."""
+
+from __future__ import annotations
+
+import math
+
+from archsim.dtypes import BYTES
+from archsim.errors import UnsupportedError
+from archsim.hardware import Chip, GpuCore
+from archsim.kernels import gpu_attention as kernel
+from archsim.timing.gpu_figures import as_array, figures, optime, powered
+from archsim.timing.optime import OpTime
+from archsim.workload.ops import Attention
+
+
+def attention(op: Attention, chip: Chip) -> OpTime:
+    """Time fused attention.
+
+    Raises
+    ------
+    UnsupportedError
+        If the chip has no matrix path for the dtype, or no tile of the library holds the head dimension.
+    """
+    gpu = figures(chip, op.dtype)
+    core = chip.core
+    assert isinstance(core, GpuCore)
+    heads = kernel.Heads(
+        float(op.batch), float(op.q_len), float(op.kv_len), float(op.heads), float(op.kv_heads), float(op.head_dim),
+        float(op.value_dim), float(op.causal), float(op.window or math.inf), BYTES[op.dtype], BYTES[op.kv_dtype],
+    )
+    p, tile = kernel.best_attention(gpu, as_array(core.attention_tiles), heads, float(core.fp32_lanes), core.sfu,
+                                    core.registers)
+    if tile < 0:
+        raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {op.head_dim} in one SM")
+    bq, bk = core.attention_tiles[tile]
+    split = f", split-KV {int(p.splits)}" if p.splits > 1 else ""
+    plan = f"tile {bq}x{bk}{split}, {int(p.rounds)} rounds"
+    return optime(op, chip, p, vector=p.tile, floor=powered(op, chip, p.hbm_bytes), plan=plan)

@@ -1,0 +1,78 @@
+"""What every GPU timing needs: a chip's figures in cycles, and OpTime from a kernel's plan."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.hardware import Chip, GpuCore
+from archsim.kernels import gpu as kernel
+from archsim.timing.optime import OpTime
+from archsim.workload.ops import Attention, MatMul, Op
+
+
+@lru_cache(maxsize=256)
+def figures(chip: Chip, dtype: str) -> kernel.Gpu:
+    """Return the chip's figures for `dtype` in cycles and bytes per cycle, as the kernels take them.
+
+    Raises
+    ------
+    UnsupportedError
+        If the matrix engine does not take the dtype.
+    """
+    core, cache = chip.core, chip.cache
+    assert isinstance(core, GpuCore) and cache is not None
+    t, clock = core.tensor, chip.clock
+    return kernel.Gpu(
+        sms=float(chip.cores), macs=t.macs[chip.check_dtype(dtype)], fetch_m=float(t.fetch_rows),
+        fetch_n=float(t.fetch_cols), k_bytes=float(t.k_bytes), mma_latency=t.latency, sync=core.sync,
+        overlapped=float(t.asynchronous), decoupled=float(t.tensor_memory),
+        pair=float(t.pair), multicast=float(core.multicast), accumulators=t.accumulators, shared=core.shared.capacity, shared_read=core.shared.read_bytes,
+        stages=float(core.stages), port=core.fill_bytes, dispatch=core.dispatch, prologue=core.prologue,
+        epilogue=core.epilogue, launch=core.launch * clock, l2=cache.bandwidth / clock, l2_capacity=cache.capacity,
+        l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
+        dram_write=chip.memory.bandwidth * chip.memory.write_efficiency / clock,
+        dram_latency=chip.memory.latency * clock,
+    )
+
+
+@lru_cache(maxsize=64)
+def as_array(tiles: tuple[tuple[int, ...], ...]) -> NDArray[np.float64]:
+    """Return a tile library as the kernels take it."""
+    return np.array(tiles, dtype=np.float64)
+
+
+def powered(op: MatMul | Attention, chip: Chip, hbm_bytes: float) -> float:
+    """Return the seconds below which the operator would draw more than the power limit: its clock falls until it fits.
+
+    Power above idle is the energy of the matrix work and of device-memory traffic over the time; 0 if the chip's
+    energies are not known.
+    """
+    core, power = chip.core, chip.power
+    assert isinstance(core, GpuCore)
+    if power is None or power.idle is None or core.tensor.energy is None or op.dtype not in core.tensor.energy:
+        return 0.0
+    joules = op.flops * core.tensor.energy[op.dtype] + hbm_bytes * chip.memory.energy
+    return joules / (power.tdp - power.idle)
+
+
+def optime(op: Op, chip: Chip, p: kernel.Plan, *, vector: float, floor: float, plan: str) -> OpTime:
+    """Return the OpTime of a kernel's plan; `vector` is in cycles, `floor` in seconds (see `powered`).
+
+    Where the power limit sets the time, the matrix engine is what it slows, so its busy time stretches with it.
+    """
+    hz = chip.clock
+    busy = {"matrix": p.matrix / hz, "vector": vector / hz, "scratchpad": p.on_chip / hz, "hbm": p.hbm / hz,
+            "launch": p.fixed / hz}
+    seconds = max(p.cycles / hz, *busy.values())
+    if floor > seconds:
+        busy["matrix"] = seconds = floor
+        plan += ", power-limited"
+    return OpTime(
+        seconds=seconds, cycles=seconds * hz, flops=op.flops, vector_ops=op.vector_ops,
+        hbm_bytes=max(p.hbm_bytes, op.bytes), on_chip_bytes=p.l2_bytes,
+        utilization=op.flops / chip.peak(str(getattr(op, "dtype", "bf16"))) / seconds,
+        bound=max(busy, key=lambda x: busy[x]), busy=busy, plan=plan,
+    )
