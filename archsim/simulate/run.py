@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -201,8 +202,8 @@ class Run:
         return "\n".join(lines)
 
 
-def write_whole(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file through a temporary neighbour, so that a failure leaves nothing behind.
+def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write a file through a temporary neighbour, so that a failure leaves nothing behind.
 
     Raises
     ------
@@ -212,7 +213,9 @@ def write_whole(path: str | os.PathLike[str], text: str) -> None:
     target = Path(path)
     part = target.with_name(target.name + ".part")
     try:
-        part.write_text(text)
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(target)
     except OSError as e:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise ArchsimError(f"cannot write {target}: {e.strerror or e}") from None
