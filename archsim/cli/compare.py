@@ -83,8 +83,7 @@ def compare(
 
     for p in phases:
         mine = [i for i, r in enumerate(runs) if r.workload["phase"] == p]
-        last = p == phases[-1]
-        show(comparison([runs[i] for i in mine], [costs[i] for i in mine], missing=missing if last else {}), "")
+        show(comparison([runs[i] for i in mine], [costs[i] for i in mine], missing=missing), "")
     show(*sentences)
     if written:
         show("", f"wrote {', '.join(written)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -24,13 +25,22 @@ def show(*parts: Any) -> None:
     """Print tables and lines: fitted and coloured in a terminal, plain and unabridged in a pipe."""
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 250
-    console = Console(highlight=False, width=wide)
+    if sys.stdout.isatty():
+        console = Console(highlight=False)
+        for part in parts:
+            console.print(part, markup=False)
+        return
+    held = io.StringIO()
+    console = Console(file=held, highlight=False, color_system=None, width=int(_columns() or 250))
     for part in parts:
-        if isinstance(part, str):
-            console.print(part, markup=False, soft_wrap=not sys.stdout.isatty())
-        else:
-            console.print(part)
+        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in held.getvalue().splitlines()))
+
+
+def _columns() -> str:
+    """Return the width that the environment asks for, or nothing."""
+    text = os.environ.get("COLUMNS", "")
+    return text if text.isdigit() and int(text) > 0 else ""
 
 
 def show_json(data: Any) -> None:

@@ -77,16 +77,12 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path_ | None) -> Figure:
     if path is not None:
+        from archsim.simulate.run import write_whole
+
         target = check_path(path)
         held = io.BytesIO()
         figure.savefig(held, format=target.suffix[1:].lower())
-        part = target.with_name(target.name + ".part")
-        try:
-            part.write_bytes(held.getvalue())
-            part.replace(target)
-        except OSError as e:
-            part.unlink(missing_ok=True)
-            raise ArchsimError(f"cannot write {target}: {e.strerror or e}") from None
+        write_whole(target, held.getvalue())
     return figure
 
 

@@ -87,8 +87,9 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
         ("HBM traffic", f"{quantity(run.hbm_bytes, 'B')}, {sig(run.arithmetic_intensity)} FLOP/B; "
                         f"the chip balances at {sig(run.balance)}"),
         ("bound", ", ".join(f"{b} {percent(s / run.time_s)} %" for b, s in by_bound if s > 0.0005 * run.time_s)),
-        ("memory", f"{quantity(resident, 'B')}: weights {quantity(run.weight_bytes, 'B', 3)}, "
-                   f"KV cache {quantity(run.kv_bytes, 'B', 3)}, activations {quantity(run.activation_bytes, 'B', 3)}"),
+        ("memory", f"{sig(resident / 1e9)} GB: {sig(run.weight_bytes / 1e9)} weights, {sig(run.kv_bytes / 1e9)} KV cache, "
+                   f"{sig(run.activation_bytes / 1e9)} activations; one chip holds "
+                   f"{sig(run.chip.memory.capacity / 1e9)} GB"),
     ]
     if cost is not None:
         rows.append(("cost", cost_line(cost, run.chips)))
@@ -121,7 +122,7 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
     costs
         The cost of each run, None where it is not known.
     missing
-        Why a chip has no cost, by its name; printed as footnotes.
+        Why a chip has no cost, by its name; said in a footnote.
     """
     money = list(costs) if costs is not None else [None] * len(runs)
 
@@ -130,7 +131,9 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
 
     at_peak, achieved = usd("usd_per_pflop_peak"), usd("usd_per_pflop_achieved")
     factor, unit = scale([*at_peak, *achieved], "$/PFLOP")
-    notes = [f"{chip}: {why}" for chip, why in (missing or {}).items()]
+    mine = {r.chip.name for r in runs}
+    whys = [why.split(":")[0] for chip, why in (missing or {}).items() if chip in mine]
+    notes = [f"{NONE} no cost: {'; '.join(whys)}"] if whys else []
     if any(r.chips > 1 for r in runs):
         notes.append("chips: the fewest whose memory holds the model, spread evenly; communication is NOT counted")
     return Sheet(
@@ -264,7 +267,8 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
         ("achieved", f"{quantity(achieved, 'FLOP/s')} of {quantity(run.chip.peak(run.dtype), 'FLOP/s')} "
                      f"({percent(t.utilization)} %)"),
         ("bound", t.bound),
-        ("needs", ", ".join(f"{b} {quantity(s, 's', 3)}" for b, s in sorted(t.busy.items(), key=lambda kv: -kv[1]))),
+        ("needs", ", ".join(f"{b} {quantity(s, 's', 3)}" for b, s in sorted(t.busy.items(), key=lambda kv: -kv[1])
+                            if s)),
         ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / (op.op.bytes / run.chips))} × compulsory), "
                         f"{sig(t.flops / t.hbm_bytes) if t.hbm_bytes else NONE} FLOP/B; the chip balances at "
                         f"{sig(run.balance)}"),

@@ -67,7 +67,7 @@ RC: dict[str, object] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "figure.dpi": 100.0,
-    "savefig.dpi": 200.0,
+    "savefig.dpi": 160.0,
     "svg.fonttype": "none",
 }
 """Settings of matplotlib, applied only while one of our figures is made."""
