@@ -1,9 +1,18 @@
 """AWS Trainium2."""
 
 from archsim.hardware import (
-    Chip, Die, Link, MatrixArray, Memory, Power, Scratchpad, Source, SystolicCore, VectorUnit,
+    Chip,
+    Die,
+    Link,
+    MatrixArray,
+    Memory,
+    Power,
+    Scratchpad,
+    Source,
+    SystolicCore,
+    VectorUnit,
 )
-from archsim.units import GHz, GiB, MiB, TFLOPS, GB_per_s, W, ns
+from archsim.units import TFLOPS, GB_per_s, GHz, GiB, MiB, W, ns
 
 _NKI = "aws-neuron-sdk@4373facf nki/guides/architecture/trainium2_arch.rst"
 _DATASHEET = "aws-neuron-sdk@7c165a3e about-neuron/arch/neuron-hardware/trainium2.rst"
@@ -54,7 +63,8 @@ TRAINIUM2 = Chip(
                                               "derived"),
         "core.scratchpad.capacity": Source(_NKI),
         "core.scratchpad.read_bytes": Source("per partition one moving bf16 (2 bytes) and four stationary ones "
-                                             "(8 bytes) per cycle, x 128", "derived", "SBUF bandwidth is not published"),
+                                             "(8 bytes) per cycle, x 128", "derived",
+                                             "SBUF bandwidth is not published"),
         "core.scratchpad.write_bytes": Source("one float32 per partition and cycle, x 128", "derived",
                                               "SBUF bandwidth is not published"),
         "core.dma_latency": Source(f"semaphore to start of a DMA: {_NKI_MATMUL}", note="about 600 ns with hardware "
@@ -66,7 +76,8 @@ TRAINIUM2 = Chip(
         "memory.efficiency": Source("usual for HBM; not published", "estimated"),
         "memory.latency": Source("as its DMA; nothing in a systolic core's timing uses it", "estimated"),
         "link": Source(_TRN2, "derived", "1280 GB/s of all links both ways"),
-        "power.tdp": Source("SemiAnalysis, quoted by an analyst", "estimated", f"{_SWS} uses 700 W; AWS publishes none"),
+        "power.tdp": Source("SemiAnalysis, quoted by an analyst", "estimated",
+                            f"{_SWS} uses 700 W; AWS publishes none"),
         "die.process": Source(_SWS, "estimated"),
         "price": Source(_SWS, "estimated", "cost 2,150 USD; SemiAnalysis: 4,000 USD"),
         "peaks": Source(_DATASHEET, note="the NKI guide: 632, 1264, 160"),

@@ -5,9 +5,18 @@ marked estimated and its note gives the range.
 """
 
 from archsim.hardware import (
-    Chip, Die, Link, MatrixArray, Memory, Power, Scratchpad, Source, SystolicCore, VectorUnit,
+    Chip,
+    Die,
+    Link,
+    MatrixArray,
+    Memory,
+    Power,
+    Scratchpad,
+    Source,
+    SystolicCore,
+    VectorUnit,
 )
-from archsim.units import GB, GHz, GiB, KiB, MiB, TFLOPS, GB_per_s, W, mm2, ns
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, GiB, KiB, MiB, W, mm2, ns
 
 _XLA = "openxla/xla@acb91cbace60 xla/benchmarks/core/platform_info.py"
 _JAX = "jax-ml/jax@04c63627 jax/_src/pallas/mosaic/tpu_info.py"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archsim.hardware.memory import Scratchpad
 from archsim.hardware.part import Table, figure, option, part, table, whole
 
@@ -24,8 +26,8 @@ class MatrixArray:
     rows: int = whole("processing elements along K", high=65536)
     cols: int = whole("processing elements along N", high=65536)
     count: int = whole("arrays per core", default=1, high=65536)
-    rows_per_cycle: Table = table("row/cycle", "moving rows taken per cycle by one array, by dtype",
-                                  default=Table({"bf16": 1.0}))
+    rows_per_cycle: Mapping[str, float] = table("row/cycle", "moving rows taken per cycle by one array, by dtype",
+                                                default=Table({"bf16": 1.0}))
     load_bytes: float = figure("B/cycle", "bytes of the next weight tile loaded into each column per cycle",
                                default=2.0)
     latency: int | None = whole("cycles from the first moving row in to its result out; rows + cols - 1 if not given",
@@ -67,7 +69,7 @@ class SystolicCore:
     kind = "systolic"
 
     @property
-    def rates(self) -> Table:
+    def rates(self) -> Mapping[str, float]:
         """Moving rows per cycle, by dtype: the dtypes that the arrays take."""
         return self.array.rows_per_cycle
 

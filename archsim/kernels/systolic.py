@@ -19,7 +19,7 @@ class Engine(NamedTuple):
 
     rows: int  # processing elements along K
     cols: int  # processing elements along N
-    count: int  # arrays
+    arrays: int  # arrays of the core
     rate: float  # moving rows per cycle of one array
     granule: int  # moving rows are issued in groups of this many
     min_issue: float  # fewest cycles that a fold occupies its array
@@ -120,8 +120,8 @@ def block_cycles(
     kept = result * m * n
     best = (np.inf, np.inf, np.inf, np.inf)
     s = 1
-    while s <= e.count:
-        folds = ceil_div(tiles, e.count // s)  # weight tiles one after the other through one array
+    while s <= e.arrays:
+        folds = ceil_div(tiles, e.arrays // s)  # weight tiles one after the other through one array
         share = ceil_div(ceil_div(m, s), e.granule) * e.granule
         for beside in range(2):
             if beside == 1:
@@ -187,18 +187,16 @@ def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray
     nk, _, last_k = places(g.k, bk)
     last_m, last_n = places(g.m, bm)[2], places(g.n, bn)[2]
     for i in range(2):
-        if i == 1 and last_m == bm:
-            table[1] = table[0]
-            break
+        m = last_m if i else bm
         for j in range(2):
-            if j == 1 and last_n == bn:
-                table[i, 1] = table[i, 0]
-                break
+            n = last_n if j else bn
             for place in range(3):
-                table[i, j, place] = block_cycles(
-                    e, last_m if i else bm, last_n if j else bn, last_k if place == 2 else bk,
-                    place > 0 and nk > 1, g.out if place == 2 else 4.0,
-                )
+                k = last_k if place == 2 else bk
+                cycles, ports, got, put = block_cycles(e, m, n, k, place > 0 and nk > 1, g.out if place == 2 else 4.0)
+                table[i, j, place, 0] = cycles
+                table[i, j, place, 1] = ports
+                table[i, j, place, 2] = got
+                table[i, j, place, 3] = put
 
 
 @njit(cache=True)
@@ -256,7 +254,8 @@ def walk(
                 if times_k[kk] == 0:
                     continue
                 k, first_k = (last_k if kk == 2 else bk), kk == 0 or nk == 1
-                cycles, ports, got, put = table[int(im == 2), int(jn == 2), kk]
+                block = table[int(im == 2), int(jn == 2), kk]
+                cycles, ports, got, put = block[0], block[1], block[2], block[3]
                 plain = float(k) * n if load_b and g.b_size < e.operand else 0.0  # weights widened as they arrive
                 rare = 0.0
                 if kk == 2:
@@ -347,7 +346,7 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
     plan = np.zeros(9, np.int64)
     best, best_bytes = np.inf, np.inf
     table = np.empty((2, 2, 3, 4))
-    ideal = e.rows * e.cols * float(e.count) * e.rate * e.clock  # multiply-accumulates per second
+    ideal = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
     for cb in range(1, cores + 1):
         if cores % cb or cb > g.batch:
             continue
@@ -380,18 +379,19 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                                 moved = (w.read + w.written) * used
                                 if w.seconds < best or (w.seconds == best and moved < best_bytes):
                                     best, best_bytes = w.seconds, moved
-                                    plan[:] = (cb, cm, cn, bm, bn, bk, order, keep & 1, keep >> 1)
+                                    for i, value in enumerate((cb, cm, cn, bm, bn, bk, order, keep & 1, keep >> 1)):
+                                        plan[i] = value
     return plan, best
 
 
 @njit(cache=True)
 def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, float, float]:
-    """Time a given plan (see `search`) exactly: the walk of the busiest core, and the traffic of all cores.
+    """Time a given plan (see `search`): the walk of a core with the full share, and the traffic of all cores.
 
     Returns
     -------
     tuple
-        The busiest core's `Walk`, cores used, bytes read, bytes written, bytes through scratchpad ports.
+        The full share's `Walk`, cores used, bytes read, bytes written, bytes through scratchpad ports.
     """
     cb, cm, cn, bm, bn, bk = plan[0], plan[1], plan[2], plan[3], plan[4], plan[5]
     swap, keep_outer, keep_inner = plan[6] == 1, plan[7] == 1, plan[8] == 1
@@ -414,7 +414,7 @@ def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, floa
                 sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
                 fill_blocks(e, own, sm, sn, sk, table)
                 w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, bandwidth, table)
-                if w.seconds > busiest.seconds:
+                if busiest.seconds == 0.0:  # the full share comes first
                     busiest = w
                 read += number * w.read
                 written += number * w.written

@@ -74,7 +74,7 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
     nq = ceil_div(h.q_len, bq)
     last_q = h.q_len - (nq - 1) * bq
     last_kv = h.kv_len - (ceil_div(h.kv_len, bkv) - 1) * bkv
-    used = min(cores, ceil_div(h.units, pack) * nq)
+    used = min(cores, ceil_div(h.units, pack) * (1 if resident else nq))
     bandwidth = core_bandwidth(e, used)
     start = 2.0 * (e.load + e.latency) / e.clock
     work = np.empty((2, 2, 4))
@@ -102,7 +102,7 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
         for j in range(2):
             number = edge_kv if j else blocks - edge_kv
             w = work[edge_q, j]
-            busy = max(w[0] + start, w[1], w[2]) * pack
+            busy = max(w[0] * pack + start, w[1] * pack, w[2] * pack)
             mine += number * (max(busy, moved * pack / bandwidth) + e.step)
             matrix += number * w[0]
             port += number * w[1]
@@ -115,15 +115,13 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
         keys_read += kv_bytes
         longest = max(longest, mine)
     groups = ceil_div(h.units, pack)
-    if h.units >= cores:  # whole units to each core
-        turns = float(ceil_div(groups, cores))
-        seconds *= turns
-    else:  # query blocks of a unit spread over cores; greedy dealing is within the longest of even
-        turns = float(groups) / used
-        seconds = seconds * turns + longest * (1.0 - 1.0 / used)
+    turns = float(groups) / used
+    whole = ceil_div(groups, cores) * seconds  # whole units dealt to cores
+    spread = seconds * turns + longest * (1.0 - 1.0 / used)  # their query blocks: greedy dealing is this near to even
+    seconds = whole if resident else min(whole, spread)
     per_core = float(h.units) / used  # busy times are those of an even share
     first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.q_size * pack / bandwidth
-    fixed = e.read_latency + e.write_latency + turns * steps * e.step
+    fixed = e.read_latency + e.write_latency + turns * steps * (e.step + start)
     seconds += e.read_latency + e.write_latency + saved + first_out
     q_all = float(h.units) * h.group * h.q_len
     return Walk(
@@ -153,12 +151,14 @@ def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]
             pack = 1
             while pack <= 64:
                 for resident in range(2):
+                    if resident and cores > 1 and h.units < cores and bq < h.q_len:
+                        continue  # cores that share a unit each read its keys
                     if attention_bytes(e, h, bq, bkv, pack, resident == 1) > e.capacity:
                         continue
                     w = attend(e, h, cores, bq, bkv, pack, resident == 1)
                     if w.seconds < best.seconds or (w.seconds == best.seconds and w.read < best.read):
                         best = w
-                        plan[:] = (bq, bkv, pack, resident)
+                        plan[0], plan[1], plan[2], plan[3] = bq, bkv, pack, resident
                 if bq < h.q_len or bkv < h.kv_len or pack * cores >= h.units:
                     break
                 pack *= 2

@@ -53,7 +53,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
     clock = vector.clock or chip.clock
     latency = core.dma_latency
     return kernel.Engine(
-        rows=array.rows, cols=array.cols, count=array.count, rate=rate,
+        rows=array.rows, cols=array.cols, arrays=array.count, rate=rate,
         granule=max(1, math.ceil(array.row_granule / size)),
         min_issue=array.min_issue, load=load,
         latency=float(array.latency or array.rows + array.cols - 1),

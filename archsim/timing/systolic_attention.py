@@ -36,7 +36,7 @@ def time(op: Attention, chip: Chip, e: Engine) -> OpTime:
         raise ArchsimError(f"{chip.name}: a scratchpad of {e.capacity:,.0f} bytes holds no attention block of "
                            f"head size {op.head_dim}")
     bq, bkv, pack, resident = (int(x) for x in plan)
-    used = min(chip.cores, -(-h.units // pack) * -(-h.q_len // bq))
+    used = min(chip.cores, -(-h.units // pack) * (1 if resident else -(-h.q_len // bq)))
     moved = max(w.read + w.written, op.bytes)
     busy = {
         "matrix": w.matrix, "vector": w.vector, "scratchpad": w.port,

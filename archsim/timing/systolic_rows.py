@@ -29,16 +29,15 @@ def time(op: Norm | Elementwise | Gather, chip: Chip, e: Engine) -> OpTime:
     port = max(loads / e.read_port, written / e.write_port) / chip.clock
     work = max(vector, port)
     best, steps = math.inf, 1
-    # Two buffers of a chunk's inputs and results must fit; single rows may stream in pieces.
-    chunks = max(1, math.ceil((read + written) * 2 / e.capacity)) if read + written > e.capacity else 1
-    while chunks == 1 or chunks <= 4096 * steps:
-        middle = max(work, (read + written) / bandwidth) * max(0, chunks - 2)
-        ends = max(work, read / bandwidth) + max(work, written / bandwidth) if chunks > 1 else work
-        seconds = (read + written + 0.0) / bandwidth / chunks + (middle + ends) / chunks + chunks * e.step
-        if seconds >= best:
-            break
-        best, steps = seconds, chunks
-        chunks *= 2
+    for chunks in (2**i for i in range(17)):  # two buffers of a chunk's inputs and results must fit; ever finer does
+        if 2 * (read + written) / chunks > e.capacity and chunks < 2**16:
+            continue
+        load, store, compute = read / chunks / bandwidth, written / chunks / bandwidth, work / chunks
+        middle = max(0, chunks - 2) * max(compute, load + store)
+        ends = compute if chunks == 1 else max(compute, load) + max(compute, store)
+        seconds = load + ends + middle + store + chunks * e.step
+        if seconds < best:
+            best, steps = seconds, chunks
     fixed = e.read_latency + e.write_latency + steps * e.step
     busy = {"vector": vector, "scratchpad": port, "hbm": (read + written) / bandwidth, "launch": fixed}
     seconds = max(best + e.read_latency + e.write_latency, *busy.values())
