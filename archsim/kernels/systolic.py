@@ -38,6 +38,7 @@ class Engine(NamedTuple):
     step: float  # s, fixed cost of one block step
     bandwidth: float  # bytes per second of device memory, all cores together
     dma: float  # bytes per second that one core's DMA engines move at most
+    write_cost: float  # time of a byte written over that of a byte read
 
 
 class Gemm(NamedTuple):
@@ -268,7 +269,7 @@ def walk(
                 for b in range(3):
                     opens = first_m and first_n and first_k and (b == 0 or nb == 1)
                     closes = im == 2 and jn == 2 and b == 2
-                    moved = (0.0 if opens else load) + (0.0 if closes else store)
+                    moved = (0.0 if opens else load) + (0.0 if closes else store) * e.write_cost
                     seconds += float(times_m[im] * times_n[jn] * times_k[kk] * times_b[b]) * max(
                         work, moved / bandwidth)
                     if opens and times_b[b]:
@@ -280,7 +281,7 @@ def walk(
                 read += count * load
                 written += count * store
                 on_chip += count * (got + put)
-    seconds += g.out * last_m * last_n / bandwidth
+    seconds += g.out * last_m * last_n * e.write_cost / bandwidth
     return Walk(seconds, matrix, port, vector, fixed, read, written, on_chip)
 
 

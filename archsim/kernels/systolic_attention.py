@@ -96,7 +96,7 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
         blocks = b1 - b0
         kv_bytes = max(0, fresh) * (h.head_dim + h.value_dim) * h.kv_size
         q_bytes = float(tokens) * h.group * h.head_dim * h.q_size
-        out_bytes = float(tokens) * h.group * h.value_dim * h.q_size
+        out_bytes = float(tokens) * h.group * h.value_dim * h.q_size * e.write_cost
         moved = (kv_bytes + q_bytes + out_bytes) / blocks  # queries and results move along with the keys
         mine = 0.0
         for j in range(2):
@@ -120,7 +120,7 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
     spread = seconds * turns + longest * (1.0 - 1.0 / used)  # their query blocks: greedy dealing is this near to even
     seconds = whole if resident else min(whole, spread)
     per_core = float(h.units) / used  # busy times are those of an even share
-    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.q_size * pack / bandwidth
+    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.q_size * pack * e.write_cost / bandwidth
     fixed = e.read_latency + e.write_latency + turns * steps * (e.step + start)
     seconds += e.read_latency + e.write_latency + saved + first_out
     q_all = float(h.units) * h.group * h.q_len

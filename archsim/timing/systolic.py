@@ -65,6 +65,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
         dma=math.inf if core.dma_bandwidth is None else core.dma_bandwidth,
+        write_cost=chip.memory.efficiency / chip.memory.write_efficiency,
     )
 
 
@@ -114,7 +115,8 @@ def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = Non
     w, used, read, written, on_chip = kernel.follow(e, g, plan)
     bandwidth = kernel.core_bandwidth(e, used)
     moved = max(read + written, op.bytes)  # equal up to rounding where every operand moves once
-    return assemble(op, chip, w, moved, on_chip, (w.read + w.written) / bandwidth, describe(plan, used, chip))
+    memory = (w.read + w.written * e.write_cost) / bandwidth
+    return assemble(op, chip, w, moved, on_chip, memory, describe(plan, used, chip))
 
 
 def assemble(

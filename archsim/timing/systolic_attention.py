@@ -40,7 +40,7 @@ def time(op: Attention, chip: Chip, e: Engine) -> OpTime:
     moved = max(w.read + w.written, op.bytes)
     busy = {
         "matrix": w.matrix, "vector": w.vector, "scratchpad": w.port,
-        "hbm": moved / used / core_bandwidth(e, used), "launch": w.fixed,
+        "hbm": (w.read + w.written * e.write_cost) / used / core_bandwidth(e, used), "launch": w.fixed,
     }
     seconds = max(w.seconds, *busy.values())
     text = f"{bq} queries x {h.group} heads against {bkv} keys"

@@ -24,6 +24,7 @@ def time(op: Norm | Elementwise | Gather, chip: Chip, e: Engine) -> OpTime:
     part = math.ceil(rows / used) / rows  # the busiest core's share
     bandwidth = core_bandwidth(e, used)
     read, written = op.read_bytes * part, op.write_bytes * part
+    write_time = written * e.write_cost / bandwidth
     vector = max(op.vector_ops * part / e.vector, op.transcendentals * part / e.exps)
     loads = PASSES.get(op.kind, 1) * read
     port = max(loads / e.read_port, written / e.write_port) / chip.clock
@@ -32,14 +33,14 @@ def time(op: Norm | Elementwise | Gather, chip: Chip, e: Engine) -> OpTime:
     for chunks in (2**i for i in range(17)):  # two buffers of a chunk's inputs and results must fit; ever finer does
         if 2 * (read + written) / chunks > e.capacity and chunks < 2**16:
             continue
-        load, store, compute = read / chunks / bandwidth, written / chunks / bandwidth, work / chunks
+        load, store, compute = read / chunks / bandwidth, write_time / chunks, work / chunks
         middle = max(0, chunks - 2) * max(compute, load + store)
         ends = compute if chunks == 1 else max(compute, load) + max(compute, store)
         seconds = load + ends + middle + store + chunks * e.step
         if seconds < best:
             best, steps = seconds, chunks
     fixed = e.read_latency + e.write_latency + steps * e.step
-    busy = {"vector": vector, "scratchpad": port, "hbm": (read + written) / bandwidth, "launch": fixed}
+    busy = {"matrix": 0.0, "vector": vector, "scratchpad": port, "hbm": read / bandwidth + write_time, "launch": fixed}
     seconds = max(best + e.read_latency + e.write_latency, *busy.values())
     return OpTime(
         seconds=seconds, cycles=seconds * chip.clock, flops=0.0, vector_ops=op.vector_ops, hbm_bytes=op.bytes,

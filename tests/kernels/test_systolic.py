@@ -14,7 +14,7 @@ from archsim.kernels import systolic_attention as attention
 ENGINE = kernel.Engine(
     rows=128, cols=128, arrays=4, rate=1.0, granule=16, min_issue=1.0, load=32.0, latency=131.0, keep_rows=128,
     read_port=8192.0, write_port=4096.0, operand=2.0, clock=1.5e9, vector=6e12, exps=1.5e12, capacity=2.0**24,
-    read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf,
+    read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf, write_cost=1.1,
 )
 
 
@@ -122,11 +122,11 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, bandwidth):
         else:
             moved += load
         if (b, i, j) != steps[-1][:3]:
-            moved += store
+            moved += store * e.write_cost
         seconds += max(work, moved / bandwidth) + e.step
         read += load
         written += store
-    return seconds + g.out * ms[-1][1] * ns[-1][1] / bandwidth, read, written
+    return seconds + g.out * ms[-1][1] * ns[-1][1] * e.write_cost / bandwidth, read, written
 
 
 @given(engines(), gemms(high=300), st.sampled_from([16, 64, 300]), st.sampled_from([16, 100, 300]),
@@ -140,7 +140,7 @@ def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep
     assert w.seconds == pytest.approx(seconds, rel=1e-9)
     assert w.read == pytest.approx(read, rel=1e-9)
     assert w.written == pytest.approx(written, rel=1e-9)
-    for busy in (w.matrix, w.port, w.vector, w.fixed, (w.read + w.written) / 7e11):
+    for busy in (w.matrix, w.port, w.vector, w.fixed, (w.read + w.written * e.write_cost) / 7e11):
         assert busy <= w.seconds * (1 + 1e-12)
 
 
@@ -222,7 +222,7 @@ def naive_attention(e, h, bq, bkv, resident):
         on_chip |= {b for b, _ in blocks}
         moved = fetched * (h.head_dim + h.value_dim) * h.kv_size
         keys += moved
-        moved += tokens * h.group * (h.head_dim + h.value_dim) * h.q_size
+        moved += tokens * h.group * (h.head_dim + h.value_dim * e.write_cost) * h.q_size
         for _, size in blocks:
             attention.step_work(e, h, h.group * tokens, size, out)
             seconds += max(out[0] + start, out[1], out[2], moved / len(blocks) / e.bandwidth) + e.step
@@ -237,7 +237,7 @@ def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, wind
     bq, bkv = min(bq, h.q_len), min(bkv, h.kv_len)
     w = attention.attend(e, h, 1, bq, bkv, 1, resident)
     seconds, keys = naive_attention(e, h, bq, bkv, resident)
-    ends = e.read_latency + e.write_latency + bq * group * 32 * 2.0 / e.bandwidth
+    ends = e.read_latency + e.write_latency + bq * group * 32 * 2.0 * e.write_cost / e.bandwidth
     assert w.seconds >= (seconds + ends) * (1 - 1e-12)
     assert w.seconds <= (seconds + ends) * (1 + 1e-12) + (keys + bq * group * 64 * 2.0) / e.bandwidth
     assert w.read == pytest.approx(keys + group * q_len * 64 * 2.0)

@@ -1,0 +1,350 @@
+"""Timing on systolic chips: invariants over random chips and shapes, published measurements, and the known trends."""
+
+import csv
+import math
+from dataclasses import replace
+
+import pytest
+from archsim.chips import amazon, google
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim.errors import ArchsimError, UnsupportedError
+from archsim.hardware import Chip, MatrixArray, Memory, Scratchpad, SystolicCore, VectorUnit
+from archsim.kernels import systolic as kernel
+from archsim.timing import systolic
+from archsim.timing.optime import BOUNDS
+from archsim.units import GB, GB_per_s, GHz, GiB, KiB, MiB, ns
+from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm
+
+CHIPS = {chip.name: chip for chip in google.CHIPS + amazon.CHIPS}
+V4, V5E, V5P, V6E, TRN2 = CHIPS.values()
+ALL = pytest.mark.parametrize("chip", CHIPS.values(), ids=CHIPS)
+
+
+def square(n, **more):
+    return MatMul(m=n, n=n, k=n, **more)
+
+
+def plain_chip(rows, cols, count, **array):
+    """A hypothetical chip: all that is not given takes its default."""
+    return Chip(
+        name="hypothetical", clock=1.5 * GHz,
+        core=SystolicCore(array=MatrixArray(rows=rows, cols=cols, count=count, **array),
+                          vector=VectorUnit(lanes=1024, alus=4),
+                          scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=16 * KiB, write_bytes=8 * KiB)),
+        memory=Memory(capacity=16 * GB, bandwidth=1000 * GB_per_s),
+    )
+
+
+# --- invariants -------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def chips(draw):
+    side = st.sampled_from([8, 64, 128, 200, 256])
+    return Chip(
+        name="any", clock=draw(st.sampled_from([0.7, 1.0, 2.2])) * GHz, cores=draw(st.sampled_from([1, 2, 3, 8])),
+        core=SystolicCore(
+            array=MatrixArray(rows=draw(side), cols=draw(side), count=draw(st.integers(1, 5)),
+                              rows_per_cycle={"bf16": draw(st.sampled_from([0.5, 1, 2])), "int8": 2},
+                              load_bytes=draw(st.sampled_from([1, 2, 8])), row_granule=draw(st.sampled_from([0, 32])),
+                              min_issue=draw(st.sampled_from([1, 64]))),
+            vector=VectorUnit(lanes=draw(st.sampled_from([64, 1024])), alus=draw(st.sampled_from([1, 4]))),
+            scratchpad=Scratchpad(capacity=draw(st.sampled_from([4, 16, 128])) * MiB,
+                                  read_bytes=draw(st.sampled_from([512, 8192])),
+                                  write_bytes=draw(st.sampled_from([512, 4096]))),
+            dma_bandwidth=draw(st.sampled_from([None, 300 * GB_per_s]))),
+        memory=Memory(capacity=32 * GB, bandwidth=draw(st.sampled_from([100, 800, 5000])) * GB_per_s,
+                      efficiency=draw(st.sampled_from([0.8, 1.0]))),
+    )
+
+
+@st.composite
+def ops(draw):
+    size = st.integers(1, 5000)
+    kind = draw(st.sampled_from(["matmul", "fused", "prefill", "decode", "norm", "elementwise", "gather"]))
+    if kind == "matmul":
+        return MatMul(m=draw(size), n=draw(size), k=draw(size), batch=draw(st.integers(1, 9)),
+                      b_dtype=draw(st.sampled_from(["bf16", "int8"])), bias=draw(st.booleans()))
+    if kind == "fused":
+        m, n = draw(size), draw(size)
+        gate = Elementwise(elements=m * n, inputs=2.0, ops=3.0, exps=1.0)
+        return MatMul(m=m, n=n, k=draw(size), epilogue=(gate,))
+    if kind in ("prefill", "decode"):
+        q = 1 if kind == "decode" else draw(size)
+        return Attention(batch=draw(st.integers(1, 9)), q_len=q, kv_len=q + draw(st.integers(0, 5000)), heads=24,
+                         kv_heads=draw(st.sampled_from([1, 8, 24])), head_dim=draw(st.sampled_from([64, 128])),
+                         causal=draw(st.booleans()), window=draw(st.sampled_from([None, 1000])))
+    if kind == "norm":
+        return Norm(rows=draw(size), cols=draw(size), residual=draw(st.booleans()))
+    if kind == "elementwise":
+        return Elementwise(elements=draw(size) * draw(size), inputs=2.0, ops=draw(st.sampled_from([1.0, 50.0])))
+    return Gather(rows=draw(size), cols=draw(size), entries=50000)
+
+
+@given(chips(), ops())
+def test_time_is_bounded_from_below_by_what_must_happen(chip, op):
+    t = systolic.time(op, chip)
+    assert t.seconds >= op.flops / chip.peak("bf16") * (1 - 1e-12)
+    assert t.hbm_bytes >= op.bytes
+    assert t.seconds >= t.hbm_bytes / chip.memory.sustained * (1 - 1e-9)
+    assert set(t.busy) == set(BOUNDS)
+    assert max(t.busy.values()) <= t.seconds
+    assert t.busy[t.bound] == max(t.busy.values())
+    assert 0 < t.utilization <= 1
+    assert t.cycles == t.seconds * chip.clock
+    assert t.on_chip_bytes > 0
+    assert t.plan
+
+
+def faster(chip):
+    pad, memory = chip.core.scratchpad, chip.memory
+    yield "bandwidth", chip.replace("memory", bandwidth=memory.bandwidth * 1.3)
+    yield "SRAM", chip.replace("core.scratchpad", capacity=pad.capacity * 1.7)
+    yield "clock", chip.replace(clock=chip.clock * 1.2)
+    yield "ports", chip.replace("core.scratchpad", read_bytes=pad.read_bytes * 2, write_bytes=pad.write_bytes * 2)
+    yield "vector", chip.replace("core.vector", lanes=chip.core.vector.lanes * 2)
+    yield "weight load", chip.replace("core.array", load_bytes=chip.core.array.load_bytes * 2,
+                                      accumulator_rows=10**6)
+
+
+@given(chips(), ops())
+def test_more_of_a_resource_never_makes_it_slower(chip, op):
+    chip = chip.replace("core.array", accumulator_rows=chip.core.array.accumulator_rows or 10**6)
+    before = systolic.time(op, chip).seconds
+    for what, better in faster(chip):
+        assert systolic.time(op, better).seconds <= before * (1 + 1e-9), what
+
+
+def test_errors_name_what_is_wrong():
+    with pytest.raises(UnsupportedError, match="tpu-v5e has no fp8 matrix path; it has: bf16, int8"):
+        systolic.time(square(128, dtype="fp8"), V5E)
+    small = V5E.replace("core.scratchpad", capacity=64 * KiB)
+    with pytest.raises(ArchsimError, match="scratchpad of 65,536 bytes holds no block"):
+        systolic.time(square(4096), small)
+    with pytest.raises(ArchsimError, match=r"need .* bytes of scratchpad"):
+        systolic.time_matmul(square(8192), V5E, block=(8192, 8192, 8192))
+
+
+# --- published figures ------------------------------------------------------------------------------------------------
+
+
+def test_critical_intensity():
+    """How to Scale Your Model: v5e is compute-bound above 240 tokens in bf16, 243 in int8, 120 with int8 weights."""
+    assert V5E.balance("bf16") == pytest.approx(240, rel=0.03)
+    assert V5E.balance("int8") / 2 == pytest.approx(243, rel=0.03)
+    ideal = V5E.replace("memory", efficiency=1.0)
+
+    def crossover(**dtypes):
+        """Return the first M whose arrays are busier than its memory; K and N so large that A and C do not count."""
+        for m in range(16, 1024, 16):
+            t = systolic.time(MatMul(m=m, n=65536, k=65536, **dtypes), ideal)
+            if t.busy["matrix"] > t.busy["hbm"]:
+                return m
+        raise AssertionError("never compute-bound")
+
+    assert crossover() == pytest.approx(240, abs=16)
+    assert crossover(dtype="int8") == pytest.approx(243, abs=16)
+    assert crossover(b_dtype="int8") == pytest.approx(120, abs=16)
+
+
+def test_matrix_unit_rates():
+    """16384 x 2 x 1.5 GHz = 4.9e13 FLOP/s per v5e array; weights load in 32, 64, 32 and, on TPU v1, 256 cycles."""
+    assert V5E.peak() / 4 == pytest.approx(4.9e13, rel=0.01)
+    v1 = plain_chip(256, 256, 1, rows_per_cycle={"int8": 1}, load_bytes=1)
+    loads = [systolic.engine(c, d).load for c, d in ((V5E, "bf16"), (V6E, "bf16"), (TRN2, "bf16"), (v1, "int8"))]
+    assert loads == [32, 64, 32, 256]
+    streams = [kernel.fold_cycles(systolic.engine(c, "bf16")._replace(load=0.0), 16) for c in (V5E, V6E)]
+    assert streams == [16, 8]  # one vector register of 16 bf16 rows
+
+
+def test_few_rows_are_bound_by_the_weight_load():
+    """v6e with M = 32 in bf16 reaches 25 % of its peak however fast its memory is."""
+    for m, share in ((16, 0.125), (32, 0.25), (64, 0.5), (128, 1.0)):
+        op = MatMul(m=m, n=8192, k=8192)
+        assert op.flops / V6E.peak() / systolic.time(op, V6E).busy["matrix"] == pytest.approx(share, rel=0.01)
+
+
+PALLAS = [  # jax docs/pallas/tpu/matmul: v5e, bf16, host-timed milliseconds
+    ((128, 128, 128), 1024, 0.298), ((128, 128, 128), 4096, 11.77), ((128, 128, 128), 8192, 91.84),
+    ((512, 1024, 1024), 1024, 0.127), ((512, 1024, 1024), 4096, 0.889), ((512, 1024, 1024), 8192, 6.10),
+]
+
+
+@pytest.mark.parametrize(("block", "n", "measured"), PALLAS)
+def test_pallas_matmul_with_given_blocks(block, n, measured):
+    dispatch = 0.110  # ms from the host, in every figure
+    t = systolic.time_matmul(square(n), V5E, block=block)
+    assert t.seconds * 1e3 + dispatch == pytest.approx(measured, rel=0.10)
+
+
+@pytest.mark.parametrize(("m", "measured"), [(128, 212), (256, 212), (512, 228), (1024, 298), (2048, 461), (4096, 798)])
+def test_v6e_sweep_over_rows(m, measured):
+    """Host-timed microseconds of M x 8192 x 8192 in bf16, about 110 of them dispatch."""
+    assert systolic.time(MatMul(m=m, n=8192, k=8192), V6E).seconds * 1e6 + 110 == pytest.approx(measured, rel=0.10)
+
+
+def test_large_products_reach_the_measured_share_of_peak():
+    """XLA reaches 94 % at 8192 on v5e (device) and 90 % on v6e (tpu-recipes trace)."""
+    assert 0.88 <= systolic.time(square(8192), V5E).utilization <= 0.99
+    assert 0.85 <= systolic.time(square(8192), V6E).utilization <= 0.97
+
+
+def test_whole_memory_sweep():
+    """Reading 16 GB at 819 GB/s takes 19 ms at best: the floor of a decode step."""
+    op = MatMul(m=1, n=122070, k=65536)
+    assert op.b_bytes == pytest.approx(16e9, rel=0.001)
+    assert systolic.time(op, V5E).seconds * V5E.memory.efficiency == pytest.approx(19.5e-3, rel=0.03)
+
+
+def test_v6e_copy():
+    """tpu-recipes measures 1360 GB/s."""
+    copy = Elementwise(elements=2**29)
+    assert copy.bytes / systolic.time(copy, V6E).seconds == pytest.approx(1360e9, rel=0.03)
+
+
+def test_trainium_tile():
+    """NKI: 128 x 128 x 512 takes 512 cycles, 213 ns; blocked in all dimensions the array is over 99 % busy."""
+    e = systolic.engine(TRN2, "bf16")
+    cycles, port, _, _ = kernel.block_cycles(e, 512, 128, 128, False, 2.0)
+    assert max(cycles, port) == 512
+    assert cycles / e.clock == pytest.approx(213e-9, rel=0.01)
+    assert kernel.block_cycles(e, 1, 128, 128, False, 2.0)[0] == 64
+    core = TRN2.replace(cores=1)
+    naive = systolic.time_matmul(MatMul(m=4096, n=8192, k=8192), core, block=(128, 128, 512))
+    full = systolic.time(MatMul(m=4096, n=8192, k=8192), core)
+    assert naive.busy["hbm"] / naive.seconds > 0.8
+    assert full.busy["matrix"] / full.seconds > 0.99
+    assert full.busy["hbm"] / full.seconds < 0.4
+
+
+def newest_core():
+    """One core of a v7, at its default clock."""
+    return Chip(
+        name="v7-core", clock=1.9 * GHz,
+        core=SystolicCore(
+            array=MatrixArray(rows=256, cols=256, count=2, rows_per_cycle={"bf16": 2}, load_bytes=8, latency=211,
+                              row_granule=32, accumulator_rows=1024),
+            vector=VectorUnit(lanes=1024, alus=4),
+            scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
+            dma_latency=692 * ns, dma_write_latency=594 * ns),
+        memory=Memory(capacity=96 * GiB, bandwidth=3686 * GB_per_s, efficiency=0.87, write_efficiency=0.87),
+    )
+
+
+def test_v7_measurements(shared):
+    """Nothing of our constants was fitted to these."""
+    for folder, limit in (("gemm", 0.15), ("hbm_copy", 0.10)):
+        with (shared / "measured" / "tpu" / f"{folder}.csv").open() as file:
+            for row in csv.DictReader(file):
+                if folder == "gemm":
+                    op = MatMul(m=int(row["m"]), n=int(row["n"]), k=int(row["k"]))
+                else:  # a copy, as float32 to keep the count of elements small
+                    op = Elementwise(elements=int(row["bytes_tensor"]) // 4, dtype="fp32", out_dtype="fp32")
+                microseconds = systolic.time(op, newest_core()).seconds * 1e6
+                assert microseconds == pytest.approx(float(row["measured_us"]), rel=limit), row
+
+
+# --- trends -----------------------------------------------------------------------------------------------------------
+
+
+@ALL
+@pytest.mark.parametrize("m", [1, 8])
+def test_decode_streams_its_weights(chip, m):
+    op = MatMul(m=m, n=28672, k=8192)
+    t = systolic.time(op, chip)
+    assert t.bound == "hbm"
+    assert 1.0 <= t.seconds / (op.b_bytes / chip.memory.bandwidth) <= 1.35
+
+
+@ALL
+def test_prefill_is_bound_by_the_arrays(chip):
+    t = systolic.time(MatMul(m=8192, n=8192, k=8192), chip)
+    assert t.bound == "matrix"
+    assert t.utilization > 0.85
+
+
+@ALL
+@pytest.mark.parametrize("side", ["m", "n", "k"])
+def test_utilization_falls_far_below_the_array(chip, side):
+    full = systolic.time(square(4096), chip).utilization
+    thin = systolic.time(replace(square(4096), **{side: 16}), chip).utilization
+    assert thin < full / 3
+
+
+@pytest.mark.parametrize("side", ["n", "k"])
+def test_time_steps_at_multiples_of_the_array(side):
+    """One column more than a multiple of the array costs a whole tile more; then nothing until the next multiple."""
+    at = {extra: systolic.time(replace(square(2048), **{side: 256 + extra}), V6E).busy["matrix"]
+          for extra in (0, 1, 128, 256, 257)}
+    assert at[1] >= 1.4 * at[0]
+    assert at[1] == pytest.approx(at[128]) == pytest.approx(at[256])
+    assert at[257] > at[256]
+
+
+def test_one_large_array_against_four_small_ones():
+    """Four 128 x 128 win where matrices are small; on large ones 256 x 256 ties, with half the scratchpad traffic."""
+    one, four = plain_chip(256, 256, 1), plain_chip(128, 128, 4)
+    assert one.peak() == four.peak()
+    for n in (64, 128):
+        assert systolic.time(square(n), one).busy["matrix"] >= 1.9 * systolic.time(square(n), four).busy["matrix"]
+        assert systolic.time(square(n), one).seconds > systolic.time(square(n), four).seconds
+    large = [systolic.time(square(8192), c) for c in (one, four)]
+    assert large[0].seconds == pytest.approx(large[1].seconds, rel=0.02)
+    assert 1.7 < large[1].on_chip_bytes / large[0].on_chip_bytes <= 2.0  # results cross the ports as often
+    reads = [kernel.block_cycles(systolic.engine(c, "bf16"), 2048, 2048, 2048, False, 2.0)[2] for c in (one, four)]
+    assert reads[1] / reads[0] == pytest.approx(2.0)
+
+
+def test_a_head_of_128_wastes_half_of_a_wide_array():
+    op = Attention(batch=1, q_len=4096, kv_len=4096, heads=32, kv_heads=8, head_dim=128)
+    busy = {c.name: systolic.time(op, c).busy["matrix"] * c.peak() for c in (V5E, V6E)}
+    assert busy["tpu-v6e"] == pytest.approx(2 * busy["tpu-v5e"], rel=0.1)
+
+
+def test_causal_attention_skips_masked_blocks():
+    op = Attention(batch=1, q_len=16384, kv_len=16384, heads=32, kv_heads=8, head_dim=128)
+    causal, full = systolic.time(op, V5E), systolic.time(replace(op, causal=False), V5E)
+    assert 0.5 < causal.seconds / full.seconds < 0.6
+    window = systolic.time(replace(op, window=1024), V5E)
+    assert window.seconds < 0.3 * causal.seconds
+
+
+@ALL
+def test_decode_attention_streams_the_cache(chip):
+    op = Attention(batch=64, q_len=1, kv_len=4096, heads=64, kv_heads=8, head_dim=128)
+    t = systolic.time(op, chip)
+    assert t.bound == "hbm"
+    assert t.seconds <= 1.3 * op.bytes / chip.memory.bandwidth
+    grouped, ungrouped = systolic.time(op, chip), systolic.time(replace(op, kv_heads=64), chip)
+    assert ungrouped.seconds / grouped.seconds == pytest.approx(8, rel=0.15)  # a group's heads share their keys
+
+
+@ALL
+def test_row_operators_stream(chip):
+    for op in (Norm(rows=8192, cols=8192, residual=True), Elementwise(elements=2**26, inputs=2.0, ops=5.0, exps=1.0),
+               Gather(rows=8192, cols=8192, entries=128256)):
+        t = systolic.time(op, chip)
+        assert t.bound == "hbm"
+        moving = op.read_bytes / chip.memory.efficiency + op.write_bytes / chip.memory.write_efficiency
+        assert t.seconds == pytest.approx(moving / chip.memory.bandwidth, rel=0.05)
+
+
+def test_an_epilogue_hides_behind_the_arrays_but_its_operand_does_not_come_free():
+    op = MatMul(m=4096, n=8192, k=4096)
+    gelu = replace(op, epilogue=(Elementwise(elements=4096 * 8192, ops=8.0, exps=1.0),))
+    residual = replace(op, epilogue=(Elementwise(elements=4096 * 8192, inputs=2.0, ops=1.0),))
+    base, fused, added = (systolic.time(o, V5E) for o in (op, gelu, residual))
+    apart = base.seconds + systolic.time(gelu.epilogue[0], V5E).seconds
+    assert base.seconds <= fused.seconds < apart
+    assert fused.seconds < 1.05 * base.seconds
+    assert added.hbm_bytes >= base.hbm_bytes + 4096 * 8192 * 2
+    assert math.isclose(fused.vector_ops, 8.0 * 4096 * 8192)
+
+
+def test_cores_share_the_work():
+    one, two = V5P.replace(cores=1), V5P
+    alone, shared = systolic.time(square(8192), one), systolic.time(square(8192), two)
+    assert alone.seconds / shared.seconds == pytest.approx(2, rel=0.05)
+    assert "2 cores" in shared.plan
