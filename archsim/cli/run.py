@@ -34,7 +34,7 @@ def run(
     fidelity, usd_per_mtoken, usd_per_pflop_achieved ... and ops, an array with the same for every operator. Figures
     that are not known (a chip without a price) are null.
     """
-    sizes = {"batch": size("--batch", batch or "1"), "seq": whole("--seq", seq), "context": whole("--context", context)}
+    sizes = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
     target = check_file(out) if out is not None else None
     if figure is not None:
         from archsim.report.plot import check_path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ class Sheet:
     title: str
     columns: Sequence[Column]
     notes: Sequence[str] = ()
-    rules: Sequence[int] = field(default=())
+    rules: Sequence[int] = ()
     """Row numbers after which a rule is drawn."""
 
     def _table(self, kept: Sequence[Column]) -> Table:
@@ -86,7 +86,8 @@ class Sheet:
         if self.title:
             yield Text(self.title, style="bold")
         kept, left = self.fit(options.max_width)
-        yield self._table(kept)
+        if kept:
+            yield self._table(kept)
         for note in self.notes:
             yield Text(note, style="dim")
         names = ", ".join(c.name for c in reversed(left) if c.name)

@@ -11,6 +11,7 @@ from archsim.report.theme import BOUND, CONFIDENCE
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
+    from archsim.explore.validate import Report
     from archsim.hardware import Chip
     from archsim.simulate import Run
     from archsim.workload.config import ModelConfig
@@ -87,9 +88,8 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
         ("HBM traffic", f"{quantity(run.hbm_bytes, 'B')}, {sig(run.arithmetic_intensity)} FLOP/B; "
                         f"the chip balances at {sig(run.balance)}"),
         ("bound", ", ".join(f"{b} {percent(s / run.time_s)} %" for b, s in by_bound if s > 0.0005 * run.time_s)),
-        ("memory", f"{sig(resident / 1e9)} GB: {sig(run.weight_bytes / 1e9)} weights, {sig(run.kv_bytes / 1e9)} KV cache, "
-                   f"{sig(run.activation_bytes / 1e9)} activations; one chip holds "
-                   f"{sig(run.chip.memory.capacity / 1e9)} GB"),
+        ("memory", f"{_bytes(resident)}: weights {_bytes(run.weight_bytes)}, KV cache {_bytes(run.kv_bytes)}, "
+                   f"activations {_bytes(run.activation_bytes)}; a chip holds {_bytes(run.chip.memory.capacity)}"),
     ]
     if cost is not None:
         rows.append(("cost", cost_line(cost, run.chips)))
@@ -97,6 +97,12 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
     return Sheet(title, [Column("", [k for k, _ in rows], text=True),
                          Column("", [v for _, v in rows], text=True, wrap=True)],
                  notes=[f"note: {run.note}"] if run.note else [])
+
+
+def _bytes(value: float) -> str:
+    """Write bytes with a decimal prefix, so that they can be added up by eye."""
+    factor, unit = scale([value], "B")
+    return f"{sig(value / factor)} {unit}"
 
 
 def _count(run: Run) -> str:
@@ -280,3 +286,30 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
     return Sheet(f"{m:,} × {n:,} × {k:,} (M N K) {run.dtype} on {_count(run)}{run.chip.name} [{run.fidelity}]",
                  [Column("", [a for a, _ in rows], text=True), Column("", [b for _, b in rows], text=True, wrap=True)],
                  notes=[f"note: {run.note}"] if run.note else [])
+
+
+def scores(report: Report) -> Sheet:
+    """Return how well measured kernels were predicted, beside a plain roofline, and what could not be timed."""
+    rows = [*report.scores, *([report.total] if report.total and len(report.scores) > 1 else [])]
+
+    def percents(heading: str, values: Sequence[float], rank: int = 0, signed: bool = False) -> Column:
+        return Column(heading, [f"{v:+.1f}" if signed else f"{v:.1f}" for v in values], rank)
+
+    skipped = [f"not scored: {s.n:,} × {s.device} {s.op} {s.dtype}: {s.reason}" for s in report.skipped]
+    return Sheet(
+        "error in % of the measured time" if rows else "no row could be scored",
+        [
+            Column("device", [s.device for s in rows], text=True),
+            Column("op", [s.op for s in rows], text=True),
+            Column("dtype", [s.dtype for s in rows], text=True),
+            Column("rows", [f"{s.n:,}" for s in rows]),
+            percents("MAPE", [s.mape for s in rows]),
+            percents("median", [s.median for s in rows], 1),
+            percents("bias", [s.bias for s in rows], signed=True),
+            percents("roofline\nMAPE", [s.roofline_mape for s in rows]),
+            percents("roofline\nmedian", [s.roofline_median for s in rows], 3),
+            percents("roofline\nbias", [s.roofline_bias for s in rows], 2, signed=True),
+        ] if rows else [],
+        notes=skipped,
+        rules=[len(report.scores) - 1] if len(rows) > 1 else [],
+    )

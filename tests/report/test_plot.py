@@ -1,0 +1,106 @@
+"""Figures: they are drawn for any mix of runs, written whole, and leave no state behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from archsim.errors import ArchsimError
+from archsim.report import plot
+from archsim.report.labels import Dot, _clusters
+from archsim.report.theme import BOUND
+from archsim.timing import BOUNDS
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_every_bound_has_its_colour():
+    assert set(BOUND) == set(BOUNDS)
+    assert len(set(BOUND.values())) == len(BOUNDS)
+
+
+def test_roofline_of_one_run(prefill, tmp_path):
+    figure = plot.roofline(prefill[0], tmp_path / "roof.png")
+    assert (tmp_path / "roof.png").read_bytes().startswith(PNG)
+    assert [p.name for p in tmp_path.iterdir()] == ["roof.png"]
+    ax = figure.axes[0]
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert "FLOP" in ax.get_xlabel()
+    assert "TFLOP/s" in ax.get_ylabel()
+
+
+def test_no_operator_lies_above_its_roof(prefill, decode):
+    for run in (*prefill, *decode):
+        for o in run.ops:
+            p = plot._point(o)
+            if p and p.matrix:
+                roof = min(run.chip.peak(run.dtype), p.intensity * run.chip.memory.bandwidth)
+                assert p.rate <= roof * 1.0001
+
+
+def test_roofline_has_a_panel_per_chip(prefill, decode):
+    figure = plot.roofline([*prefill, *decode])
+    assert [ax.get_title(loc="left") for ax in figure.axes if ax.get_visible()] == ["fat", "wide", "secret"]
+
+
+def test_labels_stay_clear_of_each_other(prefill, decode):
+    figure = plot.roofline([prefill[0], decode[0]])
+    renderer = figure.canvas.get_renderer()
+    ax = figure.axes[0]
+    boxes = [t.get_window_extent(renderer) for t in ax.texts if "%" in t.get_text() and "of peak" not in t.get_text()]
+    assert len(boxes) >= 2
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1:])
+
+
+def test_touching_markers_form_one_cluster():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    dots = [Dot(0.1, 0.1, 5, 0.2, "a"), Dot(0.101, 0.1, 5, 0.5, "b"), Dot(0.9, 0.9, 5, 0.3, "c")]
+    assert [[d.name for d in c] for c in _clusters(ax, dots, 1.0)] == [["b", "a"], ["c"]]
+
+
+def test_cost_bars_leave_out_what_has_no_price(prefill, decode, price, tmp_path):
+    runs = [*prefill, *decode]
+    figure = plot.cost_bars(runs, [price(r) for r in runs], tmp_path / "cost.svg")
+    assert (tmp_path / "cost.svg").read_bytes().startswith(b"<?xml")
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert sorted(labels) == ["fat", "wide"]
+    with pytest.raises(ArchsimError, match="no cost to draw"):
+        plot.cost_bars(runs, [None] * len(runs))
+
+
+def test_breakdown_has_a_bar_per_operator(prefill, tmp_path):
+    figure = plot.breakdown(prefill[0], tmp_path / "time.pdf")
+    assert (tmp_path / "time.pdf").read_bytes().startswith(b"%PDF")
+    assert len(figure.axes[0].patches) == len(prefill[0].ops)
+
+
+@pytest.mark.parametrize("name", ["roof.jpeg", "roof", "roof.pn"])
+def test_an_unknown_format_is_an_error(prefill, tmp_path, name):
+    with pytest.raises(ArchsimError, match=r"did you mean .*\.(png|svg|pdf)"):
+        plot.roofline(prefill[0], tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_an_error(prefill, tmp_path):
+    with pytest.raises(ArchsimError, match="no folder"):
+        plot.roofline(prefill[0], tmp_path / "none" / "roof.png")
+
+
+def test_nothing_to_draw_is_an_error():
+    with pytest.raises(ArchsimError, match="no runs"):
+        plot.roofline([])
+
+
+def test_drawing_changes_no_settings_and_knows_no_pyplot(prefill):
+    mpl.rcParams["font.size"] = 13.0
+    before = dict(mpl.rcParams)
+    plot.roofline(prefill[0])
+    assert dict(mpl.rcParams) == before
+    mpl.rcdefaults()
+    code = ("import sys; from archsim.report import plot; from archsim.report.theme import RC;"
+            "plot._figure(2, 2); assert 'matplotlib.pyplot' not in sys.modules")
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -1,0 +1,31 @@
+"""The sentences follow from the numbers."""
+
+from archsim.report.quantity import sig
+from archsim.report.story import findings
+
+
+def test_the_cheapest_is_named_with_the_reason(prefill, decode, price):
+    runs = [*prefill, *decode]
+    costs = [price(r) for r in runs]
+    said = findings(runs, costs)
+    assert len(said) == 3
+    for phase, sentence in zip(("prefill", "decode"), said[:2], strict=True):
+        mine = [c for r, c in zip(runs, costs, strict=True) if c and r.workload["phase"] == phase]
+        best = min(mine, key=lambda c: c.usd_per_mtoken)
+        assert sentence.startswith(f"Cheapest {phase} token: {best.chip}, ${sig(best.usd_per_mtoken)} per million")
+    assert "bandwidth per dollar decides decode" in said[2]
+
+
+def test_the_reason_multiplies_out(prefill, price):
+    first, second = (price(r) for r in prefill[:2])
+    hour = first.usd_per_chip_hour / second.usd_per_chip_hour
+    speed = prefill[0].tokens_per_s / prefill[1].tokens_per_s
+    assert abs(first.usd_per_mtoken / second.usd_per_mtoken - hour / speed) < 1e-9
+
+
+def test_without_prices_nothing_is_claimed(prefill):
+    assert findings(prefill, [None] * len(prefill)) == []
+
+
+def test_one_chip_is_cheapest_of_nothing(prefill, price):
+    assert findings(prefill[:1], [price(prefill[0])]) == []
