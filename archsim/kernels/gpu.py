@@ -192,7 +192,8 @@ def gemm(
     on_chip = max(rounds * port, l2_bytes / gpu.l2)
     if splits > 1.0:  # a second kernel adds the partial sums
         added = max((partial + out) / gpu.l2, memory_cycles(gpu, gpu.sms, stage, spilled, 0.0))
-        cycles += gpu.launch + gpu.prologue + gpu.epilogue + 2.0 * gpu.l2_latency + added
+        sums = math.ceil(splits / 4.0) * gpu.l2_latency  # a thread has four partial sums in flight
+        cycles += gpu.launch + gpu.prologue + gpu.epilogue + gpu.l2_latency + max(sums, added)
         l2_bytes += partial + out
         on_chip += added
     hbm = (read + spilled) / gpu.dram_read + (out + spilled) / gpu.dram_write
