@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from archsim.errors import ArchsimError, unknown
 if TYPE_CHECKING:
     from archsim.hardware import Chip
     from archsim.simulate import Run
+    from archsim.workload.config import ModelConfig
 
 PHASES = ("prefill", "decode", "both")
 DEFAULTS = {"prefill": {"batch": 1, "seq": 8192}, "decode": {"batch": 64, "context": 4096}}
@@ -39,8 +41,8 @@ def compare(
 ) -> None:
     """Compare chips on one model: time, tokens/s, MFU, intensity, HBM bytes, what bound it, and dollars.
 
-    By default prefill takes 1 prompt of 8,192 tokens and decode one step of 64 sequences that attend to 4,096 keys.
-    With both phases, --seq is that of prefill and --context that of decode.
+    By default prefill takes 1 prompt of 8,192 tokens, and decode one step of 64 sequences that attend to 4,096 keys
+    (fewer where a model's learned positions end). With both phases, --seq is prefill's and --context is decode's.
 
     --json: one object: model, parameters, dtype, runs (an array, one object per chip and phase, as archsim run --json
     prints) and findings (an array of sentences).
@@ -61,7 +63,7 @@ def compare(
     phases = ("prefill", "decode") if phase == "both" else (phase,)
     graphs = [
         transformer(config, phase=p, dtype=name, kv_dtype=kv_dtype, logits=logits,
-                    **_sizes(p, given, both=phase == "both"))
+                    **_sizes(p, given, config, both=phase == "both"))
         for p in phases
     ]
     jobs = [(graph, chip) for graph in graphs for chip in hardware]
@@ -83,7 +85,8 @@ def compare(
 
     for p in phases:
         mine = [i for i, r in enumerate(runs) if r.workload["phase"] == p]
-        show(comparison([runs[i] for i in mine], [costs[i] for i in mine], missing=missing), "")
+        sheet = comparison([runs[i] for i in mine], [costs[i] for i in mine], missing=missing)
+        show(replace(sheet, brief=p != phases[-1]), "")
     show(*sentences)
     if written:
         show("", f"wrote {', '.join(written)}")
@@ -106,12 +109,15 @@ def _chips(text: str | None, dtype: str) -> list[Chip]:
     return able
 
 
-def _sizes(phase: str, given: dict[str, int | None], both: bool) -> dict[str, Any]:
-    """Return the sizes of one phase; with both phases, `seq` is prefill's and `context` is decode's."""
-    taken = dict(given)
-    if both:
-        taken["context" if phase == "prefill" else "seq"] = None
-    return {**DEFAULTS[phase], **{k: v for k, v in taken.items() if v is not None}}
+def _sizes(phase: str, given: dict[str, int | None], model: ModelConfig, both: bool) -> dict[str, Any]:
+    """Return the sizes of one phase: those given, else the defaults, as far as learned positions reach.
+
+    With both phases, `seq` is prefill's and `context` is decode's.
+    """
+    reach = model.max_positions if model.positions == "learned" else 2**31
+    default = {k: min(v, reach) for k, v in DEFAULTS[phase].items()}
+    other = "context" if phase == "prefill" else "seq"
+    return default | {k: v for k, v in given.items() if v is not None and not (both and k == other)}
 
 
 def _write(folder: Any, runs: list[Run], costs: list[Any], result: dict[str, Any]) -> list[str]:

@@ -48,7 +48,7 @@ def label_clusters(ax: Axes, dots: Sequence[Dot], lines: int) -> None:
     """
     from matplotlib.patheffects import withStroke
 
-    canvas: Any = ax.figure.get_figure(root=True).canvas  # type: ignore[union-attr]
+    canvas: Any = ax.figure.get_figure(root=True).canvas
     renderer = canvas.get_renderer()
     unit = float(renderer.points_to_pixels(1.0))
     clusters = [c for c in _clusters(ax, dots, unit) if sum(d.share for d in c) >= LEAST][:5]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 NONE = "–"
 """What a table shows where there is no figure."""
 
-_PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
-_PREFIXED_UNITS = {"s", "Hz", "B", "B/s", "FLOP", "FLOP/s", "byte", "tokens/s"}
+_PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
+_PREFIXED_UNITS = {"s", "Hz", "B", "B/s", "FLOP", "FLOP/s", "J", "J/B", "J/FLOP"}
 
 
 def sig(value: float | None, digits: int = 3) -> str:
@@ -50,7 +50,7 @@ def scale(values: Iterable[float | None], unit: str) -> tuple[float, str]:
     known = [abs(v) for v in values if v is not None and math.isfinite(v) and v]
     if not known:
         return 1.0, unit
-    power = min(max(3 * math.floor(math.log10(max(known)) / 3), -9), 18)
+    power = min(max(3 * math.floor(math.log10(max(known)) / 3), -12), 18)
     return 10.0**power, _PREFIXES[power] + unit
 
 

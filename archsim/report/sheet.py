@@ -42,6 +42,8 @@ class Sheet:
     notes: Sequence[str] = ()
     rules: Sequence[int] = ()
     """Row numbers after which a rule is drawn."""
+    brief: bool = False
+    """Leave the footnotes to another sheet."""
 
     def _table(self, kept: Sequence[Column]) -> Table:
         from rich import box
@@ -88,6 +90,8 @@ class Sheet:
         kept, left = self.fit(options.max_width)
         if kept:
             yield self._table(kept)
+        if self.brief:
+            return
         for note in self.notes:
             yield Text(note, style="dim")
         names = ", ".join(c.name for c in reversed(left) if c.name)

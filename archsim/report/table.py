@@ -12,7 +12,7 @@ from archsim.report.theme import BOUND, CONFIDENCE
 if TYPE_CHECKING:
     from archsim.economics import Cost
     from archsim.explore.validate import Report
-    from archsim.hardware import Chip
+    from archsim.hardware import Chip, Source
     from archsim.simulate import Run
     from archsim.workload.config import ModelConfig
 
@@ -106,7 +106,7 @@ def _bytes(value: float) -> str:
 
 
 def _count(run: Run) -> str:
-    return f"{run.chips} × " if run.chips > 1 else ""
+    return f"{run.chips:,} × " if run.chips > 1 else ""
 
 
 def cost_line(cost: Cost, chips: int = 1) -> str:
@@ -146,7 +146,7 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
         workload(runs[0]) if runs else "",
         [
             Column("chip", [r.chip.name for r in runs], text=True),
-            Column("chips", [str(r.chips) for r in runs]),
+            Column("chips", [f"{r.chips:,}" for r in runs]),
             Column("fidelity", [r.fidelity for r in runs], 7, text=True),
             _scaled("time", [r.time_s for r in runs], "s"),
             _numbers("tokens/s\nper chip", [r.tokens_per_s / r.chips for r in runs]),
@@ -196,35 +196,39 @@ def catalogue(chips: Sequence[Chip]) -> Sheet:
 def chip_sheet(chip: Chip) -> Sheet:
     """Return every figure of a chip with its unit, meaning, source and confidence."""
     rows = [row for row in chip.figures() if row[0] not in ("name", "notes")]
-    trust = [s.confidence if s else NONE for *_, s in rows]
-    notes = [f"note: {n}" for n in chip.notes]
-    notes += [f"{path}: {quantity(v)}" for path, v, *_ in rows if isinstance(v, tuple)]
+    sources = [s for *_, s in rows]
+    long = [f"{path}: {quantity(value)}" for path, value, unit, *_ in rows if _figure(value, unit) == _BELOW]
     peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
     return Sheet(
         f"{chip.name} [{chip.kind}, {chip.fidelity}]  dense peak: {peaks}",
         [
             Column("figure", [path for path, *_ in rows], text=True),
             Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
-            Column("confidence", trust, 2, text=True, styles=[CONFIDENCE.get(t, "dim") for t in trust]),
-            Column("source", [_source(s) for *_, s in rows], 1, text=True, wrap=True),
+            Column("source", ["as above" if s is not None and s == before else _source(s)
+                              for s, before in zip(sources, [None, *sources], strict=False)], 1, text=True, wrap=True,
+                   styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
         ],
-        notes=notes,
+        notes=[*long, *(f"note: {n}" for n in chip.notes)],
     )
 
 
+_BELOW = "see below"
+
+
 def _figure(value: Any, unit: str) -> str:
-    """Write one figure; counts and names as they are, lists by their length."""
-    if isinstance(value, tuple):
-        return f"{len(value)}, see below"
+    """Write one figure; a list or a long text only by a reference to the notes."""
     if isinstance(value, float) and unit == "":
         return f"{value:g}"
-    return quantity(value, unit)
+    text = quantity(value, unit)
+    return text if len(text) <= 20 else _BELOW
 
 
-def _source(source: Any) -> str:
+def _source(source: Source | None) -> str:
+    """Say how far to trust a figure and why."""
     if source is None:
-        return "default or not stated"
-    return f"{source.text} ({source.note})" if source.note else str(source.text)
+        return "default"
+    note = f" ({source.note})" if source.note else ""
+    return f"{source.confidence}: {source.text}{note}"
 
 
 def models_sheet(models: Sequence[ModelConfig], context: int = 4096) -> Sheet:
@@ -275,7 +279,7 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
         ("bound", t.bound),
         ("needs", ", ".join(f"{b} {quantity(s, 's', 3)}" for b, s in sorted(t.busy.items(), key=lambda kv: -kv[1])
                             if s)),
-        ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / (op.op.bytes / run.chips))} × compulsory), "
+        ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / op.op.shard(run.chips).bytes)} × compulsory), "
                         f"{sig(t.flops / t.hbm_bytes) if t.hbm_bytes else NONE} FLOP/B; the chip balances at "
                         f"{sig(run.balance)}"),
         ("mapping", t.plan or NONE),

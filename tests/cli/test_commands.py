@@ -138,6 +138,11 @@ def test_compare_sizes(cli):
     assert sizes == {"prefill": (2, 256, 256), "decode": (2, 1, 512)}
 
 
+@pytest.mark.parametrize("name", models.names())
+def test_compare_has_sizes_that_suit_every_model(cli, name):
+    assert cli("compare", name, "--chips", "tpu-v5p").code == 0
+
+
 def test_compare_writes_table_and_figures(cli, tmp_path):
     folder = tmp_path / "new" / "out"
     said = cli("compare", MODEL, "--chips", "h100,v5p", "--phase", "decode", "--out", folder)
