@@ -17,6 +17,12 @@ SOFTNESS = 2.5
 HPMLL Hopper benchmark and SemiAnalysis microbench-blackwell), lies between p = 2 and p = 3."""
 
 
+OVERLAP = 4.0
+"""Exponent with which matrix engine, L2 and device memory overlap in a pipeline of few stages: the time of a round is
+``(x**p + y**p + z**p)**(1/p)``. Infinite p would be perfect overlap; loads whose latency varies cost something where
+two resources are close. Estimated, and the same for every chip."""
+
+
 class Gpu(NamedTuple):
     """What the kernels need to know of a chip, in cycles and bytes per cycle."""
 
@@ -169,7 +175,7 @@ def gemm(
             share = active / blocks
             l2 = max(port, l2_read * share / gpu.l2)
             hbm = memory_cycles(gpu, active, flight, read * share, 0.0)
-            work += times * max(step * steps, l2, hbm)
+            work += times * ((step * steps) ** OVERLAP + l2**OVERLAP + hbm**OVERLAP) ** (1.0 / OVERLAP)
     work = max(work, blocks / gpu.dispatch)
     # results drain to device memory behind everything else
     drain = max(l2_bytes / gpu.l2, memory_cycles(gpu, gpu.sms, flight, read, out + spilled))
