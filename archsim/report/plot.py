@@ -166,6 +166,10 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
                 ax.plot([x[0], balance, x[1]], [v * other.memory.bandwidth / 1e12 for v in (x[0], balance, balance)],
                         color=FAINT, lw=0.8, zorder=1)
         ax.set_title(chip.name, pad=16)
+        count = "/".join(dict.fromkeys(f"{r.chips:,}" for r in mine))
+        beside = chip.fidelity if count == "1" else f"×{count}, {chip.fidelity}"
+        if cols < 3 or len(chip.name) + len(beside) < 32:
+            ax.set_title(beside, loc="right", pad=16, fontsize=8, fontweight="normal", color=MUTED)
         mfu = ", ".join(f"{_phase(r)} {short_percent(r.utilization)}" for r in mine)
         ax.text(0, 1.02, f"{mfu} of peak", transform=ax.transAxes, fontsize=8, color=MUTED, va="bottom")
     for spare in axes.flat[n:]:
@@ -279,9 +283,11 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    figure.legend(handles=[*(Patch(color=c, label=k) for k, c in COST.items()),
-                           Line2D([], [], color=INK, marker="|", ms=9, mew=2, ls="", label="at the chip's peak")],
-                  loc="outside lower center", ncols=3, fontsize=8)
+    items = [*(Patch(color=c, label=k) for k, c in COST.items()),
+             Line2D([], [], color=INK, marker="|", ms=9, mew=2, ls="", label="at the chip's peak")]
+    if any(r.chips > 1 for r, _ in priced):
+        items.append(Line2D([], [], ls="", label="×n: fewest chips that hold it; communication not counted"))
+    figure.legend(handles=items, loc="outside lower center", ncols=len(items), fontsize=8)
     model = priced[0][0].workload.get("model", "graph")
     figure.suptitle(f"{model}, {priced[0][0].dtype}", fontsize=11, fontweight="bold", x=0.01, ha="left")
     return _save(figure, path)
@@ -290,7 +296,8 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
 def _bars(ax: Axes, mine: Sequence[tuple[Run, Cost]], total: Sequence[float], title: str, label: str,
           peak: Sequence[float] = ()) -> None:
     """Draw horizontal bars split into depreciation and energy, the cheapest on top, values at their ends."""
-    names = [r.chip.name for r, _ in mine]
+    names = [r.chip.name + (f" ×{r.chips:,}" if r.chips > 1 else "")
+             + (f" ({r.fidelity})" if r.fidelity != "cycle" else "") for r, _ in mine]
     energy = [t * c.energy_usd_per_hour / c.usd_per_chip_hour if c.usd_per_chip_hour else 0.0
               for t, (_, c) in zip(total, mine, strict=True)]
     rest = [t - e for t, e in zip(total, energy, strict=True)]

@@ -271,7 +271,7 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
     op = run.ops[0]
     t = op.time
     m, n, k = (getattr(op.op, side) for side in "mnk")
-    achieved = t.flops / t.seconds
+    achieved, compulsory = t.flops / t.seconds, op.op.shard(run.chips).bytes
     rows = [
         ("time", f"{quantity(t.seconds, 's')}  ({t.cycles:,.0f} cycles)"),
         ("achieved", f"{quantity(achieved, 'FLOP/s')} of {quantity(run.chip.peak(run.dtype), 'FLOP/s')} "
@@ -279,7 +279,7 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
         ("bound", t.bound),
         ("needs", ", ".join(f"{b} {quantity(s, 's', 3)}" for b, s in sorted(t.busy.items(), key=lambda kv: -kv[1])
                             if s)),
-        ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / op.op.shard(run.chips).bytes)} × compulsory), "
+        ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / compulsory)} × compulsory), "
                         f"{sig(t.flops / t.hbm_bytes) if t.hbm_bytes else NONE} FLOP/B; the chip balances at "
                         f"{sig(run.balance)}"),
         ("mapping", t.plan or NONE),

@@ -67,7 +67,7 @@ def test_cost_bars_leave_out_what_has_no_price(prefill, decode, price, tmp_path)
     figure = plot.cost_bars(runs, [price(r) for r in runs], tmp_path / "cost.svg")
     assert (tmp_path / "cost.svg").read_bytes().startswith(b"<?xml")
     labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
-    assert sorted(labels) == ["fat", "wide"]
+    assert sorted(labels) == ["fat (roofline)", "wide (roofline)"]
     with pytest.raises(ArchsimError, match="no cost to draw"):
         plot.cost_bars(runs, [None] * len(runs))
 
