@@ -32,6 +32,8 @@ _STEP = Source("measured Pallas blocks on v5e (jax docs/pallas/tpu/matmul): (ste
 _PORTS = Source(f"2 loads + 1 store of a 4 KiB register per cycle: {_XPROF} (v6e, v7)", "derived",
                 "on v5e 3 x 4 KiB x 1.5 GHz = 18.4 TB/s, the 22 x HBM of the scaling book; v5e compiler dumps show "
                 "up to 3 loads in one bundle")
+_SCOPED = Source(f"scoped VMEM limit of one kernel: {_XLA}", "published",
+                 "the compiler's default; users raise it with xla_tpu_scoped_vmem_limit_kib (MaxText: 96 MiB on v6e)")
 _WRITES = Source("as reads: a copy, half of it writes, reaches the published sustained rate on v6e and v7",
                  "derived", "tpu-recipes")
 _ENERGY = Source("usual for HBM", "estimated", "Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2")
@@ -106,6 +108,7 @@ TPU_V5E = Chip(
                           latency=131, row_granule=32, accumulator_rows=128),
         vector=VectorUnit(lanes=1024, alus=4),
         scratchpad=Scratchpad(capacity=128 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
+        kernel_scratchpad=32 * MiB,
         dma_latency=1133 * ns,
         dma_write_latency=439 * ns,
         step_overhead=250 * ns,
@@ -128,6 +131,7 @@ TPU_V5E = Chip(
         "core.scratchpad.capacity": Source(_JAX),
         "core.scratchpad.read_bytes": _PORTS,
         "core.scratchpad.write_bytes": _PORTS,
+        "core.kernel_scratchpad": _SCOPED,
         "core.dma_latency": Source(_XLA),
         "core.dma_write_latency": Source(_XLA),
         "core.step_overhead": _STEP,
@@ -155,6 +159,7 @@ TPU_V5P = Chip(
                           latency=131, row_granule=32, accumulator_rows=128),
         vector=VectorUnit(lanes=1024, alus=4),
         scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
+        kernel_scratchpad=32 * MiB,
         dma_latency=667 * ns,
         dma_write_latency=624 * ns,
         step_overhead=250 * ns,
@@ -177,6 +182,7 @@ TPU_V5P = Chip(
         "core.scratchpad.capacity": Source(_JAX),
         "core.scratchpad.read_bytes": _PORTS,
         "core.scratchpad.write_bytes": _PORTS,
+        "core.kernel_scratchpad": _SCOPED,
         "core.dma_latency": Source(_XLA),
         "core.dma_write_latency": Source(_XLA),
         "core.step_overhead": _STEP,
@@ -206,6 +212,7 @@ TPU_V6E = Chip(
                           load_bytes=8, latency=192, row_granule=32, accumulator_rows=128),
         vector=VectorUnit(lanes=1024, alus=4),
         scratchpad=Scratchpad(capacity=128 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
+        kernel_scratchpad=32 * MiB,
         dma_latency=628 * ns,
         dma_write_latency=523 * ns,
         step_overhead=250 * ns,
@@ -233,6 +240,7 @@ TPU_V6E = Chip(
         "core.scratchpad.capacity": Source(_JAX),
         "core.scratchpad.read_bytes": Source(_XPROF, note="2 loads of 4 KiB per cycle"),
         "core.scratchpad.write_bytes": Source(_XPROF, note="1 store of 4 KiB per cycle"),
+        "core.kernel_scratchpad": _SCOPED,
         "core.dma_latency": Source(_XLA),
         "core.dma_write_latency": Source(_XLA),
         "core.step_overhead": _STEP,

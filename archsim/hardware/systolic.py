@@ -57,6 +57,9 @@ class SystolicCore:
     array: MatrixArray = option("MatrixArray(rows=..., cols=...)")
     vector: VectorUnit = option("VectorUnit(lanes=...)")
     scratchpad: Scratchpad = option("Scratchpad(capacity=..., ...)")
+    kernel_scratchpad: float | None = figure("B", "scratchpad that one operator's blocks may fill, where the compiler "
+                                             "keeps the rest for prefetched operands; all of it if not given",
+                                             default=None, low=1024)
     dma_latency: float = figure("s", "latency of one DMA from device memory to scratchpad", default=700e-9,
                                 high=1e-3)
     dma_write_latency: float | None = figure("s", "latency of one DMA back to device memory; dma_latency if not given",

@@ -153,11 +153,14 @@ def places(size: int, block: int) -> tuple[int, int, int]:
 
 
 @njit(cache=True)
-def footprint(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool) -> float:
+def footprint(
+    e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool, pack: int
+) -> float:
     """Bytes of scratchpad that a walk needs; see `walk` for its arguments.
 
-    Operands are double-buffered, a kept panel has one spare block for the next panel, the accumulator is float32 and
-    results leave through two buffers. An operand that fits whole needs no second buffer.
+    Operands are double-buffered, a kept panel has one spare block for the next panel, an operand that fits whole needs
+    no second buffer. The accumulator is float32. A result leaves through a buffer of its own while the next one
+    accumulates; where every step ends a result, through two in turn.
     """
     nm, nn, nk = ceil_div(g.m, bm), ceil_div(g.n, bn), ceil_div(g.k, bk)
     a_block, b_block = g.a_size * bm * bk, g.b_size * bk * bn
@@ -167,15 +170,15 @@ def footprint(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_ou
     else:
         outer, inner, n_outer, n_inner = a_block, b_block, nm, nn
         whole_inner = g.b_size * g.k * g.n
-    more = 1 if g.batch > 1 else 0
+    more = 1 if g.batch > pack else 0
     spare_outer = outer if n_outer * nk + more > 1 else 0.0
     need = (outer * nk if keep_outer else outer) + spare_outer
     if keep_inner:
         need += whole_inner + more * inner
     else:
         need += inner + (inner if n_inner * nk + more > 1 else 0.0)
-    buffers = 2.0 if n_outer * n_inner + more > 1 else 1.0
-    return need + 4.0 * bm * bn + buffers * (g.out + g.side) * bm * bn
+    buffers = 2.0 if nk == 1 and n_outer * n_inner + more > 1 else 1.0
+    return pack * (need + 4.0 * bm * bn + buffers * (g.out + g.side) * bm * bn)
 
 
 @njit(cache=True)
@@ -202,8 +205,8 @@ def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray
 
 @njit(cache=True)
 def walk(
-    e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool, bandwidth: float,
-    table: np.ndarray,
+    e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool, pack: int,
+    bandwidth: float, table: np.ndarray,
 ) -> Walk:
     """Time a blocked product on one core: every block step costs max(compute, DMA) plus a fixed overhead.
 
@@ -222,6 +225,8 @@ def walk(
         Block size.
     swap, keep_outer, keep_inner
         Loop order and what stays resident.
+    pack
+        Products that share a step: more than 1 only where a product is one block, and a divisor of `g.batch`.
     bandwidth
         Bytes per second of device memory for this core.
     table
@@ -234,7 +239,7 @@ def walk(
     nm, mid_m, last_m = places(g.m, bm)
     nn, mid_n, last_n = places(g.n, bn)
     nk, mid_k, last_k = places(g.k, bk)
-    nb, mid_b, _ = places(g.batch, 1)
+    nb, mid_b, _ = places(g.batch, pack)
     times_m, times_n = (int(nm > 1), mid_m, 1), (int(nn > 1), mid_n, 1)
     times_k, times_b = (int(nk > 1), mid_k, 1), (int(nb > 1), mid_b, 1)
     start = (e.load + e.latency) / e.clock  # every block exposes its first weights, then fill and drain
@@ -263,7 +268,7 @@ def walk(
                     plain += g.ops * m * n
                     rare += g.exps * m * n
                 lanes = max(plain / e.vector, rare / e.exps)
-                work = max(max(cycles, ports) / e.clock + start, lanes)
+                work = max(max(cycles, ports) * pack / e.clock + start, lanes * pack)
                 load = float(k) * (g.a_size * m * load_a + g.b_size * n * load_b) + g.side * m * n / nk
                 store = g.out * m * n / nk
                 for b in range(3):
@@ -271,17 +276,17 @@ def walk(
                     closes = im == 2 and jn == 2 and b == 2
                     moved = (0.0 if opens else load) + (0.0 if closes else store) * e.write_cost
                     seconds += float(times_m[im] * times_n[jn] * times_k[kk] * times_b[b]) * max(
-                        work, moved / bandwidth)
+                        work, pack * moved / bandwidth)
                     if opens and times_b[b]:
-                        seconds += load / bandwidth
-                count = float(times_m[im] * times_n[jn] * times_k[kk]) * nb
+                        seconds += pack * load / bandwidth
+                count = float(times_m[im] * times_n[jn] * times_k[kk]) * g.batch
                 matrix += count * cycles / e.clock
                 port += count * ports / e.clock
                 vector += count * lanes
                 read += count * load
                 written += count * store
                 on_chip += count * (got + put)
-    seconds += g.out * last_m * last_n * e.write_cost / bandwidth
+    seconds += pack * g.out * last_m * last_n * e.write_cost / bandwidth
     return Walk(seconds, matrix, port, vector, fixed, read, written, on_chip)
 
 
@@ -317,37 +322,46 @@ def block_sizes(size: int, unit: int, least: int) -> np.ndarray:
 
 
 @njit(cache=True)
-def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool) -> tuple[int, int]:
+def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, pack: int) -> tuple[int, int]:
     """Return which of the residency options 0..3 (outer kept + 2 * inner kept) fit, best two, -1 for none."""
-    if footprint(e, g, bm, bn, bk, swap, True, True) <= e.capacity:
+    if footprint(e, g, bm, bn, bk, swap, True, True, pack) <= e.capacity:
         return 3, -1
-    panel = footprint(e, g, bm, bn, bk, swap, True, False) <= e.capacity
-    whole = footprint(e, g, bm, bn, bk, swap, False, True) <= e.capacity
+    panel = footprint(e, g, bm, bn, bk, swap, True, False, pack) <= e.capacity
+    whole = footprint(e, g, bm, bn, bk, swap, False, True, pack) <= e.capacity
     if panel or whole:
         return (1 if panel else -1), (2 if whole else -1)
-    if footprint(e, g, bm, bn, bk, swap, False, False) <= e.capacity:
+    if footprint(e, g, bm, bn, bk, swap, False, False, pack) <= e.capacity:
         return 0, -1
     return -1, -1
+
+
+@njit(cache=True)
+def loads(g: Gemm, bm: int, bn: int, order: int, keep: int) -> float:
+    """Bytes of both operands that a walk loads, by loop order and residency (see `keeps`)."""
+    outer_kept, inner_kept = keep & 1, keep >> 1
+    nm, nn = ceil_div(g.m, bm), ceil_div(g.n, bn)
+    a_kept, b_kept = (inner_kept, outer_kept) if order else (outer_kept, inner_kept)
+    return g.batch * float(g.k) * (g.a_size * g.m * (1 if a_kept else nn) + g.b_size * g.n * (1 if b_kept else nm))
 
 
 @njit(cache=True)
 def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
     """Find the fastest plan for a product: split over cores, block sizes, loop order, what stays resident.
 
-    All candidates are tried, the large blocks first; those whose lower bound (every step's fixed cost, and the ideal
-    stream) is above the best so far are skipped, which cannot lose the minimum. Candidates do not depend on bandwidth,
+    All candidates are tried, the large blocks first; those with a lower bound (fixed costs, and the ideal stream or the
+    loads alone) above the best so far are skipped, which cannot lose the minimum. Candidates do not depend on bandwidth,
     capacity or clock, so that more of these never makes the answer slower.
 
     Returns
     -------
     tuple
-        ``[batch, m and n parts, bm, bn, bk, swap, keep_outer, keep_inner]`` and its seconds; infinite seconds if not
-        even the smallest blocks fit.
+        ``[batch, m and n parts, bm, bn, bk, swap, keep_outer, keep_inner, pack]`` and its seconds; infinite seconds if
+        not even the smallest blocks fit.
     """
-    plan = np.zeros(9, np.int64)
+    plan = np.zeros(10, np.int64)
     best, best_bytes = np.inf, np.inf
     table = np.empty((2, 2, 3, 4))
-    ideal = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
+    peak = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
     for cb in range(1, cores + 1):
         if cores % cb or cb > g.batch:
             continue
@@ -359,29 +373,33 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                        g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
             used = ceil_div(g.m, own.m) * ceil_div(g.n, own.n) * ceil_div(g.batch, own.batch)
             bandwidth = core_bandwidth(e, used)
-            least = own.batch * float(own.m) * own.n * own.k / ideal
+            ideal = own.batch * float(own.m) * own.n * own.k / peak
             for bm in block_sizes(own.m, e.granule, min(own.m, 64)):
                 for bn in block_sizes(own.n, e.cols, e.cols):
                     for bk in block_sizes(own.k, e.rows, e.rows):
-                        steps = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk) * own.batch
-                        bound = least + steps * (e.step + (e.load + e.latency) / e.clock)
-                        if bound + e.read_latency + e.write_latency > best:
-                            continue
-                        filled = False
-                        for order in range(2):
-                            swap = order == 1
-                            for keep in keeps(e, own, bm, bn, bk, swap):
-                                if keep < 0:
-                                    continue
-                                if not filled:
-                                    fill_blocks(e, own, bm, bn, bk, table)
-                                    filled = True
-                                w = walk(e, own, bm, bn, bk, swap, keep & 1 == 1, keep & 2 == 2, bandwidth, table)
-                                moved = (w.read + w.written) * used
-                                if w.seconds < best or (w.seconds == best and moved < best_bytes):
-                                    best, best_bytes = w.seconds, moved
-                                    for i, value in enumerate((cb, cm, cn, bm, bn, bk, order, keep & 1, keep >> 1)):
-                                        plan[i] = value
+                        blocks = ceil_div(own.m, bm) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
+                        pack, filled = 1, False
+                        while pack == 1 or (blocks == 1 and pack <= 64 and own.batch % pack == 0):
+                            steps = float(blocks) * (own.batch // pack)
+                            compute = ideal + steps * (e.load + e.latency) / e.clock
+                            rest = steps * e.step + e.read_latency + e.write_latency
+                            if compute + rest <= best:
+                                for order in range(2):
+                                    for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
+                                        if keep < 0 or rest + loads(own, bm, bn, order, keep) / bandwidth > best:
+                                            continue
+                                        if not filled:
+                                            fill_blocks(e, own, bm, bn, bk, table)
+                                            filled = True
+                                        w = walk(e, own, bm, bn, bk, order == 1, keep & 1 == 1, keep & 2 == 2, pack,
+                                                 bandwidth, table)
+                                        moved = (w.read + w.written) * used
+                                        if w.seconds < best or (w.seconds == best and moved < best_bytes):
+                                            best, best_bytes = w.seconds, moved
+                                            chosen = (cb, cm, cn, bm, bn, bk, order, keep & 1, keep >> 1, pack)
+                                            for i, value in enumerate(chosen):
+                                                plan[i] = value
+                            pack *= 2
     return plan, best
 
 
@@ -414,7 +432,10 @@ def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, floa
                            g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
                 sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
                 fill_blocks(e, own, sm, sn, sk, table)
-                w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, bandwidth, table)
+                pack = plan[9]
+                while own.batch % pack:
+                    pack //= 2
+                w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, pack, bandwidth, table)
                 if busiest.seconds == 0.0:  # the full share comes first
                     busiest = w
                 read += number * w.read

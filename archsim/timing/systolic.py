@@ -23,7 +23,7 @@ def time(op: Op, chip: Chip) -> OpTime:
     UnsupportedError
         If the arrays do not take the operator's dtype, or this version cannot time the operator.
     ArchsimError
-        If the scratchpad is too small for the smallest blocks.
+        If the scratchpad that one operator may fill is too small for the smallest blocks.
     """
     if isinstance(op, MatMul):
         return time_matmul(op, chip)
@@ -61,7 +61,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
         clock=chip.clock, vector=vector.lanes * vector.alus * clock,
         exps=(vector.transcendentals or float(vector.lanes)) * clock,
-        capacity=core.scratchpad.capacity, read_latency=latency,
+        capacity=min(core.scratchpad.capacity, core.kernel_scratchpad or math.inf), read_latency=latency,
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
         dma=math.inf if core.dma_bandwidth is None else core.dma_bandwidth,
@@ -107,11 +107,11 @@ def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = Non
     else:
         bm, bk, bn = (min(b, size) for b, size in zip(block, (op.m, op.k, op.n), strict=True))
         single = bk == op.k  # then a block of the outer operand does not change over the inner loop
-        need = kernel.footprint(e, g, bm, bn, bk, False, single, False)
+        need = kernel.footprint(e, g, bm, bn, bk, False, single, False, 1)
         if need > e.capacity:
             raise ArchsimError(f"{chip.name}: blocks of {bm} x {bk} x {bn} need {need:,.0f} bytes of scratchpad, "
                                f"it has {e.capacity:,.0f}")
-        plan = np.array([1, 1, 1, bm, bn, bk, 0, int(single), 0], dtype=np.int64)
+        plan = np.array([1, 1, 1, bm, bn, bk, 0, int(single), 0, 1], dtype=np.int64)
     w, used, read, written, on_chip = kernel.follow(e, g, plan)
     bandwidth = kernel.core_bandwidth(e, used)
     moved = max(read + written, op.bytes)  # equal up to rounding where every operand moves once
@@ -135,12 +135,14 @@ def assemble(
 
 def describe(plan: np.ndarray, used: int, chip: Chip) -> str:
     """Say a matrix product's plan in a few words: blocks, loop order with what stays resident, split over cores."""
-    cb, cm, cn, bm, bn, bk, swap, keep_outer, keep_inner = (int(x) for x in plan)
+    cb, cm, cn, bm, bn, bk, swap, keep_outer, keep_inner, pack = (int(x) for x in plan)
     outer, inner = ("b", "a") if swap else ("a", "b")
     kept = [f"{outer} panel"] * keep_outer + [f"{inner} whole"] * keep_inner
     text = f"{bm}x{bk}x{bn} blocks (m k n), loops {'n m k' if swap else 'm n k'}"
     if kept:
         text += f", keeps {' and '.join(kept)}"
+    if pack > 1:
+        text += f", {pack} products per step"
     if chip.cores > 1:
         split = " x ".join(f"{p} {s}" for p, s in ((cb, "batch"), (cm, "m"), (cn, "n")) if p > 1) or "none"
         text += f"; {used} cores, split {split}"

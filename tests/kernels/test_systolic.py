@@ -94,17 +94,17 @@ def test_a_fold_costs_the_longer_of_stream_and_weight_load():
 # --- walks ------------------------------------------------------------------------------------------------------------
 
 
-def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, bandwidth):
+def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
     """Visit every step in order; load what is not on chip; write a result while the next is computed."""
     ms, ns, ks = ([(i, min(b, size - i)) for i in range(0, size, b)]
                   for size, b in ((g.m, bm), (g.n, bn), (g.k, bk)))
     tiles = [(i, j) for j in ns for i in ms] if swap else [(i, j) for i in ms for j in ns]
-    steps = [(b, i, j, p) for b in range(g.batch) for i, j in tiles for p in ks]
+    steps = [(b, i, j, p) for b in range(0, g.batch, pack) for i, j in tiles for p in ks]
     seconds = e.read_latency + e.write_latency
     read = written = 0.0
     seen = set()
     for b, i, j, p in steps:
-        m, n, k = i[1], j[1], p[1]
+        m, n, k = i[1], j[1], p[1]  # of each of `pack` products
         fresh = {}
         for name, block in (("a", (b, i, p)), ("b", (b, p, j))):
             keep = keep_outer if (name == "b") == swap else keep_inner
@@ -115,28 +115,29 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, bandwidth):
         plain = k * n * (fresh["b"] and g.b_size < e.operand) + g.ops * m * n * (p == ks[-1])
         lanes = max(plain / e.vector, g.exps * m * n * (p == ks[-1]) / e.exps)
         cycles, port, _, _ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
-        work = max(max(cycles, port) / e.clock + (e.load + e.latency) / e.clock, lanes)
+        work = max(max(cycles, port) / e.clock * pack + (e.load + e.latency) / e.clock, lanes * pack)
         moved = 0.0
         if (b, i, j, p) == steps[0]:
-            seconds += load / bandwidth  # nothing to hide behind
+            seconds += pack * load / bandwidth  # nothing to hide behind
         else:
             moved += load
         if (b, i, j) != steps[-1][:3]:
             moved += store * e.write_cost
-        seconds += max(work, moved / bandwidth) + e.step
-        read += load
-        written += store
-    return seconds + g.out * ms[-1][1] * ns[-1][1] * e.write_cost / bandwidth, read, written
+        seconds += max(work, pack * moved / bandwidth) + e.step
+        read += pack * load
+        written += pack * store
+    return seconds + pack * g.out * ms[-1][1] * ns[-1][1] * e.write_cost / bandwidth, read, written
 
 
 @given(engines(), gemms(high=300), st.sampled_from([16, 64, 300]), st.sampled_from([16, 100, 300]),
        st.sampled_from([20, 64, 300]), st.booleans(), st.booleans(), st.booleans())
 def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep_inner):
     bm, bn, bk = min(bm, g.m), min(bn, g.n), min(bk, g.k)
+    pack = 2 if (bm, bn, bk) == (g.m, g.n, g.k) and g.batch % 2 == 0 else 1
     table = np.empty((2, 2, 3, 4))
     kernel.fill_blocks(e, g, bm, bn, bk, table)
-    w = kernel.walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, 7e11, table)
-    seconds, read, written = naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, 7e11)
+    w = kernel.walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11, table)
+    seconds, read, written = naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11)
     assert w.seconds == pytest.approx(seconds, rel=1e-9)
     assert w.read == pytest.approx(read, rel=1e-9)
     assert w.written == pytest.approx(written, rel=1e-9)
@@ -161,9 +162,10 @@ def exhaustive(e, g, cores):
                  kernel.block_sizes(own.k, e.rows, e.rows))
         for bm, bn, bk in itertools.product(*sizes):
             kernel.fill_blocks(e, own, bm, bn, bk, table)
-            for how in itertools.product((False, True), repeat=3):
-                if kernel.footprint(e, own, bm, bn, bk, *how) <= e.capacity:
-                    w = kernel.walk(e, own, bm, bn, bk, *how, min(e.bandwidth / used, e.dma), table)
+            packs = [p for p in (1, 2, 4) if own.batch % p == 0] if (bm, bn, bk) == (own.m, own.n, own.k) else [1]
+            for *how, pack in itertools.product((False, True), (False, True), (False, True), packs):
+                if kernel.footprint(e, own, bm, bn, bk, *how, pack) <= e.capacity:
+                    w = kernel.walk(e, own, bm, bn, bk, *how, pack, min(e.bandwidth / used, e.dma), table)
                     best = min(best, w.seconds)
     return best
 

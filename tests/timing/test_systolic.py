@@ -134,7 +134,7 @@ def test_critical_intensity():
     """How to Scale Your Model: v5e is compute-bound above 240 tokens in bf16, 243 in int8, 120 with int8 weights."""
     assert V5E.balance("bf16") == pytest.approx(240, rel=0.03)
     assert V5E.balance("int8") / 2 == pytest.approx(243, rel=0.03)
-    ideal = V5E.replace("memory", efficiency=1.0)
+    ideal = V5E.replace("memory", efficiency=1.0, write_efficiency=1.0).replace("core", kernel_scratchpad=None)
 
     def crossover(**dtypes):
         """Return the first M whose arrays are busier than its memory; K and N so large that A and C do not count."""
@@ -187,8 +187,9 @@ def test_v6e_sweep_over_rows(m, measured):
 
 def test_large_products_reach_the_measured_share_of_peak():
     """XLA reaches 94 % at 8192 on v5e (device) and 90 % on v6e (tpu-recipes trace)."""
-    assert 0.88 <= systolic.time(square(8192), V5E).utilization <= 0.99
-    assert 0.85 <= systolic.time(square(8192), V6E).utilization <= 0.97
+    published = {c.name: systolic.time(square(8192), c).utilization * c.peak() / c.peaks["bf16"] for c in (V5E, V6E)}
+    assert 0.90 <= published["tpu-v5e"] <= 0.98
+    assert 0.87 <= published["tpu-v6e"] <= 0.93
 
 
 def test_whole_memory_sweep():
@@ -341,6 +342,14 @@ def test_an_epilogue_hides_behind_the_arrays_but_its_operand_does_not_come_free(
     assert fused.seconds < 1.05 * base.seconds
     assert added.hbm_bytes >= base.hbm_bytes + 4096 * 8192 * 2
     assert math.isclose(fused.vector_ops, 8.0 * 4096 * 8192)
+
+
+def test_small_products_of_a_batch_share_steps():
+    batch = systolic.time(MatMul(m=128, n=128, k=128, batch=1024), V5E)
+    alone = systolic.time(MatMul(m=128, n=128, k=128), V5E)
+    assert batch.seconds < 0.1 * 1024 * alone.seconds
+    assert batch.seconds < 1.5 * batch.hbm_bytes / V5E.memory.sustained
+    assert "products per step" in batch.plan
 
 
 def test_cores_share_the_work():
