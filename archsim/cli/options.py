@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archsim.errors import ArchsimError, positive_int
+from archsim.errors import positive_int
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, SI units in the key names.")]
 Chip = Annotated[
@@ -43,16 +43,9 @@ def whole(name: str, text: str | None, high: int = 2**31 - 1) -> int | None:
     ArchsimError
         If it is not a whole number from 1 to `high`.
     """
-    if text is None:
-        return None
-    try:
-        return positive_int(name, text, high)
-    except ArchsimError as e:
-        raise ArchsimError(str(e).replace(f"'{text}'", text or "''")) from None
+    return None if text is None else positive_int(name, text, high)
 
 
 def size(name: str, text: str) -> int:
-    """Return a whole number that must be given."""
-    value = whole(name, text)
-    assert value is not None
-    return value
+    """Return the whole number that an argument was given, as `whole`."""
+    return positive_int(name, text)

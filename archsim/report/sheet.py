@@ -33,7 +33,7 @@ class Column:
         return self.heading.replace("\n", " ")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sheet:
     """A titled table with footnotes. Print it with rich, or as plain text with ``print(sheet)``."""
 
@@ -97,6 +97,9 @@ class Sheet:
         names = ", ".join(c.name for c in reversed(left) if c.name)
         if names:
             yield Text(f"left out at this width: {names}", style="dim")
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         from rich.console import Console
