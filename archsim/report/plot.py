@@ -272,14 +272,17 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
         raise ArchsimError("no cost to draw: none of the chips has a price and a power")
     phases = list(dict.fromkeys(_phase(r) for r, _ in priced))
     most = max(sum(_phase(r) == p for r, _ in priced) for p in phases)
+    matrix = all(r.flops for r, _ in priced)  # without matrix work there is no price of a PFLOP
     figure = _figure(10.0, (0.3 * most + 1.0) * len(phases) + 0.9)
-    axes = figure.subplots(len(phases), 2, squeeze=False)
+    axes = figure.subplots(len(phases), 2 if matrix else 1, squeeze=False)
     for row, phase in zip(axes, phases, strict=True):
         mine = sorted(((r, c) for r, c in priced if _phase(r) == phase), key=lambda rc: rc[1].usd_per_mtoken)
         head = _short(mine[0][0]) or phase
-        _bars(row[0], mine, [c.usd_per_mtoken for _, c in mine], f"{head}", "USD per million tokens")
-        _bars(row[1], mine, [c.usd_per_pflop_achieved * 1e3 for _, c in mine], "", "USD per thousand PFLOP achieved",
-              peak=[c.usd_per_pflop_peak * 1e3 for _, c in mine])
+        _bars(row[0], mine, [c.usd_per_mtoken for _, c in mine], head, "USD per million tokens")
+        if matrix:
+            achieved = [c.usd_per_pflop_achieved * 1e3 for _, c in mine]
+            _bars(row[1], mine, achieved, "", "USD per thousand PFLOP achieved",
+                  peak=[c.usd_per_pflop_peak * 1e3 for _, c in mine])
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

@@ -20,11 +20,11 @@ def findings(runs: Sequence[Run], costs: Sequence[Cost | None]) -> list[str]:
     For each phase: the cheapest token, beside the cheapest of another kind of chip (or else the runner-up), split
     into what an hour costs and how many tokens it makes. Then, if there are both phases, why they differ.
     """
-    phases = list(dict.fromkeys(str(r.workload.get("phase", "run")) for r in runs))
+    phases = list(dict.fromkeys(str(r.workload.get("phase", "")) for r in runs))
     said = []
     for phase in phases:
         priced = [(r, c) for r, c in zip(runs, costs, strict=True)
-                  if c is not None and str(r.workload.get("phase", "run")) == phase]
+                  if c is not None and str(r.workload.get("phase", "")) == phase]
         if len({r.chip for r, _ in priced}) > 1:
             said.append(_cheapest(phase, sorted(priced, key=lambda rc: rc[1].usd_per_mtoken)))
     by_phase = [[r for r in runs if r.workload.get("phase") == p] for p in ("prefill", "decode")]
@@ -39,7 +39,8 @@ def _cheapest(phase: str, priced: Sequence[Priced]) -> str:
     other, its = next((rc for rc in priced[1:] if rc[0].chip.kind != best.chip.kind), priced[1])
     hour = cost.usd_per_chip_hour / its.usd_per_chip_hour
     speed = (best.tokens_per_s / best.chips) / (other.tokens_per_s / other.chips)
-    return (f"Cheapest {phase} token: {best.chip.name}, ${sig(cost.usd_per_mtoken)} per million, against "
+    what = f"{phase} token" if phase else "token"
+    return (f"Cheapest {what}: {best.chip.name}, ${sig(cost.usd_per_mtoken)} per million, against "
             f"${sig(its.usd_per_mtoken)} on {other.chip.name}, because a chip-hour costs {_times(hour)} as much and "
             f"makes {_times(speed)} the tokens ({_why(best)}; {other.chip.name}: {_why(other)}).")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from archsim.report.quantity import NONE, percent, quantity, scale, sig
@@ -92,7 +93,7 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
                    f"activations {_bytes(run.activation_bytes)}; a chip holds {_bytes(run.chip.memory.capacity)}"),
     ]
     if cost is not None:
-        rows.append(("cost", cost_line(cost, run.chips)))
+        rows.append(("cost", cost_line(cost)))
     title = f"{workload(run)} on {_count(run)}{run.chip.name} [{run.fidelity}]"
     return Sheet(title, [Column("", [k for k, _ in rows], text=True),
                          Column("", [v for _, v in rows], text=True, wrap=True)],
@@ -109,12 +110,12 @@ def _count(run: Run) -> str:
     return f"{run.chips:,} × " if run.chips > 1 else ""
 
 
-def cost_line(cost: Cost, chips: int = 1) -> str:
+def cost_line(cost: Cost) -> str:
     """Return what a run costs, in one line."""
-    per = f"${sig(cost.usd_per_mtoken)} per million tokens, ${sig(cost.usd_per_pflop_achieved)} per achieved PFLOP"
-    hour = (f"${sig(cost.usd_per_chip_hour)} per chip-hour ({sig(cost.depreciation_usd_per_hour)} depreciation + "
-            f"{sig(cost.energy_usd_per_hour)} energy)")
-    return f"{per}; {hour}"
+    token = f"${sig(cost.usd_per_mtoken)} per million tokens"
+    flop = f", ${sig(cost.usd_per_pflop_achieved)} per achieved PFLOP" if isfinite(cost.usd_per_pflop_achieved) else ""
+    return (f"{token}{flop}; ${sig(cost.usd_per_chip_hour)} per chip-hour "
+            f"({sig(cost.depreciation_usd_per_hour)} depreciation + {sig(cost.energy_usd_per_hour)} energy)")
 
 
 def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, *,

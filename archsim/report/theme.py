@@ -31,7 +31,7 @@ BOUND_NAME: dict[str, str] = {
 COST: dict[str, str] = {"depreciation": "#3D5A73", "energy": "#E9B949"}
 """Parts of a cost."""
 
-PHASE_MARKER: dict[str, str] = {"prefill": "o", "decode": "D"}
+PHASE_MARKER: dict[str, str] = {"prefill": "o", "decode": "D", "run": "o"}
 SPARE_MARKERS: Sequence[str] = ("s", "^", "v", "P")
 
 CONFIDENCE: dict[str, str] = {

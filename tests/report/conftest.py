@@ -1,5 +1,6 @@
 """Runs for the report room: a small model on small chips of every kind that needs no measured data."""
 
+import networkx as nx
 import pytest
 from archsim.models import get
 
@@ -7,7 +8,7 @@ from archsim.economics import Cost, cost
 from archsim.hardware import Chip, Memory, Power, RooflineCore
 from archsim.simulate import Run, simulate
 from archsim.units import GB, GB_per_s, GHz
-from archsim.workload import transformer
+from archsim.workload import Norm, transformer
 
 
 def make(name: str, tflops: float, gb_per_s: float, price: float | None = 10_000, capacity: float = 200) -> Chip:
@@ -38,3 +39,11 @@ def price():
         return cost(run) if run.chip.price is not None else None
 
     return of
+
+
+@pytest.fixture(scope="session")
+def norms(chips: list[Chip]) -> list[Run]:
+    """Runs without any matrix work, of a graph that names no model and no phase."""
+    graph = nx.DiGraph()
+    graph.add_node("norm", op=Norm(rows=4096, cols=4096))
+    return [simulate(graph, chip) for chip in chips]

@@ -104,3 +104,12 @@ def test_drawing_changes_no_settings_and_knows_no_pyplot(prefill):
     code = ("import sys; from archsim.report import plot; from archsim.report.theme import RC;"
             "plot._figure(2, 2); assert 'matplotlib.pyplot' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_graphs_without_matrix_work_can_be_drawn(norms, price, tmp_path):
+    plot.roofline(norms, tmp_path / "many.png")
+    plot.roofline(norms[0], tmp_path / "one.png")
+    plot.breakdown(norms[0], tmp_path / "time.png")
+    figure = plot.cost_bars(norms, [price(r) for r in norms], tmp_path / "cost.png")
+    assert len(figure.axes) == 1  # no price of a PFLOP
+    assert len(list(tmp_path.iterdir())) == 4

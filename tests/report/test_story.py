@@ -29,3 +29,7 @@ def test_without_prices_nothing_is_claimed(prefill):
 
 def test_one_chip_is_cheapest_of_nothing(prefill, price):
     assert findings(prefill[:1], [price(prefill[0])]) == []
+
+
+def test_a_graph_without_a_phase(norms, price):
+    assert findings(norms, [price(r) for r in norms])[0].startswith("Cheapest token: ")

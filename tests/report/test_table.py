@@ -88,3 +88,11 @@ def test_chip_sheet_prints_sources(chips):
     assert "hypothetical" in text
     assert "2 TB/s" in text
     assert Source("set by replace()", "hypothetical").text in text
+
+
+def test_graphs_without_matrix_work_have_tables(norms, price):
+    text = "\n".join(map(str, (table.summary(norms[0], price(norms[0])), table.table(norms[0]),
+                               table.comparison(norms, [price(r) for r in norms]))))
+    assert "graph, bf16 on fat" in text
+    assert "nan" not in text
+    assert "inf" not in text
