@@ -275,11 +275,11 @@ def walk(
                     opens = first_m and first_n and first_k and (b == 0 or nb == 1)
                     closes = im == 2 and jn == 2 and b == 2
                     moved = (0.0 if opens else load) + (0.0 if closes else store) * e.write_cost
-                    seconds += float(times_m[im] * times_n[jn] * times_k[kk] * times_b[b]) * max(
+                    seconds += float(times_m[im]) * times_n[jn] * times_k[kk] * times_b[b] * max(
                         work, pack * moved / bandwidth)
                     if opens and times_b[b]:
                         seconds += pack * load / bandwidth
-                count = float(times_m[im] * times_n[jn] * times_k[kk]) * g.batch
+                count = float(times_m[im]) * times_n[jn] * times_k[kk] * g.batch
                 matrix += count * cycles / e.clock
                 port += count * ports / e.clock
                 vector += count * lanes
@@ -349,8 +349,8 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
     """Find the fastest plan for a product: split over cores, block sizes, loop order, what stays resident.
 
     All candidates are tried, the large blocks first; those with a lower bound (fixed costs, and the ideal stream or the
-    loads alone) above the best so far are skipped, which cannot lose the minimum. Candidates do not depend on bandwidth,
-    capacity or clock, so that more of these never makes the answer slower.
+    loads alone) above the best so far are skipped, which cannot lose the minimum. Candidates do not depend on
+    bandwidth, capacity or clock, so that more of these never makes the answer slower.
 
     Returns
     -------
@@ -377,10 +377,10 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
             for bm in block_sizes(own.m, e.granule, min(own.m, 64)):
                 for bn in block_sizes(own.n, e.cols, e.cols):
                     for bk in block_sizes(own.k, e.rows, e.rows):
-                        blocks = ceil_div(own.m, bm) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
+                        blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
                         pack, filled = 1, False
                         while pack == 1 or (blocks == 1 and pack <= 64 and own.batch % pack == 0):
-                            steps = float(blocks) * (own.batch // pack)
+                            steps = blocks * (own.batch // pack)
                             compute = ideal + steps * (e.load + e.latency) / e.clock
                             rest = steps * e.step + e.read_latency + e.write_latency
                             if compute + rest <= best:

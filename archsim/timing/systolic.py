@@ -57,7 +57,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         granule=max(1, math.ceil(array.row_granule / size)),
         min_issue=array.min_issue, load=load,
         latency=float(array.latency or array.rows + array.cols - 1),
-        keep_rows=array.accumulator_rows or 2 * math.ceil(load * rate),
+        keep_rows=array.accumulator_rows or 2 * math.ceil(max(load, array.min_issue) * rate),
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
         clock=chip.clock, vector=vector.lanes * vector.alus * clock,
         exps=(vector.transcendentals or float(vector.lanes)) * clock,
@@ -145,7 +145,7 @@ def describe(plan: np.ndarray, used: int, chip: Chip) -> str:
         text += f", {pack} products per step"
     if chip.cores > 1:
         split = " x ".join(f"{p} {s}" for p, s in ((cb, "batch"), (cm, "m"), (cn, "n")) if p > 1) or "none"
-        text += f"; {used} cores, split {split}"
+        text += f"; {used} of {chip.cores} cores, split {split}"
     return text
 
 

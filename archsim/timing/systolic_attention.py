@@ -50,5 +50,5 @@ def time(op: Attention, chip: Chip, e: Engine) -> OpTime:
         seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=moved,
         on_chip_bytes=w.on_chip, utilization=op.flops / chip.peak(op.dtype) / seconds,
         bound=max(busy, key=lambda b: busy[b]), busy=busy,
-        plan=text + (f"; {used} cores" if chip.cores > 1 else ""),
+        plan=text + (f"; {used} of {chip.cores} cores" if chip.cores > 1 else ""),
     )

@@ -46,5 +46,5 @@ def time(op: Norm | Elementwise | Gather, chip: Chip, e: Engine) -> OpTime:
         seconds=seconds, cycles=seconds * chip.clock, flops=0.0, vector_ops=op.vector_ops, hbm_bytes=op.bytes,
         on_chip_bytes=PASSES.get(op.kind, 1) * op.read_bytes + op.write_bytes,
         utilization=op.bytes / chip.memory.bandwidth / seconds, bound=max(busy, key=lambda b: busy[b]), busy=busy,
-        plan=f"{steps} chunks" + (f"; {used} cores" if chip.cores > 1 else ""),
+        plan=f"{steps} chunks" + (f"; {used} of {chip.cores} cores" if chip.cores > 1 else ""),
     )
