@@ -107,8 +107,8 @@ def gemm_data(run: Run, cost: Cost | None = None, missing: str | None = None) ->
 
 
 def to_json(data: Any) -> str:
-    """Write data as JSON that every parser reads: NaN and infinities become null."""
-    return json.dumps(_finite(data), indent=2, allow_nan=False, default=str) + "\n"
+    """Write data as JSON that every parser reads: NaN and infinities become null, numpy scalars numbers."""
+    return json.dumps(_finite(data), indent=2, allow_nan=False, default=float) + "\n"
 
 
 def _finite(data: Any) -> Any:
