@@ -117,7 +117,7 @@ H100 = Chip(
             "(700 W - 70 W idle - 20 W HBM) / 800 TFLOP/s bf16, and 1400 fp8, sustained with random data "
             f"[stas00/ml-engineering; {_AZURE}]", "derived",
             "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
-        core__multicast=Source("clusters of 2 with TMA multicast, as CUTLASS's default kernels", "published-unverified"),
+        core__multicast=Source("clusters of 2 with TMA multicast, as CUTLASS's kernels", "published-unverified"),
         core__stages=Source("227 KiB over 32 KiB stages, as DeepGEMM and CUTLASS", "derived"),
         core__dispatch=Source(f"1660 blocks/us on H200: {_TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph, H200: {_TE42}", "derived"),

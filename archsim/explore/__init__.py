@@ -1,1 +1,1 @@
-"""."""
+"""Exploration: how well the simulator meets measurements."""

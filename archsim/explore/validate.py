@@ -127,8 +127,8 @@ class Report:
         write_whole(path, text.getvalue())
 
     def __str__(self) -> str:
-        head = f"{'device':<16} {'op':<22} {'dtype':<10} {'n':>6} {'MAPE %':>8} {'median':>8} {'bias':>8} {'roofline MAPE':>14}"
-        lines = [head]
+        lines = [f"{'device':<16} {'op':<22} {'dtype':<10} {'n':>6} {'MAPE %':>8} {'median':>8} {'bias':>8} "
+                 f"{'roofline MAPE':>14}"]
         for s in (*self.scores, *((self.total,) if self.total else ())):
             lines.append(f"{s.device:<16} {s.op:<22} {s.dtype:<10} {s.n:>6} {s.mape:>8.1f} {s.median:>8.1f} "
                          f"{s.bias:>+8.1f} {s.roofline_mape:>14.1f}")
@@ -265,7 +265,7 @@ def _kernels(row: Row, line: int) -> list[Op]:
     size = {column: _whole(row, column, line) for column in SHAPES[op]}
     name = dtype(_text(row, "dtype", line).lower().removesuffix("_block"))
     if op == "gemm":
-        product = MatMul(**size, dtype=name, weights=True)
+        product = MatMul(m=size["m"], n=size["n"], k=size["k"], dtype=name, weights=True)
         if BYTES[name] >= 2:
             return [product]
         values = size["m"] * size["k"]
@@ -273,7 +273,11 @@ def _kernels(row: Row, line: int) -> list[Op]:
     if op in ATTENTION:
         kv = dtype(row.get("kv_dtype") or name)
         try:
-            call = Attention(**size, causal=_flag(row, "causal", line), dtype=name, kv_dtype=kv)
+            call = Attention(
+                batch=size["batch"], q_len=size["q_len"], kv_len=size["kv_len"], heads=size["heads"],
+                kv_heads=size["kv_heads"], head_dim=size["head_dim"], causal=_flag(row, "causal", line), dtype=name,
+                kv_dtype=kv,
+            )
         except UnsupportedError:
             raise
         except ArchsimError as e:
@@ -282,9 +286,10 @@ def _kernels(row: Row, line: int) -> list[Op]:
         write = Gather(rows=new, cols=size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
         return [write, write, Elementwise(elements=size["batch"], name="schedule"), call]
     if op == "rmsnorm":
-        return [Norm(**size, dtype=name)]
-    gate = {"silu_mul": {"ops": 3.0, "exps": 2.0}, "add": {"ops": 1.0, "exps": 0.0}}[op]
-    return [Elementwise(elements=size["rows"] * size["cols"], inputs=2.0, name=op, dtype=name, out_dtype=name, **gate)]
+        return [Norm(rows=size["rows"], cols=size["cols"], dtype=name)]
+    gated = op == "silu_mul"  # x / (1 + exp(-x)) * y: an exponential and a reciprocal
+    return [Elementwise(elements=size["rows"] * size["cols"], inputs=2.0, ops=3.0 if gated else 1.0,
+                        exps=2.0 if gated else 0.0, name=op, dtype=name, out_dtype=name)]
 
 
 def _score(key: tuple[str, str, str], pairs: Iterable[tuple[float, float]]) -> Score:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 SOFTNESS = 2.5
 """Exponent with which the in-flight limit and the bandwidth limit of device memory meet: throughput is
@@ -82,7 +84,7 @@ def memory_cycles(gpu: Gpu, active: float, flight: float, read: float, write: fl
     """Cycles in which `active` SMs, each with `flight` bytes in flight, read and write device memory."""
     little = active * flight / gpu.dram_latency
     rate = (little**-SOFTNESS + gpu.dram_read**-SOFTNESS) ** (-1.0 / SOFTNESS)
-    return read / rate + write / gpu.dram_write
+    return float(read / rate + write / gpu.dram_write)
 
 
 @njit(cache=True)
@@ -209,8 +211,8 @@ def gemm(
 
 @njit(cache=True)
 def best_gemm(
-    gpu: Gpu, tiles, m: float, n: float, k: float, batch: float, a_size: float, b_size: float, out_size: float,
-    beside: float,
+    gpu: Gpu, tiles: NDArray[np.float64], m: float, n: float, k: float, batch: float, a_size: float, b_size: float,
+    out_size: float, beside: float,
 ) -> Plan:
     """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes) and split-K factors, as a library would."""
     best = no_plan()

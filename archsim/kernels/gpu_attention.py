@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Gpu, Plan, memory_cycles, no_plan, step_cycles
 
@@ -45,7 +46,7 @@ def visible_tiles(first: float, last: float, h: Heads, bk: float) -> float:
 
 
 @njit(cache=True)
-def makespan(costs, copies: float, sms: float) -> float:
+def makespan(costs: NDArray[np.float64], copies: float, sms: float) -> float:
     """Cycles until `sms` workers have run `copies` copies of every block, each taking the next as it gets free.
 
     Few blocks are dealt out one by one; with more than 32 per worker the end is ragged by half a mean block.
@@ -53,13 +54,13 @@ def makespan(costs, copies: float, sms: float) -> float:
     total = costs.sum() * copies
     blocks = costs.size * copies
     if blocks > 32.0 * sms:
-        return total / sms + 0.5 * total / blocks
+        return float(total / sms + 0.5 * total / blocks)
     free = np.zeros(int(sms))
     for _ in range(int(copies)):
         for i in range(costs.size):
             w = free.argmin()
             free[w] += costs[i]
-    return free.max()
+    return float(free.max())
 
 
 @njit(cache=True)
@@ -80,7 +81,7 @@ def attention(
     group = h.heads / h.kv_heads
     packed = group if h.q < bq else 1.0
     rows = h.q * packed
-    tiles_q = int(math.ceil(rows / bq))
+    tiles_q = math.ceil(rows / bq)
     copies = h.batch * h.heads / packed * splits
     kv_tile = bk * (h.dim + h.value_dim) * h.kv_size
     q_tile = bq * h.dim * h.size
@@ -142,7 +143,9 @@ def attention(
 
 
 @njit(cache=True)
-def best_attention(gpu: Gpu, tiles, h: Heads, lanes: float, sfu: float, registers: float):
+def best_attention(
+    gpu: Gpu, tiles: NDArray[np.float64], h: Heads, lanes: float, sfu: float, registers: float
+) -> tuple[Plan, int]:
     """Return the fastest split of the keys for the largest tile that one SM holds, and the tile's row (-1: none).
 
     The plan's last field holds the cycles of the softmax.

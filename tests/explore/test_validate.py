@@ -1,0 +1,168 @@
+"""validate: what it scores, what it counts instead, what it refuses, and how well the shared rows are met."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from archsim import chips
+from archsim.errors import ArchsimError
+from archsim.explore.validate import Report, validate
+from archsim.timing import roofline, time
+from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm
+
+HEAD = "device,op,dtype,m,n,k,measured_us\n"
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "rows.csv"
+    file.write_text(text)
+    return file
+
+
+def score(tmp_path: Path, text: str) -> Report:
+    return validate(table(tmp_path, text), resolve=chips.get)
+
+
+def test_a_product_is_scored_beside_the_roofline(tmp_path: Path) -> None:
+    report = score(tmp_path, HEAD + "h100_sxm,gemm,bfloat16,64,4096,4096,20\nh100_sxm,gemm,bfloat16,1,4096,4096,10\n")
+    chip = chips.get("h100-sxm")
+    ops = [MatMul(m=m, n=4096, k=4096, weights=True) for m in (64, 1)]
+    errors = [100 * (time(op, chip).seconds * 1e6 / us - 1) for op, us in zip(ops, (20, 10), strict=True)]
+    plain = [100 * (roofline.plain(op, chip) * 1e6 / us - 1) for op, us in zip(ops, (20, 10), strict=True)]
+    (s,) = report.scores
+    assert (s.device, s.op, s.dtype, s.n) == ("h100_sxm", "gemm", "bfloat16", 2)
+    assert s.mape == pytest.approx(sum(map(abs, errors)) / 2)
+    assert s.median == pytest.approx(sum(map(abs, errors)) / 2)
+    assert s.bias == pytest.approx(sum(errors) / 2)
+    assert s.roofline_mape == pytest.approx(sum(map(abs, plain)) / 2)
+    assert s.roofline_bias == pytest.approx(sum(plain) / 2)
+    assert report.total is not None
+    assert report.total.mape == pytest.approx(s.mape)
+    assert report.rows[0]["predicted_us"] == pytest.approx(time(ops[0], chip).seconds * 1e6)
+
+
+def test_eight_bit_products_include_the_quantisation(tmp_path: Path) -> None:
+    chip = chips.get("h100-sxm")
+    want = time(MatMul(m=512, n=4096, k=4096, dtype="fp8", weights=True), chip).seconds
+    want += time(Elementwise(elements=512 * 4096, ops=3.0, name="quantize", out_dtype="fp8"), chip).seconds
+    for name in ("fp8", "fp8_block", "float8_e4m3fn"):
+        report = score(tmp_path, HEAD + f"h100,gemm,{name},512,4096,4096,20\n")
+        assert report.rows[0]["predicted_us"] == pytest.approx(want * 1e6)
+
+
+def test_attention_is_a_frameworks_call(tmp_path: Path) -> None:
+    report = score(tmp_path, "device,op,dtype,kv_dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,causal,measured_us\n"
+                             "a100,attention_generation,bfloat16,bfloat16,8,1,1000,32,8,128,1,50\n"
+                             "a100,attention_context,bfloat16,bfloat16,8,1000,1000,32,8,128,0,50\n")
+    chip = chips.get("a100")
+    for row, q, causal in zip(report.rows, (1, 1000), (True, False), strict=True):
+        call = Attention(batch=8, q_len=q, kv_len=1000, heads=32, kv_heads=8, head_dim=128, causal=causal)
+        write = Gather(rows=8 * q, cols=1024, entries=8000)
+        extra = 2 * time(write, chip).seconds + time(Elementwise(elements=8, name="schedule"), chip).seconds
+        assert row["predicted_us"] == pytest.approx((time(call, chip).seconds + extra) * 1e6)
+
+
+def test_row_operators(tmp_path: Path) -> None:
+    report = score(tmp_path, "device,op,dtype,rows,cols,measured_us\na100,rmsnorm,float16,4096,4096,50\n"
+                             "a100,add,float16,4096,4096,50\na100,silu_mul,float16,4096,4096,50\n")
+    norm, add, silu = (row["predicted_us"] for row in report.rows)
+    assert norm == pytest.approx(time(Norm(rows=4096, cols=4096, dtype="fp16"), chips.get("a100")).seconds * 1e6)
+    assert add == pytest.approx(silu, rel=0.3)
+    assert {s.op for s in report.scores} == {"rmsnorm", "add", "silu_mul"}
+
+
+def test_what_cannot_be_timed_is_counted_and_named(tmp_path: Path) -> None:
+    report = score(tmp_path, HEAD + "h100,moe,bfloat16,1,1,1,5\nh100,moe,bfloat16,1,1,1,5\na100,gemm,fp8,8,8,8,5\n"
+                                    "no-such-chip,gemm,bfloat16,8,8,8,5\nh100,gemm,fp3,8,8,8,5\n")
+    assert report.total is None
+    assert not report.scores
+    reasons = {(s.device, s.op, s.dtype): s for s in report.skipped}
+    assert reasons["h100", "moe", "bfloat16"].n == 2
+    assert "cannot be timed yet" in reasons["h100", "moe", "bfloat16"].reason
+    assert "no fp8 matrix path" in reasons["a100", "gemm", "fp8"].reason
+    assert "unknown chip" in reasons["no-such-chip", "gemm", "bfloat16"].reason
+    assert "unknown dtype" in reasons["h100", "gemm", "fp3"].reason
+    assert all(row["predicted_us"] is None for row in report.rows)
+    assert report.to_dict()["rows_skipped"] == 5
+
+
+def test_one_chip_for_every_row(tmp_path: Path) -> None:
+    file = table(tmp_path, HEAD + "mystery,gemm,bfloat16,64,4096,4096,20\n")
+    report = validate(file, chips.get("b200"))
+    assert report.scores[0].device == "mystery"
+    assert report.rows[0]["predicted_us"] < 20
+    bare = table(tmp_path, "op,dtype,m,n,k,measured_us\ngemm,bf16,64,4096,4096,20\n")
+    assert validate(bare, chips.get("b200")).scores[0].device == "b200"
+
+
+def test_written_rows_keep_every_column(tmp_path: Path) -> None:
+    report = score(tmp_path, "note," + HEAD + '"a, b",h100,gemm,bfloat16,64,64,64,5\nx,h100,moe,bfloat16,1,1,1,5\n')
+    out = tmp_path / "out.csv"
+    report.write(out)
+    with out.open() as f:
+        rows = list(csv.DictReader(f))
+    assert list(rows[0]) == ["note", "device", "op", "dtype", "m", "n", "k", "measured_us", "predicted_us"]
+    assert rows[0]["note"] == "a, b"
+    assert float(rows[0]["predicted_us"]) == pytest.approx(report.rows[0]["predicted_us"], abs=1e-4)
+    assert rows[1]["predicted_us"] == ""
+    with pytest.raises(ArchsimError, match="cannot write"):
+        report.write(tmp_path / "missing" / "out.csv")
+    again = validate(out, resolve=chips.get)
+    assert again.scores == report.scores, "a written file can be scored again"
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("", "line 1: no column 'op'"),
+    (HEAD, "holds no rows"),
+    ("device,op,dtype,m,n,k\n", "no column 'measured_us'"),
+    ("device,op,dtype,m,n,measured_us\nh100,gemm,bf16,1,1,5\n", "line 2: column 'k' is missing"),
+    (HEAD + "h100,gemm,bf16,1,1,1,5\nh100,gemm,bf16,1,x,1,5\n", "line 3: column 'n' must be a whole number"),
+    (HEAD + "h100,gemm,bf16,1,1.5,1,5\n", "line 2: column 'n' must be a whole number from 1, not '1.5'"),
+    (HEAD + "h100,gemm,bf16,0,1,1,5\n", "line 2: column 'm' must be a whole number"),
+    (HEAD + "h100,gemm,bf16,1,1,1,-5\n", "line 2: column 'measured_us' must be a positive number, not '-5'"),
+    (HEAD + "h100,gemm,bf16,1,1,1,nan\n", "line 2: column 'measured_us' must be a positive number"),
+    (HEAD + "h100,gemm,bf16,1,1,1,fast\n", "line 2: column 'measured_us'"),
+    (HEAD + "h100,gemm,bf16,1,1,1\n", "line 2: column 'measured_us' is missing"),
+    (HEAD + "h100,gemm,bf16,1,1,1,5,6\n", "line 2: more values than the 7 columns"),
+    (HEAD + ",gemm,bf16,1,1,1,5\n", "line 2: column 'device' is empty"),
+    ("device,op,op,dtype,measured_us\nh100,gemm,gemm,bf16,5\n", "named twice"),
+    ("device,op,dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,measured_us\n"
+     "h100,attention_decode,bf16,1,1,9,5,2,64,5\n", "line 2: .*no multiple of kv_heads"),
+])
+def test_broken_tables_name_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ArchsimError, match=message):
+        score(tmp_path, text)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    with pytest.raises(ArchsimError, match="cannot read"):
+        validate(tmp_path / "absent.csv", resolve=chips.get)
+    binary = tmp_path / "binary.csv"
+    binary.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ArchsimError, match="not a text file"):
+        validate(binary, resolve=chips.get)
+    with pytest.raises(ArchsimError, match="needs chip"):
+        validate(table(tmp_path, HEAD + "h100,gemm,bf16,1,1,1,5\n"))
+
+
+# Mean absolute errors that the model reaches on measured kernels, rounded up; constants are the chips', not the rows'.
+REACHED = {
+    ("gemm", "a100_sxm", "gemm", "bfloat16"): 14,
+    ("gemm", "h100_sxm", "gemm", "bfloat16"): 10,
+    ("attention_prefill", "a100_sxm", "attention_context", "bfloat16"): 18,
+    ("attention_prefill", "h100_sxm", "attention_context", "bfloat16"): 20,
+    ("attention_decode", "a100_sxm", "attention_generation", "bfloat16"): 36,
+    ("attention_decode", "h100_sxm", "attention_generation", "bfloat16"): 20,
+}
+
+
+@pytest.mark.parametrize(("file", "device", "op", "dtype"), REACHED)
+def test_measured_kernels(shared: Path, file: str, device: str, op: str, dtype: str) -> None:
+    rows = shared / "measured" / "kernels" / f"{file}.csv"
+    if not rows.is_file():
+        pytest.skip(f"no measured kernels at {rows}")
+    s = next(s for s in validate(rows, resolve=chips.get).scores if (s.device, s.op, s.dtype) == (device, op, dtype))
+    assert s.n >= 500
+    assert s.mape < REACHED[file, device, op, dtype]
+    assert s.mape < s.roofline_mape / 2

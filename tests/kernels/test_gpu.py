@@ -1,0 +1,272 @@
+"""GPU kernels against naive twins that a reader can check by eye, and against published instruction timings."""
+
+import heapq
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim.kernels import gpu as k
+from archsim.kernels import gpu_attention as ka
+
+PLAIN = k.Gpu(
+    sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
+    decoupled=0.0, pair=1.0, multicast=1.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, stages=5.0,
+    port=64.0, dispatch=1.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6, l2_latency=200.0,
+    dram_read=100.0, dram_write=90.0, dram_latency=500.0,
+)
+ASYNC = PLAIN._replace(overlapped=1.0, multicast=2.0, fetch_n=256.0, stages=7.0)
+PAIRED = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0, fetch_m=128.0)
+KINDS = {"synchronous": PLAIN, "asynchronous": ASYNC, "paired": PAIRED}
+
+gpus = st.sampled_from(list(KINDS.values()))
+sizes = st.integers(1, 3000).map(float)
+tiles = st.sampled_from([(128.0, 256.0, 64.0), (128.0, 128.0, 128.0), (64.0, 64.0, 128.0), (64.0, 128.0, 64.0)])
+
+
+# --- one instruction: the interval is the longer of its arithmetic and its operands at 128 bytes per cycle
+
+WGMMA = ASYNC._replace(macs=2048.0)  # m64nNk16 of bf16, both operands in shared memory: Luo et al., arXiv 2402.13499
+TCGEN05 = ASYNC._replace(macs=4096.0, fetch_m=128.0)  # M = 128, one SM: SemiAnalysisAI/microbench-blackwell
+
+
+@pytest.mark.parametrize(("n", "cycles"), [(8, 18), (16, 20), (32, 24), (64, 32), (128, 64), (256, 128)])
+def test_interval_of_a_warpgroup_instruction(n: int, cycles: int) -> None:
+    assert k.step_cycles(WGMMA, 64.0, float(n), 16.0, 2.0) == pytest.approx(cycles)
+
+
+@pytest.mark.parametrize(("n", "cycles"), [(64, 48), (80, 52), (96, 56), (112, 60), (128, 64), (256, 128)])
+def test_interval_of_a_single_sm_instruction_with_its_own_accumulators(n: int, cycles: int) -> None:
+    assert k.step_cycles(TCGEN05, 128.0, float(n), 16.0, 2.0) == pytest.approx(cycles)
+
+
+def test_half_of_its_rows_halve_the_rate() -> None:
+    assert k.step_cycles(TCGEN05, 64.0, 64.0, 16.0, 2.0) == 2 * 64 * 64 * 16 / 4096  # II 32 for M = 64, N = 64
+
+
+def naive_operand_bytes(g: k.Gpu, bm: int, bn: int, depth: int, size: float) -> float:
+    """Count the fetches of a tile: each fragment of fetch_m x fetch_n products reads its rows and columns once."""
+    rows, cols = min(int(g.fetch_m), bm), min(int(g.fetch_n), bn)
+    total = 0.0
+    for _ in range(bm // rows):
+        for _ in range(bn // cols):
+            total += rows * depth * size + cols * depth * size / g.pair
+    return total
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tile", [(128, 256), (128, 128), (64, 64), (128, 64)])
+def test_step_equals_counted_fetches(kind: str, tile: tuple[int, int]) -> None:
+    g = KINDS[kind]
+    bm, bn = tile
+    want = max(bm * bn * 64 / g.macs * max(1, g.fetch_m / max(tile)), naive_operand_bytes(g, bm, bn, 64, 2.0) / 128)
+    assert k.step_cycles(g, float(bm), float(bn), 64.0, 2.0) == pytest.approx(want)
+
+
+# --- device memory
+
+def test_memory_follows_little_when_little_is_in_flight_and_bandwidth_when_much_is() -> None:
+    assert k.memory_cycles(PLAIN, 1.0, 100.0, 1e6, 0.0) == pytest.approx(1e6 / (100 / 500), rel=1e-3)
+    assert k.memory_cycles(PLAIN, 8.0, 1e7, 1e6, 0.0) == pytest.approx(1e6 / 100, rel=1e-3)
+    assert k.memory_cycles(PLAIN, 8.0, 1e7, 0.0, 1e6) == pytest.approx(1e6 / 90)
+
+
+# Bytes in flight per SM and share of the saturated rate, HPMLL Hopper benchmark (114 SM, 1.83 TB/s, latency 562 ns).
+@pytest.mark.parametrize(("flight", "share"), [(1024, 0.122), (4096, 0.455), (8192, 0.715), (16384, 0.941)])
+def test_bytes_in_flight_as_measured(flight: int, share: float) -> None:
+    g = PLAIN._replace(sms=114.0, dram_read=1826e9 / 1.755e9, dram_latency=562e-9 * 1.755e9)
+    got = 1e6 / k.memory_cycles(g, 114.0, float(flight), 1e6, 0.0) / g.dram_read
+    assert got == pytest.approx(share, rel=0.08)
+
+
+def naive_hbm_reads(g: k.Gpu, gm: int, gn: int, bm: int, bn: int, a: float, b: float, resident: int) -> float:
+    """Walk patches of blocks down M, then across N, and count what each patch must fetch."""
+    def walk(gm: int, gn: int, bm: int, bn: int, a: float, b: float) -> float:
+        wn = min(gn, max(1, int(math.sqrt(resident * bm / bn))))
+        wm = min(gm, max(1, resident // wn))
+        total = 0.0
+        for column in range(0, gn, wn):
+            if column == 0 or a > g.l2_capacity / 2:
+                total += a  # every row of A, for these columns
+            columns = b / -(-gn // wn)
+            for row in range(0, gm, wm):
+                if row == 0 or columns > g.l2_capacity / 2:
+                    total += columns
+        return total
+    return min(walk(gm, gn, bm, bn, a, b), walk(gn, gm, bn, bm, b, a))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(1e3, 1e8), st.floats(1e3, 1e8), st.integers(1, 64))
+def test_hbm_reads_equal_the_walk(gm: int, gn: int, a: float, b: float, resident: int) -> None:
+    got = k.hbm_reads(PLAIN, float(gm), float(gn), 128.0, 64.0, a, b, float(resident))
+    assert got == pytest.approx(naive_hbm_reads(PLAIN, gm, gn, 128, 64, a, b, resident))
+    assert got >= (a + b) * (1 - 1e-12)
+
+
+# --- a matrix product
+
+def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float]) -> float:
+    """Cycles of a product without split-K: blocks are dealt to SMs round by round, and rounds are added up."""
+    bm, bn, bk = tile
+    depth = bk / 2
+    gm, gn = -(-m // int(bm)), -(-n // int(bn))
+    left, rounds = gm * gn, []
+    while left:  # a round gives every SM one block, the last one fewer
+        rounds.append(min(left, int(g.sms)))
+        left -= rounds[-1]
+    steps = -(-kk // int(depth))
+    stage = depth * 2 * (bm + bn / g.pair)
+    resident = max(1, min(g.accumulators // (bm * bn * 4), g.shared // (3 * stage), len(rounds)))
+    stages = min(g.stages, g.shared // (resident * stage))
+    step = k.step_cycles(g, bm, bn, depth, 2.0)
+    rows, cols = m / gm, n / gn
+    fetched = depth * 2 * (rows + cols / g.pair)
+    l2_step = depth * 2 * (rows + cols / min(max(g.multicast, g.pair), gm))
+    read = naive_hbm_reads(g, gm, gn, int(bm), int(bn), m * kk * 2.0, kk * n * 2.0,
+                           int(min(gm * gn, g.sms * resident)))
+    l2_read = gm * gn * steps * l2_step
+    out = m * n * 2.0
+    missing = min(1, read / l2_read)
+    flight = resident * (stages - 1) * fetched * missing
+    work = 0.0
+    for blocks in rounds:
+        matrix = steps * step
+        l2 = max(steps * fetched / g.port, blocks * steps * l2_step / g.l2)
+        hbm = k.memory_cycles(g, float(blocks), flight, read * blocks / (gm * gn), 0.0)
+        work += (matrix**4 + l2**4 + hbm**4) ** 0.25
+    work = max(work, gm * gn / g.dispatch)
+    drain = max((l2_read + out) / g.l2, k.memory_cycles(g, g.sms, flight, read, out))
+    running = min(gm * gn, g.sms)
+    result = rows * cols * 2
+    leave = (result if g.overlapped else 2 * bm * bn * 4) / g.shared_read + result / min(g.port, g.l2 / running)
+    first = max(fetched / g.port, l2_step * running / g.l2, fetched * missing * running / g.dram_read)
+    latencies = g.prologue + g.dram_latency + g.epilogue + g.l2_latency
+    chain = bk / g.k_bytes * g.mma_latency
+    alone = max(step, chain + g.sync) if g.overlapped else step + g.mma_latency + g.sync
+    lone = steps * max(alone, g.dram_latency / (stages - 1)) + latencies + first + leave
+    generations = math.ceil(gm * gn / (g.sms * resident))
+    if g.overlapped and resident > 1:
+        return g.launch + max(latencies + first + max(work, drain) + leave, generations * lone)
+    serial = generations * latencies + len(rounds) * (first + leave) + work
+    return g.launch + max(serial, latencies + drain, generations * lone)
+
+
+@given(gpus, st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), tiles)
+def test_gemm_equals_rounds_added_one_by_one(
+    g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float]
+) -> None:
+    p = k.gemm(g, float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, *tile, 1.0)
+    assert p.cycles == pytest.approx(naive_gemm(g, m, n, kk, tile))
+
+
+@given(gpus, sizes, sizes, sizes, tiles, st.sampled_from([1.0, 2.0, 5.0]))
+def test_gemm_never_beats_its_resources(
+    g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, float, float], splits: float
+) -> None:
+    p = k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, *tile, splits)
+    assert p.cycles >= m * n * kk / (g.macs * g.sms)
+    assert p.cycles >= max(p.matrix, p.on_chip * (1 - 1e-9), p.hbm)
+    assert p.hbm_bytes >= 2 * (m * kk + kk * n + m * n) * (1 - 1e-12)
+
+
+def test_the_library_takes_its_fastest_plan() -> None:
+    library = np.array([(128, 128, 128), (64, 64, 128), (64, 128, 64)], dtype=np.float64)
+    best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0)
+    for bm, bn, bk in library:
+        for splits in (1.0, 2.0, 3.0, 4.0):
+            p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, bm, bn, bk, splits)
+            assert best.cycles <= p.cycles
+    assert best.splits > 1, "2 tiles of 64x64 with a long K want more blocks"
+
+
+def test_a_tile_beyond_the_accumulators_does_not_fit() -> None:
+    assert k.gemm(PLAIN, 64.0, 64.0, 64.0, 1.0, 2.0, 2.0, 2.0, 0.0, 512.0, 512.0, 64.0, 1.0).cycles == math.inf
+
+
+# --- attention
+
+def shape(**changes: float) -> ka.Heads:
+    base = ka.Heads(batch=2.0, q=300.0, kv=300.0, heads=4.0, kv_heads=2.0, dim=64.0, value_dim=64.0, causal=1.0,
+                    window=math.inf, size=2.0, kv_size=2.0)
+    return base._replace(**changes)
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(1, 16), st.booleans(), st.integers(1, 80), st.data())
+def test_visible_tiles_equal_a_mask(q: int, past: int, bk: int, causal: bool, window: int, data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, q - 1))
+    last = data.draw(st.integers(first, q - 1))
+    kv = past + q
+    h = shape(q=float(q), kv=float(kv), causal=float(causal), window=float(window) if causal else math.inf)
+    seen = set()
+    for i in range(first, last + 1):
+        for j in range(kv):
+            if not causal or past + i - window < j <= past + i:
+                seen.add(j // bk)
+    assert ka.visible_tiles(float(first), float(last), h, float(bk)) == len(seen)
+
+
+@given(st.lists(st.floats(1, 100), min_size=1, max_size=8), st.integers(1, 20), st.integers(1, 12))
+def test_makespan_equals_a_queue_of_workers(costs: list[float], copies: int, sms: int) -> None:
+    got = ka.makespan(np.array(costs), float(copies), float(sms))
+    free = [0.0] * sms
+    for cost in costs * copies:
+        heapq.heappush(free, heapq.heappop(free) + cost)
+    assert got == pytest.approx(max(free), rel=1e-9 if len(costs) * copies <= 32 * sms else 0.2)
+
+
+def naive_attention(g: k.Gpu, h: ka.Heads, lanes: float, sfu: float, bq: int, bk: int) -> float:
+    """Cycles of unsplit attention with softmax and matrix work in turn: block by block, tile by tile."""
+    packed = int(h.heads / h.kv_heads) if h.q < bq else 1
+    rows, past = int(h.q) * packed, int(h.kv - h.q)
+    tile_bytes = bk * (h.dim + h.value_dim) * h.kv_size
+    jobs = []  # key tiles of each block of one (sequence, head group)
+    for start in range(0, rows, bq):
+        queries = [r // packed for r in range(start, min(rows, start + bq))]
+        jobs.append(len({j // bk for j in range(past + queries[-1] + 1)}))
+    copies = int(h.batch * h.heads / packed)
+    blocks = copies * len(jobs)
+    active = min(blocks, g.sms)
+    matrix = k.step_cycles(g, bq, bk, h.dim, h.size) + k.step_cycles(g, bq, h.value_dim, bk, h.size)
+    compute = matrix + bq * bk * (1 / sfu + 4 / lanes) + g.sync + 2 * g.mma_latency
+    kv = h.batch * h.kv_heads * h.kv * (h.dim + h.value_dim) * h.kv_size
+    missing = min(1.0, kv / (sum(jobs) * copies * tile_bytes))
+    flight = min(2.0, (g.shared - bq * h.dim * h.size) // tile_bytes) * tile_bytes
+    fetch = max(tile_bytes / min(g.port, g.l2 / active),
+                k.memory_cycles(g, float(active), flight * missing, tile_bytes * missing * active, 0.0))
+    result = min(bq, rows) * h.value_dim * h.size
+    staged = result if g.overlapped else 2 * bq * h.value_dim * 4
+    once = (g.prologue + g.dram_latency + staged / g.shared_read + result / min(g.port, g.l2 / active) + g.epilogue)
+    free = [0.0] * int(g.sms)
+    for _ in range(copies):
+        for n in jobs:
+            heapq.heappush(free, heapq.heappop(free) + once + n * max(compute, fetch))
+    io = h.batch * h.q * h.heads * h.dim * h.size
+    floor = max((sum(jobs) * copies * tile_bytes + 2 * io) / g.l2, k.memory_cycles(g, g.sms, flight, kv + io, io))
+    return g.launch + g.l2_latency + max(max(free), floor)
+
+
+@given(st.sampled_from([PLAIN, ASYNC]), st.integers(1, 400), st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]))
+def test_attention_equals_blocks_one_by_one(g: k.Gpu, q: int, past: int, kv_heads: float) -> None:
+    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0)
+    p = ka.attention(g, h, 128.0, 16.0, 262144.0, 128.0, 64.0, 1.0)
+    assert p.cycles == pytest.approx(naive_attention(g, h, 128.0, 16.0, 128, 64))
+
+
+def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
+    h = shape(q=4096.0, kv=4096.0, causal=0.0)
+    turns = ka.attention(PAIRED._replace(decoupled=0.0), h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0).cycles
+    beside = ka.attention(PAIRED, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0).cycles
+    assert beside < 0.8 * turns
+
+
+def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
+    library = np.array([(128, 128)], dtype=np.float64)
+    h = shape(batch=1.0, q=1.0, kv=65536.0, heads=2.0, kv_heads=1.0)
+    split, _ = ka.best_attention(PLAIN, library, h, 128.0, 16.0, 262144.0)
+    whole = ka.attention(PLAIN, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0)
+    assert split.splits >= 4
+    assert split.cycles < whole.cycles / 3
+    short, _ = ka.best_attention(PLAIN, library, h._replace(kv=64.0), 128.0, 16.0, 262144.0)
+    assert short.splits == 1
