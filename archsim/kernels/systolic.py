@@ -183,20 +183,22 @@ def footprint(
 
 @njit(cache=True)
 def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray) -> None:
-    """Fill ``table[last m, last n, place in k]`` with `block_cycles` of every distinct block of a walk.
+    """Fill ``table[smaller in m, smaller in n, place in k]`` with `block_cycles` of every distinct block of a walk.
 
     The place in k is 0 for the first of several (it starts the sums), 1 for a middle one, 2 for the last, which stores
-    the result.
+    the result. Blocks that do not occur are left as they are.
     """
-    nk, _, last_k = places(g.k, bk)
+    nk, mid_k, last_k = places(g.k, bk)
     last_m, last_n = places(g.m, bm)[2], places(g.n, bn)[2]
-    for i in range(2):
+    for i in range(2 if last_m < bm else 1):
         m = last_m if i else bm
-        for j in range(2):
+        for j in range(2 if last_n < bn else 1):
             n = last_n if j else bn
             for place in range(3):
-                k = last_k if place == 2 else bk
-                cycles, ports, got, put = block_cycles(e, m, n, k, place > 0 and nk > 1, g.out if place == 2 else 4.0)
+                if (place == 0 and nk == 1) or (place == 1 and mid_k == 0):
+                    continue
+                cycles, ports, got, put = block_cycles(
+                    e, m, n, last_k if place == 2 else bk, place > 0 and nk > 1, g.out if place == 2 else 4.0)
                 table[i, j, place, 0] = cycles
                 table[i, j, place, 1] = ports
                 table[i, j, place, 2] = got
@@ -260,7 +262,7 @@ def walk(
                 if times_k[kk] == 0:
                     continue
                 k, first_k = (last_k if kk == 2 else bk), kk == 0 or nk == 1
-                block = table[int(im == 2), int(jn == 2), kk]
+                block = table[int(m < bm), int(n < bn), kk]
                 cycles, ports, got, put = block[0], block[1], block[2], block[3]
                 plain = float(k) * n if load_b and g.b_size < e.operand else 0.0  # weights widened as they arrive
                 rare = 0.0
