@@ -240,13 +240,13 @@ def newest_core():
                               row_granule=32, accumulator_rows=1024),
             vector=VectorUnit(lanes=1024, alus=4),
             scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
-            dma_latency=692 * ns, dma_write_latency=594 * ns),
+            dma_latency=692 * ns, dma_write_latency=594 * ns, kernel_scratchpad=32 * MiB),
         memory=Memory(capacity=96 * GiB, bandwidth=3686 * GB_per_s, efficiency=0.87, write_efficiency=0.87),
     )
 
 
 def test_v7_measurements(shared):
-    """Nothing of our constants was fitted to these."""
+    """The core's figures are the compiler's published ones; step overhead and defaults carry over from v5e."""
     for folder, limit in (("gemm", 0.15), ("hbm_copy", 0.10)):
         with (shared / "measured" / "tpu" / f"{folder}.csv").open() as file:
             for row in csv.DictReader(file):
