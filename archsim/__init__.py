@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from archsim.report import plot as plot
     from archsim.report.table import comparison as comparison
     from archsim.report.table import table as table
-    from archsim.simulate import Run as Run
-    from archsim.simulate import simulate as simulate
+    from archsim.simulation import Run as Run
+    from archsim.simulation import simulate as simulate
     from archsim.workload import ops as ops
     from archsim.workload import transformer as transformer
 
@@ -55,8 +55,8 @@ _HOME = {
     "cost": "archsim.economics:cost",
     "ArchsimError": "archsim.errors:ArchsimError",
     "validate": "archsim.explore.validate:validate",
-    "Run": "archsim.simulate:Run",
-    "simulate": "archsim.simulate:simulate",
+    "Run": "archsim.simulation:Run",
+    "simulate": "archsim.simulation:simulate",
     "transformer": "archsim.workload:transformer",
     "comparison": "archsim.report.table:comparison",
     "table": "archsim.report.table:table",
@@ -65,7 +65,7 @@ _HOME = {
         "Source", "SystolicCore", "TensorCore", "VectorUnit")},
 }
 
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOME), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

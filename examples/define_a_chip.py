@@ -5,9 +5,9 @@ array reads half as much from the scratchpad. On a small one the big array loses
 """
 
 import archsim as sim
-from archsim.workload import MatMul
 from archsim.timing import time
 from archsim.units import GB, GHz, MiB, TB_per_s, W
+from archsim.workload import MatMul
 
 FOUR_SMALL = sim.Chip(
     name="four-128",

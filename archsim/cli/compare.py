@@ -13,7 +13,7 @@ from archsim.errors import ArchsimError, unknown
 
 if TYPE_CHECKING:
     from archsim.hardware import Chip
-    from archsim.simulate import Run
+    from archsim.simulation import Run
     from archsim.workload.config import ModelConfig
 
 PHASES = ("prefill", "decode", "both")
@@ -57,7 +57,7 @@ def compare(
     name = dtype_name(dtype)
     config = models.find(model)
     hardware = _chips(chips, name)
-    from archsim.simulate import simulate
+    from archsim.simulation import simulate
     from archsim.workload import transformer
 
     phases = ("prefill", "decode") if phase == "both" else (phase,)
@@ -123,7 +123,7 @@ def _sizes(phase: str, given: dict[str, int | None], model: ModelConfig, both: b
 def _write(folder: Any, runs: list[Run], costs: list[Any], result: dict[str, Any]) -> list[str]:
     """Write figures and tables; returns what was written."""
     from archsim.report import data, plot
-    from archsim.simulate.run import write_whole
+    from archsim.simulation.run import write_whole
 
     make_folder(folder)
     written = [folder / "roofline.png"]

@@ -16,7 +16,7 @@ from archsim.errors import ArchsimError
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
-    from archsim.simulate import Run
+    from archsim.simulation import Run
 
 T = TypeVar("T")
 

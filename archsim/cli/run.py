@@ -45,7 +45,7 @@ def run(
 
     hardware = find_chip(chip)
     config = models.find(model)
-    from archsim.simulate import simulate
+    from archsim.simulation import simulate
     from archsim.workload import transformer
 
     graph = transformer(config, phase=phase, dtype=dtype, kv_dtype=kv_dtype, logits=logits, **sizes)  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def run(
         roofline(done, figure)
         written.append(figure)
     if target is not None:
-        from archsim.simulate.run import write_whole
+        from archsim.simulation.run import write_whole
 
         write_whole(target, data.to_json(result))
         written.append(str(target))
@@ -100,7 +100,7 @@ def gemm(
     hardware.check_dtype(name)
     import networkx as nx
 
-    from archsim.simulate import simulate
+    from archsim.simulation import simulate
     from archsim.workload.ops import MatMul
 
     graph = nx.DiGraph(dtype=name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip
-from archsim.simulate import Run
+from archsim.simulation import Run
 
 HOURS_PER_YEAR = 8760.0
 
@@ -31,11 +31,10 @@ class Assumptions:
     pue: float = 1.4
 
     def __post_init__(self) -> None:
-        for name, low, high in (("depreciation_years", 0.0, 100.0), ("usd_per_kwh", -1e-9, 100.0), ("pue", 0.999, 10.0)):
+        for name, low, high in (("depreciation_years", 0.1, 100.0), ("usd_per_kwh", 0.0, 100.0), ("pue", 1.0, 10.0)):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or not low < value <= high:
-                raise ArchsimError(f"{name} = {value!r} cannot be right: it must be a number "
-                                   f"{'of at least 1' if name == 'pue' else 'above 0'} and at most {high:g}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ArchsimError(f"{name} = {value!r} cannot be right: it must be from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True)

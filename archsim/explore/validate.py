@@ -27,7 +27,7 @@ from typing import Any
 from archsim.dtypes import BYTES, dtype
 from archsim.errors import ArchsimError, UnsupportedError, positive_int
 from archsim.hardware import Chip
-from archsim.simulate.run import write_whole
+from archsim.simulation.run import write_whole
 from archsim.timing import roofline, time
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 

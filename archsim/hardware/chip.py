@@ -8,7 +8,7 @@ from typing import Any
 from archsim.errors import ArchsimError, UnsupportedError, nearest
 from archsim.hardware.gpu import GpuCore
 from archsim.hardware.memory import Cache, Memory
-from archsim.hardware.part import Source, Table, figure, leaves, option, part, replace_at, table, whole
+from archsim.hardware.part import Source, figure, leaves, option, part, replace_at, table, whole
 from archsim.hardware.roofline import RooflineCore
 from archsim.hardware.systolic import SystolicCore
 
@@ -91,11 +91,11 @@ class Chip:
     power: Power | None = option("power", default=None)
     die: Die | None = option("silicon", default=None)
     price: float | None = figure("USD", "price of one chip", default=None)
-    peaks: Table | None = table("FLOP/s", "dense peaks as the vendor publishes them", default=None)
+    peaks: Mapping[str, float] | None = table("FLOP/s", "dense peaks as the vendor publishes them", default=None)
     vendor: str = option("who sells it", default="")
     year: int | None = whole("first year of availability", default=None, high=2100)
     notes: tuple[str, ...] = option("what a reader should know", default=())
-    sources: Sources = option("path -> Source", default=Sources())
+    sources: Mapping[str, Source] = option("path -> Source", default=Sources())
 
     def __post_init__(self) -> None:
         for name, kinds in (("core", Core), ("memory", Memory)):
@@ -180,8 +180,10 @@ class Chip:
 
     def figures(self) -> Iterator[tuple[str, Any, str, str, Source | None]]:
         """Yield (path, value, unit, meaning, source) of every figure, in the order of the definition."""
+        sources = self.sources
+        assert isinstance(sources, Sources)  # __post_init__ made it so
         for path, value, unit, doc in leaves(self):
-            yield path, value, unit, doc, self.sources.of(path)
+            yield path, value, unit, doc, sources.of(path)
 
 
 def _names(kinds: Any) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from archsim.hardware.part import Table, figure, part, table
+from collections.abc import Mapping
+
+from archsim.hardware.part import figure, part, table
 
 
 @part
 class RooflineCore:
     """One core known by its peak alone, with stated efficiencies instead of a microarchitecture."""
 
-    rates: Table = table("FLOP/cycle", "dense matrix FLOP per cycle of one core, by dtype")
+    rates: Mapping[str, float] = table("FLOP/cycle", "dense matrix FLOP per cycle of one core, by dtype")
     efficiency: float = figure("", "share of the peak that a large matrix product reaches", default=0.8, low=0.01,
                                high=1.0)
     vector: float | None = figure("op/cycle", "vector operations per cycle; a 16th of the matrix rate if not given",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archsim.economics import Cost
     from archsim.hardware import Chip
-    from archsim.simulate import Run
+    from archsim.simulation import Run
     from archsim.workload.config import ModelConfig
 
 USD = ("usd_per_chip_hour", "depreciation_usd_per_hour", "energy_usd_per_hour", "usd_per_pflop_peak",

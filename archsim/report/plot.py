@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from archsim.economics import Cost
     from archsim.hardware import Chip
-    from archsim.simulate import OpRun, Run
+    from archsim.simulation import OpRun, Run
 
 FORMATS = (".png", ".svg", ".pdf")
 P = ParamSpec("P")
@@ -77,7 +77,7 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path_ | None) -> Figure:
     if path is not None:
-        from archsim.simulate.run import write_whole
+        from archsim.simulation.run import write_whole
 
         target = check_path(path)
         held = io.BytesIO()

@@ -9,7 +9,7 @@ from archsim.report.quantity import percent, quantity, sig
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
-    from archsim.simulate import Run
+    from archsim.simulation import Run
 
 Priced = tuple["Run", "Cost"]
 

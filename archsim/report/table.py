@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from archsim.economics import Cost
     from archsim.explore.validate import Report
     from archsim.hardware import Chip, Source
-    from archsim.simulate import Run
+    from archsim.simulation import Run
     from archsim.workload.config import ModelConfig
 
 

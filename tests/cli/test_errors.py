@@ -143,7 +143,7 @@ def explode(*_, **__):
 
 @pytest.mark.parametrize("place", ["none/x.json", "file.txt/x.json", "folder"])
 def test_out_is_checked_before_anything_runs(cli, tmp_path, monkeypatch, place):
-    monkeypatch.setattr("archsim.simulate.simulate", explode)
+    monkeypatch.setattr("archsim.simulation.simulate", explode)
     (tmp_path / "file.txt").write_text("here before")
     (tmp_path / "folder").mkdir()
     check(cli(*RUN, "--out", tmp_path / place), "cannot write")
@@ -153,13 +153,13 @@ def test_out_is_checked_before_anything_runs(cli, tmp_path, monkeypatch, place):
 
 @pytest.mark.parametrize("place", ["none/x.png", "roof.jpg", "roof"])
 def test_figure_is_checked_before_anything_runs(cli, tmp_path, monkeypatch, place):
-    monkeypatch.setattr("archsim.simulate.simulate", explode)
+    monkeypatch.setattr("archsim.simulation.simulate", explode)
     check(cli(*RUN, "--figure", tmp_path / place))
     assert not list(tmp_path.iterdir())
 
 
 def test_compare_out_is_checked_before_anything_runs(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("archsim.simulate.simulate", explode)
+    monkeypatch.setattr("archsim.simulation.simulate", explode)
     (tmp_path / "file.txt").write_text("here before")
     for place in ("file.txt", "file.txt/deeper"):
         check(cli("compare", MODEL, "--out", tmp_path / place), "is a file, not a folder")

@@ -7,7 +7,7 @@ import pytest
 from archsim.economics import Assumptions, Cost, chip_hour, cost
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip, Memory, Power, RooflineCore
-from archsim.simulate import Run, simulate
+from archsim.simulation import Run, simulate
 from archsim.units import GB, GHz, TB_per_s, W
 from archsim.workload import ModelConfig, transformer
 from archsim.workload.config import parse
@@ -79,8 +79,8 @@ def test_a_bad_price(bad: object) -> None:
         cost(run(chip()), price=bad)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("bad", [{"pue": 0.5}, {"depreciation_years": 0.0}, {"usd_per_kwh": -0.1}, {"pue": math.nan},
-                                 {"pue": "x"}])
+@pytest.mark.parametrize("bad", [{"pue": 0.5}, {"pue": math.inf}, {"pue": math.nan}, {"pue": "x"},
+                                 {"depreciation_years": 0.0}, {"usd_per_kwh": -0.1}])
 def test_bad_assumptions(bad: dict[str, float]) -> None:
     with pytest.raises(ArchsimError, match="cannot be right"):
         Assumptions(**bad)

@@ -3,7 +3,17 @@
 import pytest
 
 from archsim.errors import ArchsimError
-from archsim.hardware import Cache, Chip, MatrixArray, Memory, RooflineCore, Scratchpad, Source, SystolicCore, VectorUnit
+from archsim.hardware import (
+    Cache,
+    Chip,
+    MatrixArray,
+    Memory,
+    RooflineCore,
+    Scratchpad,
+    Source,
+    SystolicCore,
+    VectorUnit,
+)
 from archsim.hardware.part import Table
 from archsim.units import GB, GHz, MiB, TB_per_s
 

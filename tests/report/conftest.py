@@ -6,7 +6,7 @@ from archsim.models import get
 
 from archsim.economics import Cost, cost
 from archsim.hardware import Chip, Memory, Power, RooflineCore
-from archsim.simulate import Run, simulate
+from archsim.simulation import Run, simulate
 from archsim.units import GB, GB_per_s, GHz
 from archsim.workload import Norm, transformer
 

@@ -67,7 +67,7 @@ def test_operator_shares_add_up(prefill):
 
 
 def test_summary_says_when_the_model_does_not_fit(chips):
-    from archsim.simulate import simulate
+    from archsim.simulation import simulate
     from archsim.workload import transformer
 
     run = simulate(transformer(get("llama-3.1-405b"), phase="decode"), chips[0])

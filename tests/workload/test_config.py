@@ -117,7 +117,8 @@ def test_read_names_the_model_after_its_folder(tmp_path: Path) -> None:
         read(tmp_path / "nothing.json")
 
 
-junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.integers(), max_size=2)
+junk = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+                 st.lists(st.integers(), max_size=2))
 
 
 @given(st.sampled_from([LLAMA, GPT, BROUGHT[0][0], BROUGHT[1][0]]), st.data())

@@ -9,7 +9,7 @@ import networkx as nx
 
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
-from archsim.simulate.run import OpRun, Run
+from archsim.simulation.run import OpRun, Run
 from archsim.timing import time
 from archsim.timing.fusion import fuse
 from archsim.workload.ops import Op

@@ -9,7 +9,7 @@ import pytest
 from archsim import models
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip, Memory, RooflineCore
-from archsim.simulate import simulate
+from archsim.simulation import simulate
 from archsim.timing import BOUNDS
 from archsim.units import GB, GHz, TB_per_s
 from archsim.workload import MatMul, transformer
@@ -119,5 +119,7 @@ def test_the_public_names() -> None:
 
     for name in sim.__all__:
         assert getattr(sim, name) is not None
+    for name in ("simulate", "cost", "transformer", "validate", "table", "comparison"):
+        assert callable(getattr(sim, name)), f"{name} must not be shadowed by a module of its name"
     with pytest.raises(AttributeError, match="no attribute 'simulat'"):
         sim.simulat  # noqa: B018

@@ -1,0 +1,34 @@
+"""GPU row reductions (norms) at block level: one block of threads per row, two passes over it.
+
+Times are cycles of the SM clock. Each thread takes one element per iteration, as the norm kernels of serving frameworks
+do: a row of 8192 is 8 iterations of 1024 threads, and what a pass exposes is the latency of its iterations.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from archsim.kernels.gpu import Gpu, memory_cycles
+
+THREADS = 1024.0
+"""Threads of a block at most, and half of what an SM holds."""
+
+
+@njit(cache=True)
+def norm(gpu: Gpu, rows: float, cols: float, size: float, read: float, write: float) -> float:
+    """Cycles of a norm over `rows` rows of `cols` elements of `size` bytes that reads and writes so many bytes."""
+    threads = min(THREADS, 32.0 * math.ceil(cols / 32.0))
+    iterations = math.ceil(cols / threads)
+    resident = max(1.0, math.floor(2.0 * THREADS / threads))
+    generations = math.ceil(rows / (gpu.sms * resident))
+    active = min(rows, gpu.sms)
+    together = min(resident, math.ceil(rows / gpu.sms))  # rows that one SM works on at once
+    flight = together * threads * size
+    # first pass: the row comes from device memory; its sum goes through a barrier and shared memory twice
+    share = active * together / rows
+    fetch = max(iterations * gpu.dram_latency, memory_cycles(gpu, active, flight, read * share, 0.0))
+    # second pass: the row again, now in L2 or nearer, and out
+    scale = max(iterations * gpu.l2_latency, write * share / gpu.dram_write)
+    return gpu.launch + generations * (gpu.prologue + fetch + 2.0 * gpu.sync + scale)
