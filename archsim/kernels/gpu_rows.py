@@ -18,7 +18,7 @@ THREADS = 1024.0
 
 @njit(cache=True)
 def norm(gpu: Gpu, rows: float, cols: float, size: float, read: float, write: float) -> float:
-    """Cycles of a norm over `rows` rows of `cols` elements of `size` bytes that reads and writes so many bytes."""
+    """Cycles of a norm over `rows` rows of `cols` elements of `size` bytes, whose rows are `read` and `write` bytes."""
     threads = min(THREADS, 32.0 * math.ceil(cols / 32.0))
     iterations = math.ceil(cols / threads)
     resident = max(1.0, math.floor(2.0 * THREADS / threads))
@@ -27,8 +27,8 @@ def norm(gpu: Gpu, rows: float, cols: float, size: float, read: float, write: fl
     together = min(resident, math.ceil(rows / gpu.sms))  # rows that one SM works on at once
     flight = together * threads * size
     # first pass: the row comes from device memory; its sum goes through a barrier and shared memory twice
-    share = active * together / rows
+    share = min(1.0, active * together / rows)
     fetch = max(iterations * gpu.dram_latency, memory_cycles(gpu, active, flight, read * share, 0.0))
     # second pass: the row again, now in L2 or nearer, and out
     scale = max(iterations * gpu.l2_latency, write * share / gpu.dram_write)
-    return gpu.launch + generations * (gpu.prologue + fetch + 2.0 * gpu.sync + scale)
+    return float(gpu.launch + generations * (gpu.prologue + fetch + 2.0 * gpu.sync + scale))

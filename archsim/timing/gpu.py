@@ -8,8 +8,9 @@ from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
+from archsim.kernels import gpu_rows as row_kernel
 from archsim.timing.gpu_attention import attention
-from archsim.timing.gpu_figures import as_array, figures, optime, powered
+from archsim.timing.gpu_figures import as_array, figures, optime, powered, row_figures
 from archsim.timing.optime import OpTime
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
@@ -49,7 +50,11 @@ def matmul(op: MatMul, chip: Chip) -> OpTime:
 
 
 def rows(op: Op, chip: Chip) -> OpTime:
-    """Time a row operator: its bytes at the rate of device memory, or its arithmetic, after a launch and a latency."""
+    """Time a row operator.
+
+    An elementwise operator or a gather streams: its bytes at the rate of device memory, or its arithmetic, after a
+    launch and a latency. A norm needs its row twice, and its block of threads waits in between.
+    """
     core, cache, memory = chip.core, chip.cache, chip.memory
     assert isinstance(core, GpuCore) and cache is not None
     hz = chip.clock
@@ -57,11 +62,18 @@ def rows(op: Op, chip: Chip) -> OpTime:
         "hbm": op.read_bytes / memory.sustained + op.write_bytes / (memory.bandwidth * memory.write_efficiency),
         "scratchpad": op.bytes / cache.bandwidth,
         "vector": (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores / hz,
-        "launch": core.launch + memory.latency + cache.latency,
     }
-    seconds = max(v for k, v in busy.items() if k != "launch") + busy["launch"]
+    stream, fixed, plan = max(busy.values()), core.launch + memory.latency + cache.latency, "a stream over all SMs"
+    seconds = stream + fixed
+    if isinstance(op, Norm):
+        rows_read = op.read_bytes - op.parameter_bytes
+        cycles = row_kernel.norm(row_figures(chip), float(op.rows), float(op.cols), BYTES[op.dtype], rows_read,
+                                 op.write_bytes)
+        seconds, plan = max(seconds, cycles / hz), "a block per row, two passes"
+        fixed = max(fixed, seconds - stream)
+    busy["launch"] = fixed
     return OpTime(
         seconds=seconds, cycles=seconds * hz, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=op.bytes,
         on_chip_bytes=op.bytes, utilization=op.bytes / memory.bandwidth / seconds,
-        bound=max(busy, key=lambda x: busy[x]), busy=busy, plan="rows over all SMs",
+        bound=max(busy, key=lambda x: busy[x]), busy=busy, plan=plan,
     )

@@ -39,6 +39,11 @@ def figures(chip: Chip, dtype: str) -> kernel.Gpu:
     )
 
 
+def row_figures(chip: Chip) -> kernel.Gpu:
+    """Return the chip's figures for work without a matrix engine: those of any dtype will do."""
+    return figures(chip, chip.dtypes[0])
+
+
 @lru_cache(maxsize=64)
 def as_array(tiles: tuple[tuple[int, ...], ...]) -> NDArray[np.float64]:
     """Return a tile library as the kernels take it."""

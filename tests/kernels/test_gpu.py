@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from archsim.kernels import gpu as k
 from archsim.kernels import gpu_attention as ka
+from archsim.kernels import gpu_rows as kr
 
 PLAIN = k.Gpu(
     sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
@@ -270,3 +271,29 @@ def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
     assert split.cycles < whole.cycles / 3
     short, _ = ka.best_attention(PLAIN, library, h._replace(kv=64.0), 128.0, 16.0, 262144.0)
     assert short.splits == 1
+
+
+# --- norms
+
+def naive_norm(g: k.Gpu, rows: int, cols: int) -> float:
+    """Generations of rows, each row's threads looping over its elements twice; 2-byte elements."""
+    threads = min(1024, -(-cols // 32) * 32)
+    iterations = len(range(0, cols, threads))
+    per_sm = max(1, 2048 // threads)
+    cycles, left = g.launch, rows
+    at_once = int(g.sms) * per_sm
+    active = min(rows, int(g.sms))
+    together = min(per_sm, -(-rows // int(g.sms)))
+    data = min(rows, active * together) * cols * 2.0
+    while left > 0:
+        left -= at_once
+        fetch = max(iterations * g.dram_latency,
+                    k.memory_cycles(g, float(active), together * threads * 2.0, data, 0.0))
+        cycles += g.prologue + fetch + 2 * g.sync + max(iterations * g.l2_latency, data / g.dram_write)
+    return cycles
+
+
+@given(st.integers(1, 2000), st.integers(1, 20000))
+def test_norm_equals_generations_of_rows(rows: int, cols: int) -> None:
+    got = kr.norm(PLAIN, float(rows), float(cols), 2.0, rows * cols * 2.0, rows * cols * 2.0)
+    assert got == pytest.approx(naive_norm(PLAIN, rows, cols))

@@ -160,10 +160,19 @@ def test_the_power_limit_slows_long_products() -> None:
 
 def test_small_row_operators_cost_a_launch() -> None:
     on = chip()
-    t = gpu.time(Norm(rows=1, cols=64), on)
+    t = gpu.time(Elementwise(elements=64), on)
     assert t.bound == "launch"
     assert t.seconds == pytest.approx(1.25e-6 + on.memory.latency + 150e-9, rel=0.01)
-    assert gpu.time(Norm(rows=65536, cols=8192), on).bound == "hbm"
+    assert gpu.time(Elementwise(elements=10**9), on).bound == "hbm"
+
+
+def test_a_norm_waits_for_its_row() -> None:
+    on = chip()
+    short, long = gpu.time(Norm(rows=1, cols=1024), on).seconds, gpu.time(Norm(rows=1, cols=16384), on).seconds
+    assert long - short > 15 * on.memory.latency * 0.9, "16 iterations of 1024 threads against one"
+    many = gpu.time(Norm(rows=65536, cols=8192), on)
+    copy = gpu.time(Elementwise(elements=65536 * 8192), on)
+    assert 1 < many.seconds / copy.seconds < 2.5
 
 
 def test_a_batch_shares_one_launch() -> None:
