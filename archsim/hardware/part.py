@@ -187,6 +187,16 @@ def leaves(record: Any, prefix: str = "") -> Iterator[tuple[str, Any, str, str]]
             yield path, value, f.metadata["unit"], f.metadata["doc"]
 
 
+def defaulted(record: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of the figures in a nest of parts that have their default value."""
+    for f in dataclasses.fields(record):
+        value = getattr(record, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from defaulted(value, f"{prefix}{f.name}.")
+        elif value is not None and value == f.default:
+            yield from (f"{prefix}{f.name}.{key}" for key in value) if isinstance(value, Table) else (prefix + f.name,)
+
+
 def replace_at(record: Any, path: str, changes: Mapping[str, Any], whole: str = "") -> Any:
     """Return a copy of a nest of parts with `changes` made to the part at `path` (dots between field names)."""
     if not path:

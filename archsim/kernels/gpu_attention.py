@@ -56,10 +56,9 @@ def makespan(costs: NDArray[np.float64], copies: float, sms: float) -> float:
     if blocks > 32.0 * sms:
         return float(total / sms + 0.5 * total / blocks)
     free = np.zeros(int(sms))
-    for _ in range(int(copies)):
-        for i in range(costs.size):
-            w = free.argmin()
-            free[w] += costs[i]
+    for i in range(costs.size - 1, -1, -1):  # the last queries see the most keys: kernels start with them
+        for _ in range(int(copies)):
+            free[free.argmin()] += costs[i]
     return float(free.max())
 
 
@@ -122,7 +121,9 @@ def attention(
     result = min(bq, rows) * h.value_dim * (4.0 if splits > 1.0 else h.size)
     staged = result if gpu.overlapped else 2.0 * bq * h.value_dim * 4.0
     leave = staged / gpu.shared_read + result / min(gpu.port, gpu.l2 / active)
-    once = gpu.prologue + gpu.dram_latency + start + leave + gpu.epilogue
+    # a block loads its sequence's length, then its page of the cache, then keys: each waits for the one before
+    loads = 2.0 * gpu.l2_latency + gpu.dram_latency
+    once = gpu.prologue + loads + start + leave + gpu.epilogue
     for i in range(tiles_q):
         costs[i] = once + costs[i] * per_tile
     work = makespan(costs, copies, gpu.sms)
@@ -143,6 +144,18 @@ def attention(
 
 
 @njit(cache=True)
+def better(tile: NDArray[np.float64], than: NDArray[np.float64], h: Heads) -> bool:
+    """Whether a kernel would rather take `tile`: the fewest rows that cover all queries, else the largest tile."""
+    rows = h.q * h.heads / h.kv_heads
+    covers, covered = tile[0] >= rows, than[0] >= rows
+    if covers != covered:
+        return bool(covers)
+    if covers and tile[0] != than[0]:
+        return bool(tile[0] < than[0])
+    return bool(tile[0] * tile[1] > than[0] * than[1])
+
+
+@njit(cache=True)
 def best_attention(
     gpu: Gpu, tiles: NDArray[np.float64], h: Heads, lanes: float, sfu: float, registers: float
 ) -> tuple[Plan, int]:
@@ -150,10 +163,10 @@ def best_attention(
 
     The plan's last field holds the cycles of the softmax.
     """
-    chosen, largest = -1, 0.0
+    chosen = -1
     for i in range(tiles.shape[0]):
-        if tiles[i, 0] * tiles[i, 1] > largest and holds(gpu, h, registers, tiles[i, 0], tiles[i, 1]):
-            chosen, largest = i, tiles[i, 0] * tiles[i, 1]
+        if holds(gpu, h, registers, tiles[i, 0], tiles[i, 1]) and (chosen < 0 or better(tiles[i], tiles[chosen], h)):
+            chosen = i
     best = no_plan()
     if chosen < 0:
         return best, chosen

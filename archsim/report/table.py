@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from archsim.hardware.part import defaulted
 from archsim.report.quantity import NONE, percent, quantity, scale, sig
 from archsim.report.sheet import Column, Sheet
 from archsim.report.theme import BOUND, CONFIDENCE
@@ -198,6 +199,7 @@ def chip_sheet(chip: Chip) -> Sheet:
     """Return every figure of a chip with its unit, meaning, source and confidence."""
     rows = [row for row in chip.figures() if row[0] not in ("name", "notes")]
     sources = [s for *_, s in rows]
+    unstated = {path: "default" if path in set(defaulted(chip)) else "as defined" for path, *_, s in rows if s is None}
     long = [f"{path}: {quantity(value)}" for path, value, unit, *_ in rows if _figure(value, unit) == _BELOW]
     peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
     return Sheet(
@@ -205,8 +207,8 @@ def chip_sheet(chip: Chip) -> Sheet:
         [
             Column("figure", [path for path, *_ in rows], text=True),
             Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
-            Column("source", ["as above" if s is not None and s == before else _source(s)
-                              for s, before in zip(sources, [None, *sources], strict=False)], 1, text=True, wrap=True,
+            Column("source", ["as above" if s is not None and s == before else _source(s) or unstated[path]
+                              for (path, *_), s, before in zip(rows, sources, [None, *sources], strict=False)], 1, text=True, wrap=True,
                    styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
         ],
         notes=[*long, *(f"note: {n}" for n in chip.notes)],
@@ -227,7 +229,7 @@ def _figure(value: Any, unit: str) -> str:
 def _source(source: Source | None) -> str:
     """Say how far to trust a figure and why."""
     if source is None:
-        return "default"
+        return ""
     note = f" ({source.note})" if source.note else ""
     return f"{source.confidence}: {source.text}{note}"
 

@@ -15,6 +15,10 @@ from archsim.timing.fusion import fuse
 from archsim.workload.ops import Op
 
 
+MOST_CHIPS = 1_000_000
+"""Ten times the largest cluster built; a workload that needs more is a slip of the keyboard."""
+
+
 def memory_need(graph: nx.DiGraph) -> tuple[float, float, float]:
     """Return (weight, KV cache, activation) bytes that must be resident to run the graph.
 
@@ -66,7 +70,10 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
             raise ArchsimError(f"node {node!r} carries no operator: set graph.nodes[{node!r}]['op'] to an Op")
     weights, kv, activations = memory_need(graph)
     fewest = math.ceil((weights + kv + activations) / chip.memory.capacity)
-    n = fewest if chips is None else positive_int("chips", chips, 1_000_000)
+    if fewest > MOST_CHIPS:
+        raise ArchsimError(f"this needs {(weights + kv + activations) / 1e12:,.0f} TB of memory: more than "
+                           f"{MOST_CHIPS:,} {chip.name} hold; choose a smaller batch, length or matrix")
+    n = fewest if chips is None else positive_int("chips", chips, MOST_CHIPS)
     note = ""
     if fewest > 1:
         need = (weights + kv + activations) / 1e9

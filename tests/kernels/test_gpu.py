@@ -212,7 +212,7 @@ def test_visible_tiles_equal_a_mask(q: int, past: int, bk: int, causal: bool, wi
 def test_makespan_equals_a_queue_of_workers(costs: list[float], copies: int, sms: int) -> None:
     got = ka.makespan(np.array(costs), float(copies), float(sms))
     free = [0.0] * sms
-    for cost in costs * copies:
+    for cost in [c for c in reversed(costs) for _ in range(copies)]:
         heapq.heappush(free, heapq.heappop(free) + cost)
     assert got == pytest.approx(max(free), rel=1e-9 if len(costs) * copies <= 32 * sms else 0.2)
 
@@ -238,10 +238,10 @@ def naive_attention(g: k.Gpu, h: ka.Heads, lanes: float, sfu: float, bq: int, bk
                 k.memory_cycles(g, float(active), flight * missing, tile_bytes * missing * active, 0.0))
     result = min(bq, rows) * h.value_dim * h.size
     staged = result if g.overlapped else 2 * bq * h.value_dim * 4
-    once = (g.prologue + g.dram_latency + staged / g.shared_read + result / min(g.port, g.l2 / active) + g.epilogue)
+    once = (g.prologue + 2 * g.l2_latency + g.dram_latency + staged / g.shared_read + result / min(g.port, g.l2 / active) + g.epilogue)
     free = [0.0] * int(g.sms)
-    for _ in range(copies):
-        for n in jobs:
+    for n in reversed(jobs):  # the last queries, which see the most keys, first
+        for _ in range(copies):
             heapq.heappush(free, heapq.heappop(free) + once + n * max(compute, fetch))
     io = h.batch * h.q * h.heads * h.dim * h.size
     floor = max((sum(jobs) * copies * tile_bytes + 2 * io) / g.l2, k.memory_cycles(g, g.sms, flight, kv + io, io))

@@ -64,6 +64,12 @@ def test_chips_can_be_asked_for() -> None:
             simulate(graph, chip(), chips=bad)  # type: ignore[arg-type]
 
 
+def test_a_slip_of_the_keyboard_is_no_cluster() -> None:
+    graph = transformer(models.get("llama-3.1-8b"), phase="decode", batch=2**20, context=2**24)
+    with pytest.raises(ArchsimError, match="more than 1,000,000 sheet hold"):
+        simulate(graph, chip())
+
+
 def test_a_hand_made_graph_runs() -> None:
     graph = nx.DiGraph()
     graph.add_node("up", op=MatMul(m=64, n=4096, k=1024, weights=True))
