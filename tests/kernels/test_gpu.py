@@ -238,7 +238,9 @@ def naive_attention(g: k.Gpu, h: ka.Heads, lanes: float, sfu: float, bq: int, bk
                 k.memory_cycles(g, float(active), flight * missing, tile_bytes * missing * active, 0.0))
     result = min(bq, rows) * h.value_dim * h.size
     staged = result if g.overlapped else 2 * bq * h.value_dim * 4
-    once = (g.prologue + 2 * g.l2_latency + g.dram_latency + staged / g.shared_read + result / min(g.port, g.l2 / active) + g.epilogue)
+    loads = 2 * g.l2_latency + g.dram_latency  # the sequence's length, its page of the cache, its keys
+    out = staged / g.shared_read + result / min(g.port, g.l2 / active)
+    once = g.prologue + loads + out + g.epilogue
     free = [0.0] * int(g.sms)
     for n in reversed(jobs):  # the last queries, which see the most keys, first
         for _ in range(copies):
