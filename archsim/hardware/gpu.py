@@ -31,8 +31,8 @@ ATTENTION_TILES: tuple[tuple[int, int], ...] = (
     (192, 128), (128, 176), (128, 128), (128, 112), (128, 80), (128, 64), (64, 128), (64, 64),
     (64, 32), (64, 16),
 )
-"""Attention tiles (query rows, keys), those of FlashAttention 2 and 3. A kernel takes the largest that the SM holds,
-but no more query rows than there are if fewer will do."""
+"""Attention tiles (query rows, keys), those of FlashAttention 2 and 3. A kernel takes the largest that the SM holds, a
+synchronous one no more query rows than it needs."""
 
 
 @part

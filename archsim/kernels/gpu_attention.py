@@ -144,13 +144,17 @@ def attention(
 
 
 @njit(cache=True)
-def better(tile: NDArray[np.float64], than: NDArray[np.float64], h: Heads) -> bool:
-    """Whether a kernel would rather take `tile`: the fewest rows that cover all queries, else the largest tile."""
+def better(gpu: Gpu, tile: NDArray[np.float64], than: NDArray[np.float64], h: Heads) -> bool:
+    """Whether a kernel would rather take `tile`.
+
+    The larger tile is better, save that synchronous kernels come with as few rows as cover all queries (those of one
+    group of heads, in decoding); warp-specialised ones keep the rows of all their warp groups.
+    """
     rows = h.q * h.heads / h.kv_heads
     covers, covered = tile[0] >= rows, than[0] >= rows
-    if covers != covered:
+    if gpu.overlapped == 0.0 and covers != covered:
         return bool(covers)
-    if covers and tile[0] != than[0]:
+    if gpu.overlapped == 0.0 and covers and tile[0] != than[0]:
         return bool(tile[0] < than[0])
     return bool(tile[0] * tile[1] > than[0] * than[1])
 
@@ -159,13 +163,13 @@ def better(tile: NDArray[np.float64], than: NDArray[np.float64], h: Heads) -> bo
 def best_attention(
     gpu: Gpu, tiles: NDArray[np.float64], h: Heads, lanes: float, sfu: float, registers: float
 ) -> tuple[Plan, int]:
-    """Return the fastest split of the keys for the largest tile that one SM holds, and the tile's row (-1: none).
+    """Return the fastest split of the keys for the best tile that one SM holds (see `better`), and its row (-1: none).
 
     The plan's last field holds the cycles of the softmax.
     """
     chosen = -1
     for i in range(tiles.shape[0]):
-        if holds(gpu, h, registers, tiles[i, 0], tiles[i, 1]) and (chosen < 0 or better(tiles[i], tiles[chosen], h)):
+        if holds(gpu, h, registers, tiles[i, 0], tiles[i, 1]) and (chosen < 0 or better(gpu, tiles[i], tiles[chosen], h)):
             chosen = i
     best = no_plan()
     if chosen < 0:
