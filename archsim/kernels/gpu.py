@@ -63,6 +63,7 @@ class Plan(NamedTuple):
     matrix: float  # busy cycles of the busiest SM's matrix engine
     on_chip: float  # cycles that L2 and the ports into the SMs need
     hbm: float  # cycles that device memory needs
+    vector: float  # cycles of the busiest SM's softmax; 0 for a matrix product
     fixed: float  # cycles in which none of the three works: launch, latency, barriers
     hbm_bytes: float
     l2_bytes: float
@@ -76,7 +77,7 @@ class Plan(NamedTuple):
 @njit(cache=True)
 def no_plan() -> Plan:
     """Return the plan of a tile that does not fit."""
-    return Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0)
+    return Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0)
 
 
 @njit(cache=True)
@@ -151,11 +152,12 @@ def gemm(
     chain = bk / gpu.k_bytes * gpu.mma_latency  # of dependent instructions, were there no other work
     alone = max(step, chain + gpu.sync) if gpu.overlapped else step + gpu.mma_latency + gpu.sync
 
-    # bytes: a step fetches no padding; multicast reads B once for several SMs
-    rows, cols = m / gm, n / gn
-    fetched = depth * (rows * a_size + cols / gpu.pair * b_size)
+    # bytes: no padding is fetched, so a step brings the average of rows, columns and K; multicast reads B once for
+    # several SMs
+    rows, cols, span = m / gm, n / gn, k / (steps * splits)
+    fetched = span * (rows * a_size + cols / gpu.pair * b_size)
     shared_by = min(max(gpu.multicast, gpu.pair), gm)
-    from_l2 = depth * (rows * a_size + cols / shared_by * b_size)
+    from_l2 = span * (rows * a_size + cols / shared_by * b_size)
     running = max(1.0, min(blocks, gpu.sms * resident) / splits)
     read = batch * hbm_reads(gpu, gm, gn, bm, bn, m * k * a_size, k * n * b_size, running) + beside
     out = batch * m * n * out_size
@@ -205,7 +207,7 @@ def gemm(
         l2_bytes += partial + out
         on_chip += added
     hbm = (read + spilled) / gpu.dram_read + (out + spilled) / gpu.dram_write
-    return Plan(cycles, rounds * steps * step, on_chip, hbm, max(0.0, cycles - work), read + out + 2.0 * spilled,
+    return Plan(cycles, rounds * steps * step, on_chip, hbm, 0.0, max(0.0, cycles - work), read + out + 2.0 * spilled,
                 l2_bytes, float(rounds), resident, stages, splits, -1.0)
 
 
@@ -224,7 +226,7 @@ def best_gemm(
         while splits == 1.0 or (blocks * splits <= 4.0 * gpu.sms and splits <= steps / 4.0 and splits <= 64.0):
             p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, bm, bn, bk, splits)
             if p.cycles < best.cycles:
-                best = Plan(p.cycles, p.matrix, p.on_chip, p.hbm, p.fixed, p.hbm_bytes, p.l2_bytes, p.rounds,
+                best = Plan(p.cycles, p.matrix, p.on_chip, p.hbm, p.vector, p.fixed, p.hbm_bytes, p.l2_bytes, p.rounds,
                             p.occupancy, p.stages, p.splits, float(i))
             splits = splits + 1.0 if splits < 4.0 else math.floor(splits * 1.5)
     return best

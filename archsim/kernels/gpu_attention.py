@@ -74,9 +74,9 @@ def holds(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> bool:
 
 @njit(cache=True)
 def attention(
-    gpu: Gpu, h: Heads, lanes: float, sfu: float, registers: float, bq: float, bk: float, splits: float
+    gpu: Gpu, h: Heads, lanes: float, sfu: float, registers: float, bq: float, bk: float, splits: float, tile: float
 ) -> Plan:
-    """Time attention with one tile and one split of the keys."""
+    """Time attention with one tile (`tile` is its number in the library) and one split of the keys."""
     group = h.heads / h.kv_heads
     packed = group if h.q < bq else 1.0
     rows = h.q * packed
@@ -136,11 +136,11 @@ def attention(
         cycles += gpu.launch + gpu.prologue + gpu.epilogue + 2.0 * gpu.l2_latency + (partial + out) / gpu.l2
         l2_bytes += partial + out
     matrix = seen * copies * (scores + values) / active
+    vector = seen * copies * softmax / active
     hbm = (kv_bytes + q_bytes) / gpu.dram_read + out / gpu.dram_write
-    rounds = math.ceil(blocks / gpu.sms)
-    fixed = max(0.0, cycles - max(matrix, seen * copies * softmax / active, l2, hbm))
-    return Plan(cycles, matrix, l2, hbm, fixed, hbm_bytes, l2_bytes, float(rounds), 1.0, min(2.0, in_shared),
-                splits, seen * copies * softmax / active)
+    fixed = max(0.0, cycles - max(matrix, vector, l2, hbm))
+    return Plan(cycles, matrix, l2, hbm, vector, fixed, hbm_bytes, l2_bytes, float(math.ceil(blocks / gpu.sms)), 1.0,
+                min(2.0, in_shared), splits, float(tile))
 
 
 @njit(cache=True)
@@ -162,25 +162,23 @@ def better(gpu: Gpu, tile: NDArray[np.float64], than: NDArray[np.float64], h: He
 @njit(cache=True)
 def best_attention(
     gpu: Gpu, tiles: NDArray[np.float64], h: Heads, lanes: float, sfu: float, registers: float
-) -> tuple[Plan, int]:
-    """Return the fastest split of the keys for the best tile that one SM holds (see `better`), and its row (-1: none).
-
-    The plan's last field holds the cycles of the softmax.
-    """
+) -> Plan:
+    """Return the fastest split of the keys for the best tile that one SM holds; `Plan.tile` is its row, -1 if none."""
     chosen = -1
     for i in range(tiles.shape[0]):
-        if holds(gpu, h, registers, tiles[i, 0], tiles[i, 1]) and (chosen < 0 or better(gpu, tiles[i], tiles[chosen], h)):
+        fits = holds(gpu, h, registers, tiles[i, 0], tiles[i, 1])
+        if fits and (chosen < 0 or better(gpu, tiles[i], tiles[chosen], h)):
             chosen = i
     best = no_plan()
     if chosen < 0:
-        return best, chosen
+        return best
     bq, bk = tiles[chosen, 0], tiles[chosen, 1]
     packed = h.heads / h.kv_heads if h.q < bq else 1.0
     blocks = math.ceil(h.q * packed / bq) * h.batch * h.heads / packed
     splits = 1.0
     while splits == 1.0 or (blocks * splits < 2.0 * gpu.sms and splits <= h.kv / bk and splits <= 128.0):
-        p = attention(gpu, h, lanes, sfu, registers, bq, bk, splits)
+        p = attention(gpu, h, lanes, sfu, registers, bq, bk, splits, float(chosen))
         if p.cycles < best.cycles:
             best = p
         splits = math.ceil(splits * 1.5) if splits > 1.0 else 2.0
-    return best, chosen
+    return best

@@ -28,11 +28,11 @@ def attention(op: Attention, chip: Chip) -> OpTime:
         float(op.batch), float(op.q_len), float(op.kv_len), float(op.heads), float(op.kv_heads), float(op.head_dim),
         float(op.value_dim), float(op.causal), float(op.window or math.inf), BYTES[op.dtype], BYTES[op.kv_dtype],
     )
-    p, tile = kernel.best_attention(gpu, as_array(core.attention_tiles), heads, float(core.fp32_lanes), core.sfu,
-                                    core.registers)
-    if tile < 0:
+    p = kernel.best_attention(gpu, as_array(core.attention_tiles), heads, float(core.fp32_lanes), core.sfu,
+                              core.registers)
+    if p.tile < 0:
         raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {op.head_dim} in one SM")
-    bq, bk = core.attention_tiles[tile]
+    bq, bk = core.attention_tiles[int(p.tile)]
     split = f", split-KV {int(p.splits)}" if p.splits > 1 else ""
     plan = f"tile {bq}x{bk}{split}, {int(p.rounds)} rounds"
-    return optime(op, chip, p, vector=p.tile, floor=powered(op, chip, p.hbm_bytes), plan=plan)
+    return optime(op, chip, p, vector=p.vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)

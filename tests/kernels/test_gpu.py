@@ -122,9 +122,9 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
     resident = max(1, min(g.accumulators // (bm * bn * 4), g.shared // (3 * stage), len(rounds)))
     stages = min(g.stages, g.shared // (resident * stage))
     step = k.step_cycles(g, bm, bn, depth, 2.0)
-    rows, cols = m / gm, n / gn
-    fetched = depth * 2 * (rows + cols / g.pair)
-    l2_step = depth * 2 * (rows + cols / min(max(g.multicast, g.pair), gm))
+    rows, cols, span = m / gm, n / gn, kk / steps
+    fetched = span * 2 * (rows + cols / g.pair)
+    l2_step = span * 2 * (rows + cols / min(max(g.multicast, g.pair), gm))
     read = naive_hbm_reads(g, gm, gn, int(bm), int(bn), m * kk * 2.0, kk * n * 2.0,
                            int(min(gm * gn, g.sms * resident)))
     l2_read = gm * gn * steps * l2_step
@@ -253,25 +253,25 @@ def naive_attention(g: k.Gpu, h: ka.Heads, lanes: float, sfu: float, bq: int, bk
 @given(st.sampled_from([PLAIN, ASYNC]), st.integers(1, 400), st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]))
 def test_attention_equals_blocks_one_by_one(g: k.Gpu, q: int, past: int, kv_heads: float) -> None:
     h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0)
-    p = ka.attention(g, h, 128.0, 16.0, 262144.0, 128.0, 64.0, 1.0)
+    p = ka.attention(g, h, 128.0, 16.0, 262144.0, 128.0, 64.0, 1.0, 0.0)
     assert p.cycles == pytest.approx(naive_attention(g, h, 128.0, 16.0, 128, 64))
 
 
 def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
     h = shape(q=4096.0, kv=4096.0, causal=0.0)
-    turns = ka.attention(PAIRED._replace(decoupled=0.0), h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0).cycles
-    beside = ka.attention(PAIRED, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0).cycles
+    turns = ka.attention(PAIRED._replace(decoupled=0.0), h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 0.0).cycles
+    beside = ka.attention(PAIRED, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 0.0).cycles
     assert beside < 0.8 * turns
 
 
 def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
     library = np.array([(128, 128)], dtype=np.float64)
     h = shape(batch=1.0, q=1.0, kv=65536.0, heads=2.0, kv_heads=1.0)
-    split, _ = ka.best_attention(PLAIN, library, h, 128.0, 16.0, 262144.0)
-    whole = ka.attention(PLAIN, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0)
+    split = ka.best_attention(PLAIN, library, h, 128.0, 16.0, 262144.0)
+    whole = ka.attention(PLAIN, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 0.0)
     assert split.splits >= 4
     assert split.cycles < whole.cycles / 3
-    short, _ = ka.best_attention(PLAIN, library, h._replace(kv=64.0), 128.0, 16.0, 262144.0)
+    short = ka.best_attention(PLAIN, library, h._replace(kv=64.0), 128.0, 16.0, 262144.0)
     assert short.splits == 1
 
 
