@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 SOFTNESS = 2.5
 """Exponent with which the in-flight limit and the bandwidth limit of device memory meet: throughput is
-``(x**-p + y**-p)**(-1/p)``. Read bandwidth against bytes in flight, published for two generations (1 to 64 KB per SM,
-HPMLL Hopper benchmark and SemiAnalysis microbench-blackwell), lies between p = 2 and p = 3."""
+``(x**-p + y**-p)**(-1/p)``. Read bandwidth against 1 to 64 KB in flight per SM, published for two generations of
+machines (HPMLL's and SemiAnalysis's microbenchmarks), lies between p = 2 and p = 3."""
 
 
 OVERLAP = 4.0
