@@ -128,11 +128,11 @@ def hbm_reads(
 @njit(cache=True)
 def gemm(
     gpu: Gpu, m: float, n: float, k: float, batch: float, a_size: float, b_size: float, out_size: float,
-    beside: float, bm: float, bn: float, bk: float, splits: float,
+    beside: float, bm: float, bn: float, bk: float, splits: float, resident: float,
 ) -> Plan:
-    """Time ``out[m, n] = a[m, k] @ b[k, n]`` (`batch` times) with one tile and split-K factor.
+    """Time ``out[m, n] = a[m, k] @ b[k, n]`` (`batch` times) with one tile, split-K factor and blocks per SM.
 
-    `beside` is traffic that the epilogue adds (bias, residual) in bytes. Cycles are infinite if the tile does not fit.
+    `beside` is traffic that the epilogue adds (bias, residual) in bytes. Cycles are infinite if the tiles do not fit.
     """
     gm, gn = math.ceil(m / bm), math.ceil(n / bn)
     blocks = gm * gn * batch * splits
@@ -140,13 +140,11 @@ def gemm(
     steps = math.ceil(math.ceil(k / depth) / splits)
     rounds = math.ceil(blocks / gpu.sms)
 
-    # a block's software pipeline: as many stages as the blocks that share the SM leave room for
+    # a block's software pipeline: as many stages as the blocks that share the SM leave room for, and two at least
     acc = bm * bn * 4.0
     stage = depth * (bm * a_size + bn / gpu.pair * b_size)
-    fitting = min(math.floor(gpu.accumulators / acc), math.floor(gpu.shared / (3.0 * stage)))
-    resident = max(1.0, min(fitting, rounds))
     stages = min(gpu.stages, math.floor(gpu.shared / (resident * stage)))
-    if acc > gpu.accumulators or stages < 2.0:
+    if resident * acc > gpu.accumulators or stages < 2.0:
         return no_plan()
     step = step_cycles(gpu, bm, bn, depth, a_size)
     chain = bk / gpu.k_bytes * gpu.mma_latency  # of dependent instructions, were there no other work
@@ -216,7 +214,10 @@ def best_gemm(
     gpu: Gpu, tiles: NDArray[np.float64], m: float, n: float, k: float, batch: float, a_size: float, b_size: float,
     out_size: float, beside: float,
 ) -> Plan:
-    """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes) and split-K factors, as a library would."""
+    """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes), split-K factors and blocks per SM.
+
+    So would a library that has timed its kernels; more blocks per SM than there are to run are not tried.
+    """
     best = no_plan()
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
@@ -224,9 +225,12 @@ def best_gemm(
         steps = math.ceil(k * a_size / bk)
         splits = 1.0
         while splits == 1.0 or (blocks * splits <= 4.0 * gpu.sms and splits <= steps / 4.0 and splits <= 64.0):
-            p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, bm, bn, bk, splits)
-            if p.cycles < best.cycles:
-                best = Plan(p.cycles, p.matrix, p.on_chip, p.hbm, p.vector, p.fixed, p.hbm_bytes, p.l2_bytes, p.rounds,
-                            p.occupancy, p.stages, p.splits, float(i))
+            resident = 1.0
+            while resident == 1.0 or (resident <= 8.0 and (resident - 1.0) * gpu.sms < blocks * splits):
+                p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, bm, bn, bk, splits, resident)
+                if p.cycles < best.cycles:
+                    best = Plan(p.cycles, p.matrix, p.on_chip, p.hbm, p.vector, p.fixed, p.hbm_bytes, p.l2_bytes,
+                                p.rounds, p.occupancy, p.stages, p.splits, float(i))
+                resident *= 2.0
             splits = splits + 1.0 if splits < 4.0 else math.floor(splits * 1.5)
     return best

@@ -108,7 +108,7 @@ def test_hbm_reads_equal_the_walk(gm: int, gn: int, a: float, b: float, resident
 
 # --- a matrix product
 
-def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float]) -> float:
+def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int) -> float:
     """Cycles of a product without split-K: blocks are dealt to SMs round by round, and rounds are added up."""
     bm, bn, bk = tile
     depth = bk / 2
@@ -119,8 +119,9 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
         left -= rounds[-1]
     steps = -(-kk // int(depth))
     stage = depth * 2 * (bm + bn / g.pair)
-    resident = max(1, min(g.accumulators // (bm * bn * 4), g.shared // (3 * stage), len(rounds)))
     stages = min(g.stages, g.shared // (resident * stage))
+    if stages < 2 or resident * bm * bn * 4 > g.accumulators:
+        return math.inf
     step = k.step_cycles(g, bm, bn, depth, 2.0)
     rows, cols, span = m / gm, n / gn, kk / steps
     fetched = span * 2 * (rows + cols / g.pair)
@@ -154,19 +155,19 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
     return g.launch + max(serial, latencies + drain, generations * lone)
 
 
-@given(gpus, st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), tiles)
+@given(gpus, st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), tiles, st.sampled_from([1, 2, 4]))
 def test_gemm_equals_rounds_added_one_by_one(
-    g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float]
+    g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int
 ) -> None:
-    p = k.gemm(g, float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, *tile, 1.0)
-    assert p.cycles == pytest.approx(naive_gemm(g, m, n, kk, tile))
+    p = k.gemm(g, float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, *tile, 1.0, float(resident))
+    assert p.cycles == pytest.approx(naive_gemm(g, m, n, kk, tile, resident))
 
 
 @given(gpus, sizes, sizes, sizes, tiles, st.sampled_from([1.0, 2.0, 5.0]))
 def test_gemm_never_beats_its_resources(
     g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, float, float], splits: float
 ) -> None:
-    p = k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, *tile, splits)
+    p = k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, *tile, splits, 1.0)
     assert p.cycles >= m * n * kk / (g.macs * g.sms)
     assert p.cycles >= max(p.matrix, p.on_chip * (1 - 1e-9), p.hbm)
     assert p.hbm_bytes >= 2 * (m * kk + kk * n + m * n) * (1 - 1e-12)
@@ -177,13 +178,13 @@ def test_the_library_takes_its_fastest_plan() -> None:
     best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0)
     for bm, bn, bk in library:
         for splits in (1.0, 2.0, 3.0, 4.0):
-            p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, bm, bn, bk, splits)
+            p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, bm, bn, bk, splits, 1.0)
             assert best.cycles <= p.cycles
     assert best.splits > 1, "2 tiles of 64x64 with a long K want more blocks"
 
 
 def test_a_tile_beyond_the_accumulators_does_not_fit() -> None:
-    assert k.gemm(PLAIN, 64.0, 64.0, 64.0, 1.0, 2.0, 2.0, 2.0, 0.0, 512.0, 512.0, 64.0, 1.0).cycles == math.inf
+    assert k.gemm(PLAIN, 64.0, 64.0, 64.0, 1.0, 2.0, 2.0, 2.0, 0.0, 512.0, 512.0, 64.0, 1.0, 1.0).cycles == math.inf
 
 
 # --- attention
