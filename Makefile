@@ -46,6 +46,9 @@ layering: build/tree
 pytest: .venv/dev.done
 	$(BIN)/python -m pytest -n 2
 
+picture: demo
+	mkdir -p docs && cp build/demo/roofline.png build/demo/cost.png docs/
+
 bench: .venv/dev.done
 	$(BIN)/python tests/bench/speed.py
 
