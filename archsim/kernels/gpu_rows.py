@@ -1,7 +1,7 @@
 """GPU row reductions (norms) at block level: one block of threads per row, two passes over it.
 
-Times are cycles of the SM clock. Each thread takes one element per iteration, as the norm kernels of serving frameworks
-do: a row of 8192 is 8 iterations of 1024 threads, and what a pass exposes is the latency of its iterations.
+Times are cycles of the SM clock. Each thread takes `access` elements per iteration: a row of 8192 is 8 iterations of 1024
+threads that take one each, and what a pass exposes is the latency of its iterations.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ THREADS = 1024.0
 
 
 @njit(cache=True)
-def norm(gpu: Gpu, rows: float, cols: float, size: float, read: float, write: float) -> float:
+def norm(gpu: Gpu, rows: float, cols: float, size: float, access: float, read: float, write: float) -> float:
     """Cycles of a norm over `rows` rows of `cols` elements of `size` bytes, whose rows are `read` and `write` bytes."""
-    threads = min(THREADS, 32.0 * math.ceil(cols / 32.0))
-    iterations = math.ceil(cols / threads)
+    threads = min(THREADS, 32.0 * math.ceil(cols / (32.0 * access)))
+    iterations = math.ceil(cols / (threads * access))
     resident = max(1.0, math.floor(2.0 * THREADS / threads))
     generations = math.ceil(rows / (gpu.sms * resident))
     active = min(rows, gpu.sms)
     together = min(resident, math.ceil(rows / gpu.sms))  # rows that one SM works on at once
-    flight = together * threads * size
+    flight = together * threads * access * size
     # first pass: the row comes from device memory; its sum goes through a barrier and shared memory twice
     share = min(1.0, active * together / rows)
     fetch = max(iterations * gpu.dram_latency, memory_cycles(gpu, active, flight, read * share, 0.0))

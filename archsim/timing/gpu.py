@@ -15,6 +15,11 @@ from archsim.timing.optime import OpTime
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
 
+VECTOR_BYTES = 16.0
+"""The widest load of a thread. Serving frameworks' fused residual norm uses it where rows are aligned; their plain norm
+takes one element at a time (vllm-project/vllm csrc/layernorm_kernels.cu)."""
+
+
 def time(op: Op, chip: Chip) -> OpTime:
     """Time one operator on a GPU.
 
@@ -66,9 +71,10 @@ def rows(op: Op, chip: Chip) -> OpTime:
     stream, fixed, plan = max(busy.values()), core.launch + memory.latency + cache.latency, "a stream over all SMs"
     seconds = stream + fixed
     if isinstance(op, Norm):
-        rows_read = op.read_bytes - op.parameter_bytes
-        cycles = row_kernel.norm(row_figures(chip), float(op.rows), float(op.cols), BYTES[op.dtype], rows_read,
-                                 op.write_bytes)
+        size = BYTES[op.dtype]
+        access = VECTOR_BYTES / size if op.residual and op.cols * size % VECTOR_BYTES == 0 else 1.0
+        cycles = row_kernel.norm(row_figures(chip), float(op.rows), float(op.cols), size, access,
+                                 op.read_bytes - op.parameter_bytes, op.write_bytes)
         seconds, plan = max(seconds, cycles / hz), "a block per row, two passes"
         fixed = max(fixed, seconds - stream)
     busy["launch"] = fixed

@@ -278,10 +278,11 @@ def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
 
 # --- norms
 
-def naive_norm(g: k.Gpu, rows: int, cols: int) -> float:
+def naive_norm(g: k.Gpu, rows: int, cols: int, access: int) -> float:
     """Generations of rows, each row's threads looping over its elements twice; 2-byte elements."""
-    threads = min(1024, -(-cols // 32) * 32)
-    iterations = len(range(0, cols, threads))
+    warps = len(range(0, cols, 32 * access))
+    threads = min(1024, warps * 32)
+    iterations = len(range(0, cols, threads * access))
     per_sm = max(1, 2048 // threads)
     cycles, left = g.launch, rows
     at_once = int(g.sms) * per_sm
@@ -291,12 +292,12 @@ def naive_norm(g: k.Gpu, rows: int, cols: int) -> float:
     while left > 0:
         left -= at_once
         fetch = max(iterations * g.dram_latency,
-                    k.memory_cycles(g, float(active), together * threads * 2.0, data, 0.0))
+                    k.memory_cycles(g, float(active), together * threads * access * 2.0, data, 0.0))
         cycles += g.prologue + fetch + 2 * g.sync + max(iterations * g.l2_latency, data / g.dram_write)
     return cycles
 
 
-@given(st.integers(1, 2000), st.integers(1, 20000))
-def test_norm_equals_generations_of_rows(rows: int, cols: int) -> None:
-    got = kr.norm(PLAIN, float(rows), float(cols), 2.0, rows * cols * 2.0, rows * cols * 2.0)
-    assert got == pytest.approx(naive_norm(PLAIN, rows, cols))
+@given(st.integers(1, 2000), st.integers(1, 20000), st.sampled_from([1, 8]))
+def test_norm_equals_generations_of_rows(rows: int, cols: int, access: int) -> None:
+    got = kr.norm(PLAIN, float(rows), float(cols), 2.0, float(access), rows * cols * 2.0, rows * cols * 2.0)
+    assert got == pytest.approx(naive_norm(PLAIN, rows, cols, access))

@@ -181,6 +181,8 @@ def test_a_norm_waits_for_its_row() -> None:
     on = chip()
     short, long = gpu.time(Norm(rows=1, cols=1024), on).seconds, gpu.time(Norm(rows=1, cols=16384), on).seconds
     assert long - short > 15 * on.memory.latency * 0.9, "16 iterations of 1024 threads against one"
+    fused = gpu.time(Norm(rows=1, cols=16384, residual=True), on).seconds
+    assert fused < 0.5 * long, "the fused residual norm takes eight elements at a time"
     many = gpu.time(Norm(rows=65536, cols=8192), on)
     copy = gpu.time(Elementwise(elements=65536 * 8192), on)
     assert 1 < many.seconds / copy.seconds < 2.5

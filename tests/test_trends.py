@@ -1,0 +1,92 @@
+"""The trends that any expert checks first, on whole models and every chip of the catalogue."""
+
+import pytest
+
+from archsim import chips, models
+from archsim.economics import cost
+from archsim.hardware import Chip
+from archsim.simulation import Run, simulate
+from archsim.timing import time
+from archsim.workload import MatMul, transformer
+
+EVERY_CHIP = pytest.mark.parametrize("chip", [chips.get(name) for name in chips.names()], ids=lambda c: c.name)
+
+
+def run(model: str, chip: Chip, phase: str, **sizes: int) -> Run:
+    return simulate(transformer(models.get(model), phase=phase, **sizes), chip)  # type: ignore[arg-type]
+
+
+@EVERY_CHIP
+def test_decode_at_batch_one_streams_the_weights(chip: Chip) -> None:
+    r = run("llama-3.1-70b", chip, "decode", batch=1, context=2048)
+    embedding = 2 * 128256 * 8192  # looked up, not streamed
+    weights_time = (r.weight_bytes - embedding) / (r.chips * chip.memory.bandwidth)
+    assert r.bound == "hbm"
+    assert 1.0 < r.time_s / weights_time < 1.35
+    assert r.time_by_bound["hbm"] > 0.8 * r.time_s
+
+
+@EVERY_CHIP
+def test_prefill_of_8k_tokens_is_bound_by_the_matrix_engine(chip: Chip) -> None:
+    for model in ("llama-3.1-8b", "llama-3.1-70b"):
+        r = run(model, chip, "prefill", batch=1, seq=8192)
+        assert r.bound == "matrix"
+        assert 0.5 < r.utilization < 1.0
+        assert r.arithmetic_intensity > r.balance
+
+
+@EVERY_CHIP
+def test_utilisation_falls_with_every_side_of_the_product(chip: Chip) -> None:
+    full = time(MatMul(m=4096, n=8192, k=8192, weights=True), chip).utilization
+    for thin in ({"m": 16}, {"n": 16}, {"k": 16}):
+        op = MatMul(**{"m": 4096, "n": 8192, "k": 8192, **thin}, weights=True)  # type: ignore[arg-type]
+        assert time(op, chip).utilization < 0.5 * full, thin
+
+
+@EVERY_CHIP
+def test_a_larger_decode_batch_makes_tokens_cheaper(chip: Chip) -> None:
+    price = chip.price or 10_000.0
+    dollars = [cost(run("llama-3.1-8b", chip, "decode", batch=b, context=512), price=price).usd_per_mtoken
+               for b in (1, 8, 64)]
+    assert dollars[0] > 2 * dollars[1] > 2 * dollars[2]
+
+
+@EVERY_CHIP
+def test_more_bandwidth_helps_decode_and_a_faster_clock_helps_prefill(chip: Chip) -> None:
+    wide = chip.replace("memory", bandwidth=2 * chip.memory.bandwidth)
+    dma = getattr(chip.core, "dma_bandwidth", None)
+    if dma:  # engines that just keep up with the memory would take its place
+        wide = wide.replace("core", dma_bandwidth=2 * dma)
+    decode = {c.name: run("llama-3.1-8b", c, "decode", batch=1, context=2048).time_s for c in (chip, wide)}
+    assert decode[wide.name] < 0.8 * decode[chip.name]
+    fast = chip.replace(clock=1.2 * chip.clock)
+    prefill = {c.name: run("llama-3.1-8b", c, "prefill", seq=8192).time_s for c in (chip, fast)}
+    assert prefill[fast.name] <= prefill[chip.name]
+
+
+def test_generations_are_ordered_as_their_specifications_imply() -> None:
+    def per_chip(name: str, phase: str, **sizes: int) -> float:
+        r = run("llama-2-7b", chips.get(name), phase, **sizes)
+        return r.tokens_per_s / r.chips
+
+    for older, newer in [("a100-sxm-80gb", "h100-sxm"), ("h100-sxm", "b200"), ("tpu-v4", "tpu-v5p"),
+                         ("tpu-v5e", "tpu-v6e"), ("tpu-v5p", "tpu-v6e")]:
+        assert per_chip(older, "prefill", seq=4096) < per_chip(newer, "prefill", seq=4096)
+    for less, more in [("a100-sxm-80gb", "h100-sxm"), ("h100-sxm", "b200"), ("tpu-v5e", "tpu-v4"),
+                       ("tpu-v4", "tpu-v6e"), ("tpu-v6e", "tpu-v5p")]:
+        assert per_chip(less, "decode", context=1024) < per_chip(more, "decode", context=1024)
+
+
+def test_mxu_utilisation_shows_steps_at_multiples_of_the_array() -> None:
+    chip = chips.get("tpu-v5e")
+    at = {n: time(MatMul(m=4096, n=n, k=8192, weights=True), chip) for n in (4 * 128, 4 * 128 + 1, 8 * 128)}
+    assert at[513].seconds > 1.15 * at[512].seconds, "one more column needs one more tile"
+    assert at[1024].utilization > at[513].utilization
+
+
+def test_gpu_waves_show_steps() -> None:
+    chip = chips.get("h100-sxm")
+    tall = [time(MatMul(m=m, n=2048, k=8192, weights=True), chip).seconds for m in range(128, 8192, 128)]
+    jumps = [b / a - 1 for a, b in zip(tall, tall[1:], strict=False)]
+    assert sum(j > 0.10 for j in jumps[4:]) >= 3, "a new wave starts now and then"
+    assert sum(abs(j) < 0.005 for j in jumps) >= len(jumps) / 4, "and in between another block is free"
