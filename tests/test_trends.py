@@ -1,5 +1,7 @@
 """The trends that any expert checks first, on whole models and every chip of the catalogue."""
 
+import itertools
+
 import pytest
 
 from archsim import chips, models
@@ -87,6 +89,6 @@ def test_mxu_utilisation_shows_steps_at_multiples_of_the_array() -> None:
 def test_gpu_waves_show_steps() -> None:
     chip = chips.get("h100-sxm")
     tall = [time(MatMul(m=m, n=2048, k=8192, weights=True), chip).seconds for m in range(128, 8192, 128)]
-    jumps = [b / a - 1 for a, b in zip(tall, tall[1:], strict=False)]
+    jumps = [b / a - 1 for a, b in itertools.pairwise(tall)]
     assert sum(j > 0.10 for j in jumps[4:]) >= 3, "a new wave starts now and then"
     assert sum(abs(j) < 0.005 for j in jumps) >= len(jumps) / 4, "and in between another block is free"

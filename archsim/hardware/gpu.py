@@ -6,8 +6,10 @@ machines that have been measured, each with its derivation beside it; a chip who
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archsim.hardware.memory import Scratchpad
-from archsim.hardware.part import Table, figure, option, part, table, whole
+from archsim.hardware.part import figure, option, part, table, whole
 
 Tiles = tuple[tuple[int, int, int], ...]
 
@@ -45,7 +47,7 @@ class TensorCore:
     operands and addresses.
     """
 
-    macs: Table = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
+    macs: Mapping[str, float] = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
     pair: int = whole("SMs that share the B operand of one instruction", default=1, high=8)
     fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds", default=64)
     fetch_cols: int = whole("columns of the same", default=64)
@@ -56,8 +58,8 @@ class TensorCore:
     tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
                                  default=False)
     accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
-    energy: Table | None = table("J/FLOP", "energy of a matrix FLOP, all that is above idle and device memory; "
-                                 "without it no power limit slows the clock", default=None)
+    energy: Mapping[str, float] | None = table("J/FLOP", "energy of a matrix FLOP, all that is above idle and device "
+                                               "memory; without it no power limit slows the clock", default=None)
 
 
 @part
@@ -95,7 +97,7 @@ class GpuCore:
     kind = "gpu"
 
     @property
-    def rates(self) -> Table:
+    def rates(self) -> Mapping[str, float]:
         """MAC per cycle of one SM, by dtype."""
         return self.tensor.macs
 

@@ -1,7 +1,7 @@
 """GPU row reductions (norms) at block level: one block of threads per row, two passes over it.
 
-Times are cycles of the SM clock. Each thread takes `access` elements per iteration: a row of 8192 is 8 iterations of 1024
-threads that take one each, and what a pass exposes is the latency of its iterations.
+Times are cycles of the SM clock. Each thread takes `access` elements per iteration: a row of 8192 is 8 iterations of
+1024 threads that take one each, and what a pass exposes is the latency of its iterations.
 """
 
 from __future__ import annotations

@@ -199,7 +199,9 @@ def chip_sheet(chip: Chip) -> Sheet:
     """Return every figure of a chip with its unit, meaning, source and confidence."""
     rows = [row for row in chip.figures() if row[0] not in ("name", "notes")]
     sources = [s for *_, s in rows]
-    unstated = {path: "default" if path in set(defaulted(chip)) else "as defined" for path, *_, s in rows if s is None}
+    default = set(defaulted(chip))
+    stated = [_source(s) or ("default" if path in default else "as defined") for path, *_, s in rows]
+    again = [s is not None and s == before for s, before in zip(sources, [None, *sources], strict=False)]
     long = [f"{path}: {quantity(value)}" for path, value, unit, *_ in rows if _figure(value, unit) == _BELOW]
     peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
     return Sheet(
@@ -207,9 +209,8 @@ def chip_sheet(chip: Chip) -> Sheet:
         [
             Column("figure", [path for path, *_ in rows], text=True),
             Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
-            Column("source", ["as above" if s is not None and s == before else _source(s) or unstated[path]
-                              for (path, *_), s, before in zip(rows, sources, [None, *sources], strict=False)], 1, text=True, wrap=True,
-                   styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
+            Column("source", ["as above" if a else s for s, a in zip(stated, again, strict=True)], 1, text=True,
+                   wrap=True, styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
         ],
         notes=[*long, *(f"note: {n}" for n in chip.notes)],
     )

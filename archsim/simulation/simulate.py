@@ -14,7 +14,6 @@ from archsim.timing import time
 from archsim.timing.fusion import fuse
 from archsim.workload.ops import Op
 
-
 MOST_CHIPS = 1_000_000
 """Ten times the largest cluster built; a workload that needs more is a slip of the keyboard."""
 

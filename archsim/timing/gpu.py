@@ -14,7 +14,6 @@ from archsim.timing.gpu_figures import as_array, figures, optime, powered, row_f
 from archsim.timing.optime import OpTime
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
-
 VECTOR_BYTES = 16.0
 """The widest load of a thread. Serving frameworks' fused residual norm uses it where rows are aligned; their plain norm
 takes one element at a time (vllm-project/vllm csrc/layernorm_kernels.cu)."""
