@@ -35,13 +35,13 @@ lint: .venv/dev.done
 # The package is spread over archsim/, chips/ and models/; type and layer checkers want it in one place.
 build/tree: .venv/dev.done
 	@rm -rf build/tree && mkdir -p build/tree/archsim
-	@ln -s $(CURDIR)/archsim/* $(CURDIR)/chips $(CURDIR)/models build/tree/archsim/
+	@ln -s "$(CURDIR)"/archsim/* "$(CURDIR)/chips" "$(CURDIR)/models" build/tree/archsim/
 
 types: build/tree
-	cd build/tree && MYPYPATH=. $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p archsim
+	cd build/tree && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml -p archsim
 
 layering: build/tree
-	cd build/tree && PYTHONPATH=. $(CURDIR)/$(BIN)/lint-imports --config $(CURDIR)/pyproject.toml
+	cd build/tree && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 pytest: .venv/dev.done
 	$(BIN)/python -m pytest -n 2

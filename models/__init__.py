@@ -59,10 +59,10 @@ def find(name: str | os.PathLike[str]) -> ModelConfig:
         If it is neither.
     """
     text = str(name)
-    if text.endswith(".json") or os.sep in text or Path(text).is_dir():
+    if text.endswith(".json") or (text and Path(text).exists()):
         return read(text)
     try:
-        return get(text)
+        return get(text.rpartition("/")[2])  # a hub's id has its owner in front
     except ArchsimError as e:
         raise ArchsimError(f"{e}; or give the path of a config.json") from None
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip
+from archsim.hardware.part import figure, part
 from archsim.simulation import Run
 
 HOURS_PER_YEAR = 8760.0
 
 
-@dataclass(frozen=True)
+@part
 class Assumptions:
     """What the site adds to a chip. One set for all chips, so that a comparison compares chips.
 
@@ -26,15 +27,9 @@ class Assumptions:
     the median. The chip is taken to draw its design power whenever it is on.
     """
 
-    depreciation_years: float = 4.0
-    usd_per_kwh: float = 0.10
-    pue: float = 1.4
-
-    def __post_init__(self) -> None:
-        for name, low, high in (("depreciation_years", 0.1, 100.0), ("usd_per_kwh", 0.0, 100.0), ("pue", 1.0, 10.0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-                raise ArchsimError(f"{name} = {value!r} cannot be right: it must be from {low:g} to {high:g}")
+    depreciation_years: float = figure("year", "straight-line depreciation", default=4.0, low=0.1, high=100)
+    usd_per_kwh: float = figure("USD/kWh", "electricity", default=0.10, high=100, zero=True)
+    pue: float = figure("", "power of the building over power of its chips", default=1.4, low=1, high=10)
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,7 @@ class Cost:
     price_usd: float
     power_w: float
     assumptions: Assumptions
+    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the cost as plain data, units in the key names."""
@@ -61,7 +57,7 @@ class Cost:
         return (f"{self.chip}: ${self.usd_per_chip_hour:.3f} per chip-hour "
                 f"(${self.depreciation_usd_per_hour:.3f} depreciation, ${self.energy_usd_per_hour:.3f} energy), "
                 f"${self.usd_per_mtoken:.4g} per million tokens, ${self.usd_per_pflop_achieved:.3g} per PFLOP "
-                f"(${self.usd_per_pflop_peak:.3g} at peak)")
+                f"(${self.usd_per_pflop_peak:.3g} at peak)" + (f"; {self.note}" if self.note else ""))
 
 
 def chip_hour(chip: Chip, assumptions: Assumptions | None = None, price: float | None = None) -> tuple[float, float]:
@@ -103,6 +99,8 @@ def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | Non
     ArchsimError
         If the chip has no price and none is given, or no power.
     """
+    if not isinstance(run, Run):
+        raise ArchsimError(f"cost() takes a Run, as archsim.simulate(graph, chip) returns, not {type(run).__name__}")
     site = assumptions or Assumptions()
     depreciation, energy = chip_hour(run.chip, site, price)
     per_chip_second = (depreciation + energy) / 3600.0
@@ -121,4 +119,14 @@ def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | Non
         price_usd=float(run.chip.price if price is None else price),  # type: ignore[arg-type]
         power_w=power,
         assumptions=site,
+        note=_inherited(run.chip, price),
     )
+
+
+def _inherited(chip: Chip, price: float | None) -> str:
+    """Say which of price and power a variant still has from the chip that it was made of."""
+    figures = {path: source for path, *_, source in chip.figures() if path in ("price", "power.tdp") and source}
+    kept = {path: source for path, source in figures.items()
+            if source.text.startswith("of ") and not (path == "price" and price is not None)}
+    names = " and ".join(path.partition(".")[0] for path in sorted(kept, reverse=True))
+    return f"{names} {next(iter(kept.values())).text}" if kept else ""

@@ -98,13 +98,10 @@ class Chip:
     sources: Mapping[str, Source] = option("path -> Source", default=Sources())
 
     def __post_init__(self) -> None:
-        for name, kinds in (("core", Core), ("memory", Memory)):
-            if not isinstance(getattr(self, name), kinds):
-                raise ArchsimError(f"Chip.{name} must be a {_names(kinds)}, not {getattr(self, name)!r}")
         if isinstance(self.core, GpuCore) and self.cache is None:
             raise ArchsimError("Chip lacks 'cache': the L2 shared by the SMs, Cache(capacity=..., bandwidth=...)")
-        if not isinstance(self.name, str) or not self.name:
-            raise ArchsimError(f"Chip.name must be a non-empty string, not {self.name!r}")
+        if not self.name.strip() or not self.name.isprintable() or len(self.name) > 40:
+            raise ArchsimError(f"Chip.name must be one line of 1 to 40 characters, not {self.name!r}")
         if not isinstance(self.sources, Sources):
             object.__setattr__(self, "sources", Sources(self.sources))
         paths = {path for path, *_ in leaves(self)}
@@ -149,7 +146,7 @@ class Chip:
         """Return the balance point, peak over HBM bandwidth, in FLOP/byte."""
         return self.peak(dtype) / self.memory.bandwidth
 
-    def replace(self, path: str = "", /, **changes: Any) -> Chip:
+    def replace(self, path: str = "", /, *values: Any, **changes: Any) -> Chip:
         """Return a hypothetical variant with the fields of one part changed.
 
         Parameters
@@ -157,13 +154,18 @@ class Chip:
         path
             The part, e.g. ``"core.array"`` or ``"memory"``; empty for the chip's own fields.
         **changes
-            New values. Their source becomes ``hypothetical``; the name gets a ``*`` unless it is changed too.
+            New values. Their source becomes ``hypothetical``, and so does that of price and power, which stay the
+            base chip's unless they are changed too; the name gets a ``*`` likewise.
 
         Raises
         ------
         ArchsimError
             If the part or a field does not exist, or a value is out of range.
         """
+        if values or not changes:
+            part, _, last = path.rpartition(".")
+            like = f"replace({part!r}, {last or 'clock'}={values[0] if values else '...'!r})"
+            raise ArchsimError(f"replace() takes a part and its figures by name, e.g. {like}".replace("'...'", "..."))
         dotted = [f"{path}.{name}".strip(".") for name in changes]
         kept = {p: s for p, s in self.sources.items()
                 if not any(p == d or p.startswith(d + ".") for d in dotted)}
@@ -174,6 +176,11 @@ class Chip:
         paths = [p for p, *_ in leaves(changed)]
         alive = {p for leaf in paths for i in range(leaf.count(".") + 1) for p in [leaf.rsplit(".", i)[0]]}
         new = {d: Source("set by replace()", "hypothetical") for d in dotted if d in alive and d != "name"}
+        if any(d.split(".")[0] in ("core", "memory", "cores", "clock", "cache", "die") for d in dotted):
+            inherited = Source(f"of {self.name.removesuffix('*')}, which differs in {', '.join(dotted)}",
+                               "hypothetical")
+            new = {**{p: inherited for p in ("price", "power") if p in alive and p not in dotted}, **new}
+            kept = {p: s for p, s in kept.items() if p.split(".")[0] not in ("price", "power") or p in dotted}
         sources = {p: s for p, s in {**kept, **new}.items() if p in alive}
         result: Chip = replace_at(changed, "", {"sources": Sources(sources)})
         return result
@@ -184,7 +191,3 @@ class Chip:
         assert isinstance(sources, Sources)  # __post_init__ made it so
         for path, value, unit, doc in leaves(self):
             yield path, value, unit, doc, sources.of(path)
-
-
-def _names(kinds: Any) -> str:
-    return " or ".join(k.__name__ for k in getattr(kinds, "__args__", (kinds,)))

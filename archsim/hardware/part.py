@@ -6,8 +6,12 @@ in one line; see `figure`. Sources are kept beside the figures, by path (``"memo
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
+import functools
 import math
+import types
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
@@ -76,22 +80,25 @@ def figure(
     default: Any = dataclasses.MISSING,
     low: float = 0.0,
     high: float = math.inf,
+    zero: bool = False,
     hint: str = "",
 ) -> Any:
     """Declare a number: its unit, what it means, and the range outside which it must be a mistake.
 
-    `low` is exclusive when it is 0 and the field has no default of 0; otherwise both ends are inclusive.
+    `low` and `high` are allowed, except that 0 is a figure only if `zero` says so (or it is the default).
     """
     return dataclasses.field(
         default=default,
-        metadata={"kind": "number", "unit": unit, "doc": doc, "low": low, "high": high, "hint": hint},
+        metadata={"kind": "number", "unit": unit, "doc": doc, "low": low, "high": high, "hint": hint,
+                  "zero": zero or default == 0},
     )
 
 
 def whole(doc: str, *, default: Any = dataclasses.MISSING, high: int = 1_000_000) -> Any:
     """Declare a whole number from 1 to `high`."""
     return dataclasses.field(
-        default=default, metadata={"kind": "count", "unit": "", "doc": doc, "low": 1, "high": high, "hint": ""}
+        default=default,
+        metadata={"kind": "count", "unit": "", "doc": doc, "low": 1, "high": high, "hint": "", "zero": False},
     )
 
 
@@ -105,16 +112,16 @@ def option(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"kind": "option", "unit": "", "doc": doc})
 
 
-def _check_number(part: str, name: str, value: Any, meta: Mapping[str, Any], default: Any) -> Any:
+def _check_number(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> Any:
     what = _describe(meta["unit"], meta["doc"])
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ArchsimError(f"{part}.{name} must be a number, not {value!r}: {what}")
     if meta["kind"] == "count" and value != int(value):
         raise ArchsimError(f"{part}.{name} must be a whole number, not {value!r}: {what}")
     low, high = meta["low"], meta["high"]
-    too_low = value < low or (low == 0 and value == 0 and default != 0)
+    too_low = value < low or (value == 0 and not meta["zero"])
     if not math.isfinite(value) or too_low or value > high:
-        allowed = f"above {low:g}" if low == 0 and default != 0 else f"at least {low:g}"
+        allowed = f"above {low:g}" if low == 0 and not meta["zero"] else f"at least {low:g}"
         if high < math.inf:
             allowed += f" and at most {high:g}"
         hint = f"; {meta['hint']}" if meta["hint"] else ""
@@ -136,13 +143,54 @@ def _check_table(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> T
     return Table(checked)
 
 
+def _classes(hint: Any) -> tuple[type, ...]:
+    """Return the classes that a type hint admits: ``Cache | None`` gives (Cache, NoneType)."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return tuple(c for member in typing.get_args(hint) for c in _classes(member))
+    origin = typing.get_origin(hint) or hint
+    return (origin,) if isinstance(origin, type) else (object,)
+
+
+def _frozen(value: Any) -> Any:
+    """Return lists as tuples, at any depth, so that a part stays hashable."""
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _check_option(part: str, name: str, value: Any, hint: Any) -> Any:
+    classes = _classes(hint)
+    value = _frozen(value)
+    if not isinstance(value, classes):
+        plain = {str: "string", bool: "True or False", tuple: "list or tuple", collections.abc.Mapping: "mapping"}
+        wanted = " or ".join(plain.get(c, c.__name__) for c in classes if c is not types.NoneType)
+        given = repr(value) if len(repr(value)) <= 40 else type(value).__name__
+        raise ArchsimError(f"{part}.{name} must be a {wanted}, not {given}".replace("a True or", "True or"))
+    return value
+
+
+def _with_fields(doc: str, fields: Mapping[str, Any]) -> str:
+    """Return a class's docstring followed by its fields: name, unit, default, meaning."""
+    lines = [doc.rstrip(), "", "    Parameters", "    ----------"]
+    for name, f in fields.items():
+        unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
+        default = "required" if f.default is dataclasses.MISSING else f"default {f.default!r}"
+        lines += [f"    {name}{unit}, {default if len(default) < 60 else 'has a default'}",
+                  f"        {f.metadata['doc']}"]
+    return "\n".join(lines) + "\n"
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(figure, whole, table, option))
 def part(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, keyword-only dataclass that checks its figures and explains what is missing."""
     made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
     fields = {f.name: f for f in dataclasses.fields(made)}  # type: ignore[arg-type]
     plain_init: Callable[..., None] = made.__init__
+    made.__doc__ = _with_fields(cls.__doc__ or "", fields)
 
+    @functools.cache
+    def hints() -> dict[str, Any]:
+        return typing.get_type_hints(made)
+
+    @functools.wraps(plain_init)
     def __init__(self: Any, *args: Any, **given: Any) -> None:  # noqa: N807
         if args:
             raise ArchsimError(f"{made.__name__}(...) takes names: write {next(iter(fields))}={args[0]!r}")
@@ -160,9 +208,11 @@ def part(cls: type[T]) -> type[T]:
             if value is None and f.default is None:
                 continue
             if meta["kind"] in ("number", "count"):
-                given[name] = _check_number(made.__name__, name, value, meta, f.default)
+                given[name] = _check_number(made.__name__, name, value, meta)
             elif meta["kind"] == "table":
                 given[name] = _check_table(made.__name__, name, value, meta)
+            else:
+                given[name] = _check_option(made.__name__, name, value, hints()[name])
         plain_init(self, **given)
 
     made.__init__ = __init__  # type: ignore[method-assign]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archsim.hardware.part import figure, part, table
+from archsim.hardware.part import figure, option, part, table
 
 
 @part
@@ -16,6 +16,7 @@ class RooflineCore:
                                high=1.0)
     vector: float | None = figure("op/cycle", "vector operations per cycle; a 16th of the matrix rate if not given",
                                   default=None)
+    fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them", default=False)
     launch: float = figure("s", "fixed cost of one operator", default=2e-6, high=1e-2)
 
     kind = "roofline"

@@ -60,6 +60,9 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     """
     if not isinstance(chip, Chip):
         raise ArchsimError(f"simulate() takes a Chip, as archsim.chips.get(name) returns, not {chip!r}")
+    if not isinstance(graph, nx.DiGraph):
+        raise ArchsimError("simulate() takes a layer graph (networkx.DiGraph) first, as archsim.transformer(model) "
+                           f"returns, not {type(graph).__name__}")
     if not graph.number_of_nodes():
         raise ArchsimError("the graph has no nodes")
     if not nx.is_directed_acyclic_graph(graph):
@@ -73,10 +76,11 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
         raise ArchsimError(f"this needs {(weights + kv + activations) / 1e12:,.0f} TB of memory: more than "
                            f"{MOST_CHIPS:,} {chip.name} hold; choose a smaller batch, length or matrix")
     n = fewest if chips is None else positive_int("chips", chips, MOST_CHIPS)
-    note = ""
+    note = str(graph.graph.get("note", ""))
     if fewest > 1:
         need = (weights + kv + activations) / 1e9
-        note = (f"needs {need:,.0f} GB, one {chip.name} holds {chip.memory.capacity / 1e9:,.0f} GB: "
+        note += "; " if note else ""
+        note += (f"needs {need:,.0f} GB, one {chip.name} holds {chip.memory.capacity / 1e9:,.0f} GB: "
                 f"spread evenly over {n} chips, communication NOT counted")
         if n < fewest:
             note += f"; {fewest} are the fewest that hold it"

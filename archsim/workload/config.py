@@ -12,6 +12,20 @@ from typing import Any
 from archsim.dtypes import BYTES
 from archsim.errors import ArchsimError, unknown
 
+# Plain and transcendental operations per result of an activation. Sigmoid is exp and reciprocal; tanh is one.
+ACTIVATIONS = {
+    "silu": (2.0, 2.0),
+    "swish": (2.0, 2.0),
+    "gelu": (5.0, 1.0),
+    "gelu_new": (8.0, 1.0),
+    "gelu_fast": (8.0, 1.0),
+    "gelu_pytorch_tanh": (8.0, 1.0),
+    "relu": (1.0, 0.0),
+}
+
+EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+"""Keys by which a config says that its layers are mixtures of experts."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -39,6 +53,7 @@ class ModelConfig:
     bias_o: bool = False
     bias_mlp: bool = False
     window: int | None = None
+    note: str = ""
 
     @property
     def norm_parameters(self) -> int:
@@ -121,6 +136,13 @@ class _Reader:
             raise ArchsimError(f"{self.where}: {key} must be a string, not {value!r}")
         return value
 
+    def activation(self, key: str, default: str) -> str:
+        """Return the name of a known activation."""
+        name = self.text(key, default)
+        if name not in ACTIVATIONS:
+            raise ArchsimError(f"{self.where}: {unknown(key, name, ACTIVATIONS)}")
+        return name
+
 
 def _heads(r: _Reader, hidden: int) -> tuple[int, int, int]:
     """Read (heads, KV heads, head dim) and check that they agree."""
@@ -142,7 +164,7 @@ def _gpt2(r: _Reader, name: str) -> ModelConfig:
         name=name, family="gpt2", layers=r.whole("n_layer", "num_hidden_layers", high=100_000), hidden=hidden,
         heads=heads, kv_heads=heads, head_dim=hidden // heads, ffn=r.whole("n_inner", default=4 * hidden),
         vocab=r.whole("vocab_size"), max_positions=r.whole("n_positions", "max_position_embeddings"), gated=False,
-        activation=r.text("activation_function", "gelu_new"), norm="layernorm", positions="learned",
+        activation=r.activation("activation_function", "gelu_new"), norm="layernorm", positions="learned",
         tied=r.flag("tie_word_embeddings", True), bias_qkv=True, bias_o=True, bias_mlp=True,
     )
 
@@ -156,7 +178,7 @@ def _llama(r: _Reader, name: str) -> ModelConfig:
         name=name, family=r.text("model_type", "llama"), layers=r.whole("num_hidden_layers", high=100_000),
         hidden=hidden, heads=heads, kv_heads=kv, head_dim=head_dim, ffn=r.whole("intermediate_size"),
         vocab=r.whole("vocab_size"), max_positions=r.whole("max_position_embeddings", default=2048), gated=True,
-        activation=r.text("hidden_act", "silu"), norm="rmsnorm", positions="rope",
+        activation=r.activation("hidden_act", "silu"), norm="rmsnorm", positions="rope",
         tied=r.flag("tie_word_embeddings", False), bias_qkv=bias, bias_o=bias, bias_mlp=mlp_bias,
     )
 
@@ -205,10 +227,17 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
     family = config.get("model_type")
     if family is None:
         raise ArchsimError(f"{where}: lacks 'model_type'; known families: {', '.join(FAMILIES)}")
+    experts = [key for key in EXPERTS if config.get(key)]
+    if experts:
+        raise ArchsimError(f"{where}: {experts[0]} = {config[experts[0]]!r}: mixtures of experts are not modelled yet; "
+                           f"dense families are: {', '.join(FAMILIES)}")
     if not isinstance(family, str) or family not in FAMILIES:
         error = unknown("model_type", family, FAMILIES)
         raise ArchsimError(f"{where}: {error}")
-    return FAMILIES[family](_Reader(config, where), name)
+    model = FAMILIES[family](_Reader(config, where), name)
+    if config.get("quantization_config"):
+        return replace(model, note="the config's quantization_config is not read: choose the dtype yourself")
+    return model
 
 
 def read(path: str | os.PathLike[str]) -> ModelConfig:

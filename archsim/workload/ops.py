@@ -7,12 +7,13 @@ Compulsory bytes are each input read once and each output written once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from archsim.dtypes import BYTES, dtype
-from archsim.errors import ArchsimError, positive_int
+from archsim.errors import ArchsimError, positive_int, unknown
 
 
 def _share(total: int, chips: int) -> int:
@@ -28,12 +29,16 @@ class Op:
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            value = getattr(self, f.name)
-            if f.type == "int":
-                most = 2**60 if f.name == "elements" else 2**31 - 1
-                object.__setattr__(self, f.name, positive_int(f"{type(self).__name__}.{f.name}", value, most))
-            elif f.name.endswith("dtype"):
-                object.__setattr__(self, f.name, dtype(value))
+            value, where = getattr(self, f.name), f"{type(self).__name__}.{f.name}"
+            if f.name.endswith("dtype"):
+                value = dtype(value)
+            elif f.type == "int" or (f.type == "int | None" and value is not None):
+                value = positive_int(where, value, 2**60 if f.name == "elements" else 2**31 - 1)
+            elif f.type == "float" and not (isinstance(value, int | float) and 0 <= value < math.inf):
+                raise ArchsimError(f"{where} must be a number of at least 0, not {value!r}")
+            elif f.type == "bool" and not isinstance(value, bool):
+                raise ArchsimError(f"{where} must be True or False, not {value!r}")
+            object.__setattr__(self, f.name, value)
 
     @property
     def flops(self) -> float:
@@ -159,6 +164,8 @@ class MatMul(Op):
             object.__setattr__(self, "b_dtype", self.dtype)
         if not self.out_dtype:
             object.__setattr__(self, "out_dtype", "bf16" if BYTES[dtype(self.dtype)] < 2 else self.dtype)
+        if not isinstance(self.epilogue, tuple) or not all(isinstance(e, Elementwise) for e in self.epilogue):
+            raise ArchsimError(f"MatMul.epilogue must be a tuple of Elementwise operators, not {self.epilogue!r}")
         if self.split not in ("m", "n", "k"):
             raise ArchsimError(f"MatMul.split must be 'm', 'n' or 'k', not {self.split!r}")
         super().__post_init__()
@@ -359,6 +366,11 @@ class Norm(Op):
     residual: bool = False
     bias: bool = False
     dtype: str = "bf16"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name not in ("rmsnorm", "layernorm"):
+            raise unknown("norm", self.name, ("rmsnorm", "layernorm"))
 
     @property
     def vector_ops(self) -> float:

@@ -18,22 +18,10 @@ import networkx as nx
 from archsim.dtypes import BYTES
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int, unknown
-from archsim.workload.config import ModelConfig
+from archsim.workload.config import ACTIVATIONS, ModelConfig
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
 PHASES = ("prefill", "decode")
-
-# Plain and transcendental operations per result of an activation. Sigmoid is exp and reciprocal; tanh is one.
-ACTIVATIONS = {
-    "silu": (2.0, 2.0),
-    "swish": (2.0, 2.0),
-    "gelu": (5.0, 1.0),
-    "gelu_new": (8.0, 1.0),
-    "gelu_fast": (8.0, 1.0),
-    "gelu_pytorch_tanh": (8.0, 1.0),
-    "relu": (1.0, 0.0),
-}
-
 
 @dataclass(frozen=True)
 class Tensor:
@@ -93,9 +81,9 @@ def transformer(
     model
         From `archsim.models.get` or `archsim.models.read`.
     phase
-        ``prefill``: `seq` new tokens per sequence behind `context` cached ones (default 2048 behind 0).
-        ``decode``: `seq` new tokens per sequence (default 1), each step attending to `context` keys (default 2048),
-        the new ones included.
+        ``prefill``: `seq` new tokens per sequence (default 8192) behind `context` cached ones (default 0).
+        ``decode``: `seq` new tokens per sequence (default 1), each step attending to `context` keys (default 4096),
+        the new ones included. Learned positions cut the defaults short where they end.
     batch
         Sequences.
     dtype
@@ -109,7 +97,7 @@ def transformer(
     Returns
     -------
     networkx.DiGraph
-        ``graph.graph`` holds model, phase, batch, seq, context, dtype, tokens, parameters and kv_bytes.
+        ``graph.graph`` holds model, phase, batch, seq, context, dtype, tokens, parameters, kv_bytes and note.
 
     Raises
     ------
@@ -122,22 +110,22 @@ def transformer(
         raise unknown("phase", phase, PHASES)
     if logits not in ("all", "last"):
         raise unknown("logits", logits, ("all", "last"))
-    if model.activation not in ACTIVATIONS:
-        raise unknown(f"activation of {model.name}", model.activation, ACTIVATIONS)
     dt = dtype_name(dtype)
     act = dt if BYTES[dt] >= 2 else "bf16"
     kv_dt = dtype_name(kv_dtype) if kv_dtype else act
     b = positive_int("batch", batch, 2**20)
+    reach = model.max_positions if model.positions == "learned" else 2**25
     if phase == "prefill":
-        new = positive_int("seq", 2048 if seq is None else seq, 2**24)
+        new = positive_int("seq", min(8192, reach) if seq is None else seq, 2**24)
         past = positive_int("context", context, 2**24) if context else 0
         keys = past + new
     else:
+        past = 0
         new = positive_int("seq", 1 if seq is None else seq, 2**24)
-        keys = positive_int("context", 2048 if context is None else context, 2**24)
+        keys = positive_int("context", min(4096, reach) if context is None else context, 2**24)
         if keys < new:
             raise ArchsimError(f"context = {keys:,} must be at least seq = {new:,}: it includes the new tokens")
-    if model.positions == "learned" and keys > model.max_positions:
+    if keys > reach:
         raise ArchsimError(f"{model.name} has {model.max_positions:,} learned positions, not {keys:,}: "
                            "choose a shorter seq or context")
     t = positive_int("batch x seq", b * new)
@@ -189,7 +177,7 @@ def transformer(
     c.add("lm_head", linear(model.vocab, h, bias=False, rows=t if logits == "all" else b), "head",
           tied_to="embed" if model.tied else "")
     c.graph.graph.update(
-        model=model.name, phase=phase, batch=b, seq=new, context=keys, dtype=dt, tokens=t,
-        parameters=model.parameters, kv_bytes=b * keys * model.kv_bytes_per_token(kv_dt),
+        model=model.name, phase=phase, batch=b, seq=new, context=past if phase == "prefill" else keys, dtype=dt,
+        tokens=t, parameters=model.parameters, note=model.note, kv_bytes=b * keys * model.kv_bytes_per_token(kv_dt),
     )
     return c.graph

@@ -6,7 +6,7 @@ import pytest
 
 from archsim.economics import Assumptions, Cost, chip_hour, cost
 from archsim.errors import ArchsimError
-from archsim.hardware import Chip, Memory, Power, RooflineCore
+from archsim.hardware import Chip, Memory, Power, RooflineCore, Source
 from archsim.simulation import Run, simulate
 from archsim.units import GB, GHz, TB_per_s, W
 from archsim.workload import ModelConfig, transformer
@@ -82,8 +82,29 @@ def test_a_bad_price(bad: object) -> None:
 @pytest.mark.parametrize("bad", [{"pue": 0.5}, {"pue": math.inf}, {"pue": math.nan}, {"pue": "x"},
                                  {"depreciation_years": 0.0}, {"usd_per_kwh": -0.1}])
 def test_bad_assumptions(bad: dict[str, float]) -> None:
-    with pytest.raises(ArchsimError, match="cannot be right"):
+    with pytest.raises(ArchsimError, match="cannot be right|must be a number"):
         Assumptions(**bad)
+
+
+def test_a_variant_says_whose_price_it_carries() -> None:
+    base = chip()
+    base = base.replace("", sources={"price": Source("a list"), "power": Source("a sheet")}, name="sheet")
+    assert cost(run(base)).note == ""
+    fast = base.replace(clock=2 * GHz)
+    assert cost(run(fast)).note == "price and power of sheet, which differs in clock"
+    assert cost(run(fast), price=1.0).note == "power of sheet, which differs in clock"
+    assert cost(run(fast.replace(price=1.0).replace("power", tdp=1.0))).note == ""
+
+
+def test_not_a_run() -> None:
+    with pytest.raises(ArchsimError, match="cost\\(\\) takes a Run"):
+        cost(chip())  # type: ignore[arg-type]
+
+
+def test_free_electricity_is_an_assumption_too() -> None:
+    assert cost(run(chip()), Assumptions(usd_per_kwh=0.0)).energy_usd_per_hour == 0
+    with pytest.raises(ArchsimError, match="did you mean 'pue'"):
+        Assumptions(puee=1.2)  # type: ignore[call-arg]
 
 
 def test_plain_data() -> None:

@@ -1,5 +1,7 @@
 """Parts complain in one line about what is missing, unknown or impossible."""
 
+import inspect
+
 import pytest
 
 from archsim.errors import ArchsimError
@@ -8,6 +10,7 @@ from archsim.hardware import (
     Chip,
     MatrixArray,
     Memory,
+    Power,
     RooflineCore,
     Scratchpad,
     Source,
@@ -59,7 +62,16 @@ def test_a_chip_names_the_field_it_lacks(missing: str) -> None:
         (lambda: MatrixArray(rows=8, cols=8, rows_per_cycle=2), "must be a mapping"),
         (lambda: chip(clock=1.5), "write e.g. 1.75 \\* GHz"),
         (lambda: chip(core="gpu"), "Chip.core must be a SystolicCore or GpuCore or RooflineCore"),
-        (lambda: chip(name=""), "name must be a non-empty string"),
+        (lambda: chip(name=""), "name must be one line of 1 to 40 characters"),
+        (lambda: chip(name="a\nb"), "name must be one line"),
+        (lambda: chip(name="a" * 41), "name must be one line"),
+        (lambda: chip(memory=5), "Chip.memory must be a Memory, not 5"),
+        (lambda: chip(cache=5), "Chip.cache must be a Cache, not 5"),
+        (lambda: chip(notes="a note"), "Chip.notes must be a list or tuple"),
+        (lambda: chip(vendor=3), "Chip.vendor must be a string"),
+        (lambda: chip().replace("core", array=3), "SystolicCore.array must be a MatrixArray, not 3"),
+        (lambda: chip().replace("core.array.rows", 256), "replace\\('core.array', rows=256\\)"),
+        (lambda: chip().replace("core.array"), "takes a part and its figures by name"),
         (lambda: chip(sources={"memory.bandwith": Source("x")}), "nearest: 'memory.bandwidth'"),
         (lambda: Source("x", "certain"), "unknown confidence 'certain'"),
     ],
@@ -140,3 +152,23 @@ def test_table_reads_like_a_dict_and_hashes() -> None:
     assert t == {"bf16": 1.0}
     assert hash(t) == hash(Table({"bf16": 1.0}))
     assert dict(t) == {"bf16": 1.0}
+
+
+def test_a_variant_says_whose_price_and_power_it_has() -> None:
+    base = chip(price=6000.0, power=Power(tdp=500.0),
+                sources={"price": Source("a list"), "power": Source("a datasheet")})
+    wide = base.replace("core.array", rows=256)
+    trust = {path: source for path, *_, source in wide.figures() if source}
+    assert trust["price"].confidence == trust["power.tdp"].confidence == "hypothetical"
+    assert "of mine, which differs in core.array.rows" in trust["price"].text
+    assert base.replace(price=7000.0).sources["power"].text == "a datasheet"
+
+
+def test_parts_explain_themselves() -> None:
+    assert str(inspect.signature(Memory)).startswith("(*, capacity: float, bandwidth: float, efficiency: float = ")
+    assert "bandwidth (B/s), required\n        peak bandwidth" in (Memory.__doc__ or "")
+
+
+def test_lists_are_frozen() -> None:
+    assert chip(notes=["one", "two"]).notes == ("one", "two")
+    hash(chip(notes=["one", "two"]))

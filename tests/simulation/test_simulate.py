@@ -94,6 +94,8 @@ def test_graphs_that_cannot_run() -> None:
     loop.add_edges_from([("a", "b"), ("b", "a")])
     with pytest.raises(ArchsimError, match="has a cycle"):
         simulate(loop, chip())
+    with pytest.raises(ArchsimError, match="takes a layer graph"):
+        simulate(models.get("llama-3.1-8b"), chip())  # type: ignore[arg-type]
     with pytest.raises(ArchsimError, match="simulate\\(\\) takes a Chip"):
         simulate(graph, "h100")  # type: ignore[arg-type]
     with pytest.raises(ArchsimError, match="sheet has no fp8 matrix path"):

@@ -72,6 +72,9 @@ def test_a_sliding_window_bounds_what_a_token_sees() -> None:
         (LLAMA, {"num_key_value_heads": 7}, "num_attention_heads = 32 is no multiple of num_key_value_heads = 7"),
         (LLAMA, {"tie_word_embeddings": "yes"}, "tie_word_embeddings must be true or false"),
         (LLAMA, {"hidden_act": 3}, "hidden_act must be a string"),
+        (LLAMA, {"num_local_experts": 8}, "mixtures of experts are not modelled yet"),
+        (LLAMA, {"model_type": "mixtral", "num_local_experts": 8}, "mixtures of experts are not modelled yet"),
+        (LLAMA, {"hidden_act": "sillu"}, "unknown hidden_act 'sillu': did you mean 'silu'"),
         (BROUGHT[1][0], {"use_sliding_window": True}, "use_sliding_window = true gives layers different windows"),
         (GPT, {"n_layer": None}, "lacks 'n_layer' \\(or 'num_hidden_layers'\\)"),
         (GPT, {"n_head": 7}, "n_embd = 12288 is no multiple of n_head = 7"),
@@ -143,3 +146,11 @@ def test_unknown_models_name_the_nearest() -> None:
         models.find("lama")
     assert models.get("Llama_3.1 8B").name == "llama-3.1-8b"
     assert models.find(models.FOLDER / "llama-2-7b.json").name == "llama-2-7b"
+    assert models.find("meta-llama/Llama-3.1-70B").name == "llama-3.1-70b", "a hub's id finds the model shipped"
+    with pytest.raises(ArchsimError, match="unknown model"):
+        models.find("")
+
+
+def test_a_quantised_config_says_what_is_not_read() -> None:
+    assert "choose the dtype yourself" in parse({**LLAMA, "quantization_config": {"bits": 8}}).note
+    assert parse(LLAMA).note == ""

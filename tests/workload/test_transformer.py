@@ -110,6 +110,14 @@ def test_eight_bit_weights_keep_the_rest_at_sixteen() -> None:
 def test_prefill_behind_a_cached_context() -> None:
     op = transformer(models.get("llama-3.1-8b"), seq=64, context=1000).nodes["attention"]["op"]
     assert (op.q_len, op.kv_len) == (64, 1064)
+    graph = transformer(models.get("llama-3.1-8b"), seq=64, context=1000)
+    assert (graph.graph["seq"], graph.graph["context"]) == (64, 1000), "what was asked for, so that it can be repeated"
+
+
+def test_default_lengths_end_with_learned_positions() -> None:
+    assert transformer(models.get("gpt3-175b")).graph["seq"] == 2048
+    assert transformer(models.get("gpt3-175b"), phase="decode").graph["context"] == 2048
+    assert transformer(models.get("llama-2-7b")).graph["seq"] == 8192
 
 
 @pytest.mark.parametrize(
