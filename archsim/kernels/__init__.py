@@ -16,8 +16,13 @@ def _place_cache() -> None:
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     nearest = next((p for p in (home, *home.parents) if p.exists()), home)
-    if not os.access(nearest, os.W_OK):
-        os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="archsim-kernels-")
+    if os.access(nearest, os.W_OK):
+        return
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir()) / f"archsim-kernels-{user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    mine = not hasattr(os, "getuid") or folder.stat().st_uid == user  # compiled code is loaded from there
+    os.environ["NUMBA_CACHE_DIR"] = str(folder) if mine else tempfile.mkdtemp(prefix="archsim-kernels-")
 
 
 _place_cache()

@@ -60,7 +60,7 @@ class Run:
     """A simulated step (one prefill or one decode step) of a graph on `chips` equal chips.
 
     `hbm_bytes`, `flops` and `on_chip_bytes` are totals over all chips; `time_s` is the step's duration; ``chips > 1``
-    means that the model does not fit one chip and was spread evenly without any communication (`note` says so).
+    means that the model was spread evenly without any communication (`note` says so, and whether it had to be).
     """
 
     chip: Chip
@@ -140,8 +140,8 @@ class Run:
 
     @property
     def fits(self) -> bool:
-        """Whether one chip's memory holds the model."""
-        return self.chips == 1
+        """Whether one chip's memory holds weights, KV cache and activations."""
+        return self.weight_bytes + self.kv_bytes + self.activation_bytes <= self.chip.memory.capacity
 
     def to_dict(self) -> dict[str, Any]:
         """Return the run as plain data, SI units in the key names."""

@@ -78,18 +78,16 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     n = fewest if chips is None else positive_int("chips", chips, MOST_CHIPS)
     note = str(graph.graph.get("note", ""))
     if fewest > 1:
-        need = (weights + kv + activations) / 1e9
         note += "; " if note else ""
-        note += (f"needs {need:,.0f} GB, one {chip.name} holds {chip.memory.capacity / 1e9:,.0f} GB: "
-                f"spread evenly over {n} chips, communication NOT counted")
-        if n < fewest:
-            note += f"; {fewest} are the fewest that hold it"
+        note += (f"needs {(weights + kv + activations) / 1e9:,.0f} GB, one {chip.name} holds "
+                 f"{chip.memory.capacity / 1e9:,.0f} GB")
+    if n > 1:
+        note += ": " if fewest > 1 else "; " if note else ""
+        note += f"spread evenly over {n} chips, communication NOT counted"
+    if n < fewest:
+        note += f"; {fewest} are the fewest that hold it"
     fused = fuse(graph, chip)
-    rows = tuple(
-        OpRun(str(node), str(fused.nodes[node].get("layer", "")), int(fused.nodes[node].get("repeat", 1)),
-              fused.nodes[node]["op"], time(fused.nodes[node]["op"].shard(n), chip))
-        for node in nx.topological_sort(fused)
-    )
+    rows = tuple(_run_node(str(node), fused.nodes[node], n, chip) for node in nx.topological_sort(fused))
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
     return Run(
         chip=chip, chips=n, ops=rows,
@@ -101,3 +99,13 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
                                            if not d.get("tied_to")))),
         workload=about, note=note,
     )
+
+
+def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip) -> OpRun:
+    """Time one node's share on one of `chips` chips; an error says which node it was."""
+    op: Op = data["op"]
+    try:
+        timed = time(op.shard(chips), chip)
+    except ArchsimError as e:
+        raise type(e)(f"{name}: {e}") from None
+    return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed)

@@ -57,7 +57,9 @@ def test_a_model_that_does_not_fit_is_spread_and_labelled() -> None:
 
 def test_chips_can_be_asked_for() -> None:
     graph = transformer(models.get("llama-3.1-70b"), phase="decode", batch=1, context=4096)
-    assert simulate(graph, chip(), chips=8).chips == 8
+    eight = simulate(graph, chip(capacity=200 * GB), chips=8)
+    assert (eight.chips, eight.fits) == (8, True)
+    assert eight.note == "spread evenly over 8 chips, communication NOT counted"
     assert "2 are the fewest that hold it" in simulate(graph, chip(), chips=1).note
     for bad in (0, -1, "two", 10**9):
         with pytest.raises(ArchsimError, match="chips must be"):
@@ -98,7 +100,7 @@ def test_graphs_that_cannot_run() -> None:
         simulate(models.get("llama-3.1-8b"), chip())  # type: ignore[arg-type]
     with pytest.raises(ArchsimError, match="simulate\\(\\) takes a Chip"):
         simulate(graph, "h100")  # type: ignore[arg-type]
-    with pytest.raises(ArchsimError, match="sheet has no fp8 matrix path"):
+    with pytest.raises(ArchsimError, match="qkv_proj: sheet has no fp8 matrix path"):
         simulate(transformer(models.get("llama-3.1-8b"), dtype="fp8"), chip())
 
 
