@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
 import runpy
+import sys
 import traceback
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -66,38 +70,70 @@ def get(name: str) -> Chip:
 def load(spec: str | os.PathLike[str]) -> Chip:
     """Return a user's chip from a Python file: ``my_chip.py:MY_CHIP``, or ``my_chip.py`` if it defines just one.
 
+    The file may import its neighbours, and what it prints goes to stderr. A chip that it imports counts only where it
+    defines none itself.
+
     Raises
     ------
     ArchsimError
-        If the file is missing, does not run, or does not define the chip.
+        If the file is missing, cannot be read, does not run, or does not define the chip.
     """
     path, _, name = str(spec).partition(".py:")
     file = Path(path if not name and path.endswith(".py") else path + ".py")
     if not file.is_file():
         raise ArchsimError(f"no chip file {file}")
     try:
-        found = {k: v for k, v in runpy.run_path(str(file)).items() if isinstance(v, Chip)}
+        tree = ast.parse(file.read_bytes(), str(file))
+        with _neighbours(file.parent.resolve()), contextlib.redirect_stdout(sys.stderr):
+            found = {k: v for k, v in runpy.run_path(str(file)).items() if isinstance(v, Chip)}
     except ArchsimError as e:
-        raise ArchsimError(f"{file}, line {_line_in(e, file)}: {e}") from None
+        raise ArchsimError(f"{_place(file, _line_in(e, file))}: {e}") from None
     except SyntaxError as e:
-        raise ArchsimError(f"{file}, line {e.lineno}: not valid Python: {e.msg}") from None
+        raise ArchsimError(f"{_place(e.filename or file, e.lineno or None)}: not valid Python: {e.msg}") from None
     except (Exception, SystemExit) as e:
-        raise ArchsimError(f"{file}, line {_line_in(e, file)}: {type(e).__name__}: {e}") from None
+        line = _line_in(e, file)
+        if line is None and isinstance(e, OSError):
+            raise ArchsimError(f"cannot read {file}: {e.strerror or e}") from None
+        if line is None and isinstance(e, ValueError):  # ast.parse, at a NUL byte
+            raise ArchsimError(f"{file}: not valid Python: {e}") from None
+        raise ArchsimError(f"{_place(file, line)}: {type(e).__name__}: {e}") from None
     if name:
         if name not in found:
             known = ", ".join(found) or "none"
             raise ArchsimError(f"{file} defines no Chip named {name!r}; it defines: {known}")
         return found[name]
+    imported = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+    found = {k: v for k, v in found.items() if k not in imported} or found
     if len(set(map(id, found.values()))) != 1:
         which = f"several chips ({', '.join(found)}): write {file}:NAME" if found else "no Chip"
         raise ArchsimError(f"{file} defines {which}")
     return next(iter(found.values()))
 
 
-def _line_in(error: BaseException, file: Path) -> int | str:
-    """Line of `file` that raised, or ``?``."""
+@contextlib.contextmanager
+def _neighbours(folder: Path) -> Iterator[None]:
+    """Let imports find the modules of a folder, and forget them afterwards: another folder may use the same names."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):
+            sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            top = name.partition(".")[0]
+            if top not in before and ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
+                del sys.modules[name]
+
+
+def _line_in(error: BaseException, file: Path) -> int | None:
+    """Line of `file` that raised, or None."""
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
-    return lines[-1] if lines and lines[-1] is not None else "?"
+    return lines[-1] if lines else None
+
+
+def _place(file: Path | str, line: int | None) -> str:
+    return str(file) if line is None else f"{file}, line {line}"
 
 
 __all__ = ["catalogue", "get", "load", "names"]

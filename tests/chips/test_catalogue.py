@@ -1,5 +1,6 @@
 """The catalogue: names resolve, figures carry sources, peaks close, and a user's file is read with care."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ def test_a_users_file(tmp_path: Path) -> None:
         ("x = 1\n", "", "defines no Chip"),
         ("import nothing_like_this\n", "", "line 1: ModuleNotFoundError"),
         ("def f(:\n", "", "line 1: not valid Python"),
+        ("x = 1\0\n", "", "my_chip.py: not valid Python: source code .*null bytes"),
+        ("x = '\udcff'\n", "", "my_chip.py.*: not valid Python"),
         ("x = 1\n1 / 0\n", "", "line 2: ZeroDivisionError"),
         ("raise SystemExit(3)\n", "", "line 1: SystemExit"),
         ("from archsim import Chip\nC = Chip(name='x')\n", "", "line 2: Chip lacks 'clock'"),
@@ -77,7 +80,7 @@ def test_a_users_file(tmp_path: Path) -> None:
 )
 def test_a_bad_file_is_one_line(tmp_path: Path, content: str, suffix: str, says: str) -> None:
     file = tmp_path / "my_chip.py"
-    file.write_text(content)
+    file.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(ArchsimError, match=says) as caught:
         chips.load(f"{file}{suffix}")
     assert "\n" not in str(caught.value)
@@ -86,3 +89,44 @@ def test_a_bad_file_is_one_line(tmp_path: Path, content: str, suffix: str, says:
 def test_a_missing_file() -> None:
     with pytest.raises(ArchsimError, match="no chip file nowhere.py"):
         chips.load("nowhere.py")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    file = tmp_path / "my_chip.py"
+    file.write_text(GOOD)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ArchsimError, match=f"^cannot read {file}: Permission denied$"):
+        chips.load(file)
+
+
+def test_what_a_file_prints_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "my_chip.py"
+    file.write_text(GOOD + "print('hello')\n")
+    chips.load(file)
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def test_a_file_imports_its_neighbours(tmp_path: Path) -> None:
+    before, path = set(sys.modules), list(sys.path)
+    for folder, clock in (("a", 1e9), ("b", 3e9)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "base.py").write_text(GOOD.replace("1e9, core", f"{clock}, core"))
+        (tmp_path / folder / "same.py").write_text("from base import MINE\n")
+        (tmp_path / folder / "twice.py").write_text("from base import MINE\nMY = MINE.replace(clock=2 * MINE.clock)\n")
+        assert chips.load(tmp_path / folder / "same.py").clock == clock, "each folder has its own base.py"
+        assert chips.load(tmp_path / folder / "twice.py").clock == 2 * clock, "an imported chip is not one too many"
+    assert sys.path == path
+    assert "base" not in set(sys.modules) - before
+
+
+def test_the_project_itself_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import archsim.hardware as hardware
+
+    (tmp_path / "archsim").mkdir()  # as when a chip file lies beside the package
+    file = tmp_path / "my_chip.py"
+    file.write_text(GOOD)
+    chips.load(file)
+    assert sys.modules["archsim.hardware"] is hardware
