@@ -67,6 +67,7 @@ TRAINIUM2 = Chip(
                                              "SBUF bandwidth is not published"),
         "core.scratchpad.write_bytes": Source("one float32 per partition and cycle, x 128", "derived",
                                               "SBUF bandwidth is not published"),
+        "core.kernel_share": Source(f"a kernel lays out the whole SBUF: {_NKI}", "estimated", "no limit is documented"),
         "core.dma_latency": Source(f"semaphore to start of a DMA: {_NKI_MATMUL}", note="about 600 ns with hardware "
                                    "descriptor generation"),
         "core.dma_bandwidth": Source(f"16 engines x 23 bytes/ns: {_NKI_MATMUL}"),

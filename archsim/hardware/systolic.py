@@ -17,10 +17,12 @@ class MatrixArray:
     loads more slowly. Partial sums of up to `accumulator_rows` moving rows stay beside the array (result registers,
     an accumulator file, a partial-sum buffer); more of them travel through the scratchpad.
 
-    What is not known of a hypothetical array has a default with a physical meaning: one bf16 weight per column and
-    cycle (a plain shift chain); a latency of ``rows + cols - 1`` cycles (the skew of a wavefront: the last result of
-    a moving row leaves that long after its first element enters); accumulators for twice the moving rows that hide
-    one weight load (one half drains while the other fills).
+    What is not known of a hypothetical array has a default with a physical meaning: weights load at 8 bytes per column
+    and cycle (four bf16 rows: what is documented of TPU v5e, v5p and v6e, 16 rows per 4 cycles in
+    openxla/xla@acb91cbace60 platform_info.py, and of Trainium, whose NKI guide says 4 times faster than the moving
+    rows; a plain shift chain, as in TPU v1, loads one row per cycle); a latency of ``rows + cols - 1`` cycles (the
+    skew of a wavefront: the last result of a moving row leaves that long after its first element enters); accumulators
+    for twice the moving rows that hide one weight load (one half drains while the other fills).
     """
 
     rows: int = whole("processing elements along K", high=65536)
@@ -29,7 +31,7 @@ class MatrixArray:
     rows_per_cycle: Mapping[str, float] = table("row/cycle", "moving rows taken per cycle by one array, by dtype",
                                                 default=Table({"bf16": 1.0}))
     load_bytes: float = figure("B/cycle", "bytes of the next weight tile loaded into each column per cycle",
-                               default=2.0)
+                               default=8.0)
     latency: int | None = whole("cycles from the first moving row in to its result out; rows + cols - 1 if not given",
                                 default=None)
     row_granule: float = figure("B", "moving rows are issued in groups of this many bytes per array row; 0: singly",
@@ -57,9 +59,8 @@ class SystolicCore:
     array: MatrixArray = option("MatrixArray(rows=..., cols=...)")
     vector: VectorUnit = option("VectorUnit(lanes=...)")
     scratchpad: Scratchpad = option("Scratchpad(capacity=..., ...)")
-    kernel_scratchpad: float | None = figure("B", "scratchpad that one operator's blocks may fill, where the compiler "
-                                             "keeps the rest for prefetched operands; all of it if not given",
-                                             default=None, low=1024)
+    kernel_share: float = figure("", "share of the scratchpad that one operator's blocks may fill; the compiler keeps "
+                                 "the rest for prefetched operands", default=1.0, low=0.001, high=1.0)
     dma_latency: float = figure("s", "latency of one DMA from device memory to scratchpad", default=700e-9,
                                 high=1e-3)
     dma_write_latency: float | None = figure("s", "latency of one DMA back to device memory; dma_latency if not given",
@@ -68,6 +69,8 @@ class SystolicCore:
                                          default=None, low=1e6)
     step_overhead: float = figure("s", "fixed cost of one pipelined block step (DMA issue, semaphores)",
                                   default=250e-9, high=1e-3)
+    fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them, as an "
+                                    "ahead-of-time compiler arranges", default=True)
 
     kind = "systolic"
 

@@ -61,7 +61,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
         clock=chip.clock, vector=vector.lanes * vector.alus * clock,
         exps=(vector.transcendentals or float(vector.lanes)) * clock,
-        capacity=min(core.scratchpad.capacity, core.kernel_scratchpad or math.inf), read_latency=latency,
+        capacity=core.scratchpad.capacity * core.kernel_share, read_latency=latency,
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
         dma=math.inf if core.dma_bandwidth is None else core.dma_bandwidth,

@@ -132,7 +132,7 @@ def test_errors_name_what_is_wrong():
     with pytest.raises(UnsupportedError, match="tpu-v5e has no fp8 matrix path; it has: bf16, int8"):
         systolic.time(square(128, dtype="fp8"), V5E)
     small = V5E.replace("core.scratchpad", capacity=64 * KiB)
-    with pytest.raises(ArchsimError, match="scratchpad of 65,536 bytes holds no block"):
+    with pytest.raises(ArchsimError, match="scratchpad of 16,384 bytes holds no block"):
         systolic.time(square(4096), small)
     with pytest.raises(ArchsimError, match=r"need .* bytes of scratchpad"):
         systolic.time_matmul(square(8192), V5E, block=(8192, 8192, 8192))
@@ -145,7 +145,7 @@ def test_critical_intensity():
     """How to Scale Your Model: v5e is compute-bound above 240 tokens in bf16, 243 in int8, 120 with int8 weights."""
     assert V5E.balance("bf16") == pytest.approx(240, rel=0.03)
     assert V5E.balance("int8") / 2 == pytest.approx(243, rel=0.03)
-    ideal = V5E.replace("memory", efficiency=1.0, write_efficiency=1.0).replace("core", kernel_scratchpad=None)
+    ideal = V5E.replace("memory", efficiency=1.0, write_efficiency=1.0).replace("core", kernel_share=1.0)
 
     def crossover(**dtypes):
         """Return the first M whose arrays are busier than its memory; K and N so large that A and C do not count."""
@@ -240,7 +240,7 @@ def newest_core():
                               row_granule=32, accumulator_rows=1024),
             vector=VectorUnit(lanes=1024, alus=4),
             scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
-            dma_latency=692 * ns, dma_write_latency=594 * ns, kernel_scratchpad=32 * MiB),
+            dma_latency=692 * ns, dma_write_latency=594 * ns, kernel_share=32 / 64),
         memory=Memory(capacity=96 * GiB, bandwidth=3686 * GB_per_s, efficiency=0.87, write_efficiency=0.87),
     )
 
