@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 FONT_SIZE = 7.5
 LEAST = 0.02
 """A cluster with less of the time than this gets no label."""
+LARGE = 0.25
+"""A cluster with more of the time than this is named even where its label must stand at a distance."""
 
 
 class Dot(NamedTuple):
-    """A marker: where it is (data), its radius in points, its share of the time and its name."""
+    """A marker: where it is (data), how far it reaches in points, its share of the time and its name."""
 
     x: float
     y: float
@@ -140,6 +142,10 @@ def _places(
         (own.x0 - gap, middle_y, "right", "center"), (middle_x, own.y1 + gap, "center", "bottom"),
         (own.x1, own.y1 + gap, "right", "bottom"), (own.x0, own.y1 + gap, "left", "bottom"),
     ]
+    large = sum(d.share for d in cluster) >= LARGE
+    for far in (4, 7, 11, 16, 22) if large else ():  # beyond a roof, or below another label
+        for x, ha in ((middle_x, "center"), (own.x0, "left"), (own.x1, "right")):
+            anchors += [(x, own.y0 - far * gap, ha, "top"), (x, own.y1 + far * gap, ha, "bottom")]
     for most in range(lines, 0, -1):
         text = _words(cluster, most)
         probe = ax.text(0.5, 0.5, text, transform=ax.transAxes, fontsize=FONT_SIZE, linespacing=1.15)

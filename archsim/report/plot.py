@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
 
 from archsim.errors import ArchsimError, nearest
 from archsim.report.labels import Dot, label_clusters
@@ -28,9 +29,20 @@ if TYPE_CHECKING:
     from archsim.hardware import Chip
     from archsim.simulation import OpRun, Run
 
+__all__ = ["FORMATS", "breakdown", "check_path", "cost_bars", "image", "roofline"]
+
 FORMATS = (".png", ".svg", ".pdf")
+PEAK: Final = 6
+"""Matplotlib's mark whose tip points up at the place."""
+REACH = {"D": math.sqrt(2.0)}
+"""How far a marker reaches, in half square roots of its area: a diamond is a square on its corner."""
+
 P = ParamSpec("P")
 Path_ = str | os.PathLike[str]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def check_path(path: Path_) -> Path:
@@ -50,16 +62,23 @@ def check_path(path: Path_) -> Path:
     return target
 
 
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Use our settings alone, and leave the caller's as they are."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcParams.update(matplotlib.rcParamsDefault)
+        matplotlib.rcParams.update(RC)  # type: ignore[arg-type]
+        yield
+
+
 def _drawn(make: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw under our settings alone, and write the figure if the caller gave a path."""
 
     @wraps(make)
     def with_settings(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        import matplotlib
-
-        with matplotlib.rc_context():
-            matplotlib.rcParams.update(matplotlib.rcParamsDefault)
-            matplotlib.rcParams.update(RC)  # type: ignore[arg-type]
+        with _settings():
             return make(*args, **kwargs)
 
     return with_settings
@@ -75,14 +94,20 @@ def _figure(width: float, height: float) -> Figure:
     return made
 
 
+def image(figure: Figure, suffix: str = ".png") -> bytes:
+    """Return a figure as the bytes of a file with one of the suffixes in `FORMATS`."""
+    held = io.BytesIO()
+    with _settings():
+        figure.savefig(held, format=suffix.lstrip(".").lower())
+    return held.getvalue()
+
+
 def _save(figure: Figure, path: Path_ | None) -> Figure:
     if path is not None:
         from archsim.simulation.run import write_whole
 
         target = check_path(path)
-        held = io.BytesIO()
-        figure.savefig(held, format=target.suffix[1:].lower())
-        write_whole(target, held.getvalue())
+        write_whole(target, image(figure, target.suffix))
     return figure
 
 
@@ -100,6 +125,14 @@ def _phase(run: Run) -> str:
 def _markers(phases: Sequence[str]) -> dict[str, str]:
     spare = iter(list(SPARE_MARKERS) * len(phases))
     return {p: PHASE_MARKER.get(p) or next(spare) for p in dict.fromkeys(phases)}
+
+
+def clip(text: str, most: int) -> str:
+    """Shorten a name that would not fit, in its middle; a dollar sign is no formula, a line break a space."""
+    text = " ".join(text.split())
+    if len(text) > most:
+        text = f"{text[: most - most // 3 - 1]}…{text[-(most // 3):]}"
+    return text.replace("$", r"\$")
 
 
 # --- roofline ---------------------------------------------------------------------------------------------------------
@@ -154,7 +187,7 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
     points = [p for r in many for o in r.ops if (p := _point(o)) and (hollow or p.matrix)]
     xs = [p.intensity for p in points] + [c.balance(dt) for c, dt in chips]
     ys = [p.rate for p in points] + [c.peak(dt) for c, dt in chips]
-    x = (min(xs) / 3, max(xs) * 4)
+    x = (min(xs) / 5, max(xs) * 4)
     y = (min(ys) / 3, max(ys) * 2.5)
     markers = _markers([_phase(r) for r in many])
     area = 1000.0 if n == 1 else 450.0
@@ -165,10 +198,10 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
                 balance = other.balance(dt)
                 ax.plot([x[0], balance, x[1]], [v * other.memory.bandwidth / 1e12 for v in (x[0], balance, balance)],
                         color=FAINT, lw=0.8, zorder=1)
-        ax.set_title(chip.name, pad=16)
+        ax.set_title(clip(chip.name, 44 if n == 1 else 20), pad=16)
         count = "/".join(dict.fromkeys(f"{r.chips:,}" for r in mine))
         beside = chip.fidelity if count == "1" else f"×{count}, {chip.fidelity}"
-        if cols < 3 or len(chip.name) + len(beside) < 32:
+        if len(chip.name) + len(beside) < (32 if cols > 2 else 44):
             ax.set_title(beside, loc="right", pad=16, fontsize=8, fontweight="normal", color=MUTED)
         mfu = ", ".join(f"{_phase(r)} {short_percent(r.utilization)}" for r in mine)
         ax.text(0, 1.02, f"{mfu} of peak", transform=ax.transAxes, fontsize=8, color=MUTED, va="bottom")
@@ -182,7 +215,7 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
     head = [workload(r) for r in many]
     same = len(set(head)) == 1
     title = head[0] if same else ", ".join(dict.fromkeys([str(many[0].workload.get("model", "")), *map(_short, many)]))
-    figure.suptitle(title.strip(", "), fontsize=11, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(clip(title.strip(", "), 120), fontsize=11, fontweight="bold", x=0.01, ha="left")
     _roofline_legend(figure, many, markers, hollow)
     figure.draw_without_rendering()  # settles the layout: labels need to know where points will be
     for ax, ((chip, dtype), mine) in zip(axes.flat, chips.items(), strict=False):
@@ -209,8 +242,13 @@ def _roof(ax: Axes, chip: Chip, dtype: str, x: tuple[float, float]) -> None:
     ax.annotate(f"{sig(balance)} FLOP/B", (balance, floor), xytext=(3, 3), color=MUTED, **small)
     low, high = ax.transData.transform([(x[0], x[0] * bandwidth), (balance, peak)])
     angle = math.degrees(math.atan2(high[1] - low[1], high[0] - low[0]))
-    at = max(x[0], floor / bandwidth) * 1.25  # where the slope enters the panel
-    ax.annotate(quantity(chip.memory.bandwidth, "B/s", 3), (at, at * bandwidth), xytext=(-2, 4), rotation=angle,
+    at = max(x[0], floor / bandwidth)  # where the slope enters the panel
+    lean = math.radians(angle)
+    above, tall = 3.0, 8.0  # points: the text's distance from the slope and its height, which leans over the left axis
+    room = float(ax.transData.transform((at, floor))[0] - ax.bbox.x0) * 72.0 / ax.figure.get_figure(root=True).dpi
+    along = max(4.0, 2.0 + (above + tall) * math.tan(lean) - room / math.cos(lean))
+    offset = (along * math.cos(lean) - above * math.sin(lean), along * math.sin(lean) + above * math.cos(lean))
+    ax.annotate(quantity(chip.memory.bandwidth, "B/s", 3), (at, at * bandwidth), xytext=offset, rotation=angle,
                 rotation_mode="anchor", color=INK, **small)
 
 
@@ -231,7 +269,8 @@ def _operators(
             ax.scatter(p.intensity, p.rate / 1e12, s=size, marker=markers[_phase(run)],
                        facecolor=colour if p.matrix else "white", edgecolor="white" if p.matrix else colour,
                        linewidth=0.6 if p.matrix else 1.0, alpha=0.9, zorder=3)
-            dots.append(Dot(p.intensity, p.rate / 1e12, math.sqrt(size) / 2, share, o.name))
+            reach = math.sqrt(size) / 2 * REACH.get(markers[_phase(run)], 1.0)
+            dots.append(Dot(p.intensity, p.rate / 1e12, reach, share, o.name))
     label_clusters(ax, dots, lines)
 
 
@@ -259,15 +298,16 @@ def _roofline_legend(figure: Figure, runs: Sequence[Run], markers: dict[str, str
 def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Path_ | None = None) -> Figure:
     """Draw dollars per million tokens and per achieved PFLOP, one row per phase, chips in the order of their cost.
 
-    Bars are split into depreciation and energy; a tick marks what a PFLOP would cost at the chip's peak. Chips without
-    a cost are left out.
+    Bars are split into depreciation and energy; a mark below shows what a PFLOP would cost at the chip's peak. Chips
+    without a cost are only named.
 
     Raises
     ------
     ArchsimError
         If no run has a cost, or the file cannot be written.
     """
-    priced = [(r, c) for r, c in zip(_runs(runs), costs, strict=True) if c is not None]
+    many = _runs(runs)
+    priced = [(r, c) for r, c in zip(many, costs, strict=True) if c is not None]
     if not priced:
         raise ArchsimError("no cost to draw: none of the chips has a price and a power")
     phases = list(dict.fromkeys(_phase(r) for r, _ in priced))
@@ -277,7 +317,7 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
     axes = figure.subplots(len(phases), 2 if matrix else 1, squeeze=False)
     for row, phase in zip(axes, phases, strict=True):
         mine = sorted(((r, c) for r, c in priced if _phase(r) == phase), key=lambda rc: rc[1].usd_per_mtoken)
-        head = _short(mine[0][0]) or phase
+        head = clip(_short(mine[0][0]), 60) or phase
         _bars(row[0], mine, [c.usd_per_mtoken for _, c in mine], head, "USD per million tokens")
         if matrix:
             achieved = [c.usd_per_pflop_achieved * 1e3 for _, c in mine]
@@ -287,11 +327,16 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
     from matplotlib.patches import Patch
 
     items = [*(Patch(color=c, label=k) for k, c in COST.items()),
-             Line2D([], [], color=INK, marker="|", ms=9, mew=2, ls="", label="at the chip's peak")]
-    if any(r.chips > 1 for r, _ in priced):
-        items.append(Line2D([], [], ls="", label="×n: fewest chips that hold it; communication not counted"))
-    figure.legend(handles=items, loc="outside lower center", ncols=len(items), fontsize=8)
-    model = priced[0][0].workload.get("model", "graph")
+             *([Line2D([], [], color=INK, marker=PEAK, ms=5, ls="", label="at the chip's peak")] if matrix else [])]
+    bare = list(dict.fromkeys(r.chip.name for r, c in zip(many, costs, strict=True) if c is None))
+    more = f" and {len(bare) - 3} more" if len(bare) > 4 else ""
+    notes = ["×n: the fewest chips that hold the model; communication not counted"
+             ] if any(r.chips > 1 for r, _ in priced) else []
+    if bare:
+        notes.append(f"no cost: {', '.join(clip(b, 24) for b in (bare[:3] if more else bare))}{more}")
+    figure.legend(handles=items, loc="outside lower center", ncols=len(items), fontsize=8,
+                  title="\n".join(notes) or None, title_fontsize=8)
+    model = clip(str(priced[0][0].workload.get("model", "graph")), 80)
     figure.suptitle(f"{model}, {priced[0][0].dtype}", fontsize=11, fontweight="bold", x=0.01, ha="left")
     return _save(figure, path)
 
@@ -299,7 +344,7 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
 def _bars(ax: Axes, mine: Sequence[tuple[Run, Cost]], total: Sequence[float], title: str, label: str,
           peak: Sequence[float] = ()) -> None:
     """Draw horizontal bars split into depreciation and energy, the cheapest on top, values at their ends."""
-    names = [r.chip.name + (f" ×{r.chips:,}" if r.chips > 1 else "")
+    names = [clip(r.chip.name, 26) + (f" ×{r.chips:,}" if r.chips > 1 else "")
              + (f" ({r.fidelity})" if r.fidelity != "cycle" else "") for r, _ in mine]
     energy = [t * c.energy_usd_per_hour / c.usd_per_chip_hour if c.usd_per_chip_hour else 0.0
               for t, (_, c) in zip(total, mine, strict=True)]
@@ -309,12 +354,11 @@ def _bars(ax: Axes, mine: Sequence[tuple[Run, Cost]], total: Sequence[float], ti
     ax.barh(where, energy, left=rest, color=COST["energy"], height=0.66)
     for y, t in zip(where, total, strict=True):
         ax.annotate(sig(t), (t, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
-    for y, p in zip(where, peak, strict=bool(peak)):
-        ax.plot([p, p], [y - 0.4, y + 0.4], color="white", lw=3.2, zorder=3)
-        ax.plot([p, p], [y - 0.4, y + 0.4], color=INK, lw=1.6, zorder=4)
+    for y, p in zip(where, peak, strict=bool(peak)):  # below the bar, which may be thinner than the mark
+        ax.plot([p], [y + 0.34], marker=PEAK, ms=5, color=INK, ls="", zorder=4, clip_on=False)
     ax.set_yticks(list(where), names)
     ax.tick_params(axis="y", length=0)
-    ax.invert_yaxis()
+    ax.set_ylim(len(mine) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
     ax.set_xlim(0, max(total) * 1.14 or 1.0)
     ax.set_xlabel(label)
@@ -350,7 +394,8 @@ def breakdown(run: Run, path: Path_ | None = None) -> Figure:
     ax.set_xlim(0, 1.1 * max(o.time_s for o in ops) / factor)
     ax.set_xlabel(f"time of all equal layers, {unit}")
     chips = f"{run.chips} × " if run.chips > 1 else ""
-    ax.set_title(f"{workload(run)} on {chips}{run.chip.name}: {quantity(run.time_s, 's', 3)}", x=0, fontsize=10)
+    what = f"{clip(workload(run), 60)} on {chips}{clip(run.chip.name, 26)}"
+    ax.set_title(f"{what}: {quantity(run.time_s, 's', 3)}", x=0, fontsize=10)
     seen = {o.time.bound for o in ops}
     figure.legend(handles=[Patch(color=c, label=f"bound by {BOUND_NAME[b]}") for b, c in BOUND.items() if b in seen],
                   loc="outside lower center", ncols=len(seen), fontsize=8)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
+
+LEAST_NAME = 6
+"""Characters of a name that stay, however narrow the terminal."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Sheet:
     rules: Sequence[int] = ()
     """Row numbers after which a rule is drawn."""
     brief: bool = False
-    """Leave the footnotes to another sheet."""
+    """Leave it to another sheet to say which columns are left out."""
 
     def _table(self, kept: Sequence[Column]) -> Table:
         from rich import box
@@ -55,7 +58,7 @@ class Sheet:
                      header_style="bold", padding=(0, 1) if headed else (0, 2))
         for c in kept:
             made.add_column(c.heading, justify="left" if c.text else "right", vertical="top", no_wrap=not c.wrap,
-                            overflow="fold")
+                            overflow="fold" if c.wrap else "ellipsis")
         for i in range(len(self.columns[0].cells)):
             row = [Text(c.cells[i], style=c.styles[i] if c.styles else "") for c in kept]
             made.add_row(*row, end_section=i in self.rules)
@@ -74,6 +77,20 @@ class Sheet:
             left.append(worst)
         return kept, left
 
+    def _squeezed(self, kept: Sequence[Column], width: int) -> list[Column]:
+        """Shorten names, the longest first and visibly, where even the columns that stay are too wide together."""
+        made = list(kept)
+        while sum(map(self._least, made)) + 3 * (len(made) - 1) > width:
+            names = [c for c in made if c.text and not c.wrap and self._least(c) > LEAST_NAME]
+            if not names:
+                break
+            longest = max(names, key=self._least)
+            most = self._least(longest) - 1
+            heading, *cells = (c if len(c) <= most else f"{c[: most - 1].rstrip('… ')}…"
+                               for c in (longest.heading, *longest.cells))
+            made[made.index(longest)] = replace(longest, heading=heading, cells=cells)
+        return made
+
     @staticmethod
     def _least(column: Column) -> int:
         """Characters that the column needs: its longest line; if it wraps, its longest word but no more than 24."""
@@ -89,11 +106,11 @@ class Sheet:
             yield Text(self.title, style="bold")
         kept, left = self.fit(options.max_width)
         if kept:
-            yield self._table(kept)
-        if self.brief:
-            return
+            yield self._table(self._squeezed(kept, options.max_width))
         for note in self.notes:
             yield Text(note, style="dim")
+        if self.brief:
+            return
         names = ", ".join(c.name for c in reversed(left) if c.name)
         if names:
             yield Text(f"left out at this width: {names}", style="dim")

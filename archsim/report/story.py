@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from archsim.report.quantity import percent, quantity, sig
+from archsim.report.theme import BOUND_NAME
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
@@ -18,7 +19,8 @@ def findings(runs: Sequence[Run], costs: Sequence[Cost | None]) -> list[str]:
     """Return the main results of a comparison as sentences.
 
     For each phase: the cheapest token, beside the cheapest of another kind of chip (or else the runner-up), split
-    into what an hour costs and how many tokens it makes. Then, if there are both phases, why they differ.
+    into what an hour costs and how many tokens it makes; where fewer than two chips have a price, what bounds the one
+    that has, or else the fastest. Then, if there are both phases, why they differ.
     """
     phases = list(dict.fromkeys(str(r.workload.get("phase", "")) for r in runs))
     said = []
@@ -27,6 +29,9 @@ def findings(runs: Sequence[Run], costs: Sequence[Cost | None]) -> list[str]:
                   if c is not None and str(r.workload.get("phase", "")) == phase]
         if len({r.chip for r, _ in priced}) > 1:
             said.append(_cheapest(phase, sorted(priced, key=lambda rc: rc[1].usd_per_mtoken)))
+        else:
+            said += [_single(phase, *rc) for rc in priced] or [_fastest(phase, [
+                r for r in runs if str(r.workload.get("phase", "")) == phase])]
     by_phase = [[r for r in runs if r.workload.get("phase") == p] for p in ("prefill", "decode")]
     if all(by_phase):
         said.append(_phases(*by_phase))
@@ -45,6 +50,20 @@ def _cheapest(phase: str, priced: Sequence[Priced]) -> str:
             f"makes {_times(speed)} the tokens ({_why(best)}; {other.chip.name}: {_why(other)}).")
 
 
+def _single(phase: str, run: Run, cost: Cost) -> str:
+    """Say what a token costs on the only chip with a price, and why."""
+    return (f"{(phase + ' on').strip().capitalize()} {run.chip.name}: ${sig(cost.usd_per_mtoken)} per million tokens, "
+            f"{_why(run)}.")
+
+
+def _fastest(phase: str, runs: Sequence[Run]) -> str:
+    """Name the chip that makes most tokens, and what bounds it."""
+    best = max(runs, key=lambda r: r.tokens_per_s / r.chips)
+    rate = f"{sig(best.tokens_per_s / best.chips)} tokens/s per chip, {_why(best)}"
+    what = f"{phase} on".strip().capitalize()
+    return f"{what} {best.chip.name}: {rate}." if len(runs) == 1 else f"Fastest {phase}: {best.chip.name}, {rate}."
+
+
 def _times(ratio: float) -> str:
     return f"{sig(ratio, 2)}×"
 
@@ -55,7 +74,7 @@ def _why(run: Run) -> str:
         rate = run.hbm_bytes / run.time_s / run.chips
         return (f"bound by HBM, moving {quantity(rate, 'B/s', 3)} of {quantity(run.chip.memory.bandwidth, 'B/s', 3)}")
     reached = f"{percent(run.utilization)} % of {quantity(run.chip.peak(run.dtype), 'FLOP/s', 3)}"
-    return f"bound by {run.bound}, at {reached}"
+    return f"bound by {BOUND_NAME[run.bound]}, at {reached}"
 
 
 def _span(values: Iterable[float], as_percent: bool = False) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from archsim.hardware.part import defaulted
 from archsim.report.quantity import NONE, percent, quantity, scale, sig
 from archsim.report.sheet import Column, Sheet
-from archsim.report.theme import BOUND, CONFIDENCE
+from archsim.report.theme import BOUND, BOUND_NAME, BOUND_SHORT, CONFIDENCE
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from archsim.hardware import Chip, Source
     from archsim.simulation import Run
     from archsim.workload.config import ModelConfig
+
+
+__all__ = ["catalogue", "chip_sheet", "comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "scores",
+           "summary", "table", "workload"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def _numbers(
@@ -37,7 +46,8 @@ def _percents(heading: str, shares: Sequence[float | None], *, rank: int = 0) ->
 
 
 def _bounds(bounds: Sequence[str], rank: int = 0) -> Column:
-    return Column("bound", bounds, rank, text=True, styles=[BOUND.get(b, "") for b in bounds])
+    return Column("bound", [BOUND_SHORT.get(b, b) for b in bounds], rank, text=True,
+                  styles=[BOUND.get(b, "") for b in bounds])
 
 
 def table(run: Run) -> Sheet:
@@ -68,13 +78,15 @@ def table(run: Run) -> Sheet:
 
 
 def workload(run: Run) -> str:
-    """Return what was run, in words: ``llama-3.1-70b decode, batch 64, context 4,096, bf16``."""
+    """Return what was run, in words: ``llama-3.1-70b decode, batch 64, context 4,096, bf16``.
+
+    The context of a prefill is what its cache holds already: ``seq 512, cached 4,096``.
+    """
     w = run.workload
     head = " ".join(str(w[k]) for k in ("model", "phase") if w.get(k)) or "graph"
     hidden = {"seq"} if w.get("phase") == "decode" and w.get("seq") == 1 else set()
-    if w.get("phase") == "prefill" and w.get("context") == w.get("seq"):
-        hidden = {"context"}
-    sizes = [f"{k} {w[k]:,}" for k in ("batch", "seq", "context") if w.get(k) and k not in hidden]
+    word = {"context": "cached"} if w.get("phase") == "prefill" else {}
+    sizes = [f"{word.get(k, k)} {w[k]:,}" for k in ("batch", "seq", "context") if w.get(k) and k not in hidden]
     return ", ".join([head, *sizes, run.dtype])
 
 
@@ -87,9 +99,10 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
         ("time", f"{quantity(run.time_s, 's')} per step of {run.tokens:,} token{'s' * (run.tokens != 1)}"),
         ("throughput", f"{sig(run.tokens_per_s, 4)} tokens/s" + (f", {sig(each)} per chip" if run.chips > 1 else "")),
         ("matrix work", f"{quantity(run.flops, 'FLOP')}, {percent(run.utilization)} % of peak (MFU)"),
-        ("HBM traffic", f"{quantity(run.hbm_bytes, 'B')}, {sig(run.arithmetic_intensity)} FLOP/B; "
+        ("HBM traffic", f"{_bytes(run.hbm_bytes, 4)}, {sig(run.arithmetic_intensity)} FLOP/B; "
                         f"the chip balances at {sig(run.balance)}"),
-        ("bound", ", ".join(f"{b} {percent(s / run.time_s)} %" for b, s in by_bound if s > 0.0005 * run.time_s)),
+        ("bound", ", ".join(f"{BOUND_SHORT[b]} {percent(s / run.time_s)} %" for b, s in by_bound
+                            if s > 0.0005 * run.time_s)),
         ("memory", f"{_bytes(resident)}: weights {_bytes(run.weight_bytes)}, KV cache {_bytes(run.kv_bytes)}, "
                    f"activations {_bytes(run.activation_bytes)}; a chip holds {_bytes(run.chip.memory.capacity)}"),
     ]
@@ -101,10 +114,10 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
                  notes=[f"note: {run.note}"] if run.note else [])
 
 
-def _bytes(value: float) -> str:
-    """Write bytes with a decimal prefix, so that they can be added up by eye."""
+def _bytes(value: float, digits: int = 3) -> str:
+    """Write bytes with a decimal prefix, so that they can be added up by eye; only capacities of parts are binary."""
     factor, unit = scale([value], "B")
-    return f"{sig(value / factor)} {unit}"
+    return f"{sig(value / factor, digits)} {unit}"
 
 
 def _count(run: Run) -> str:
@@ -120,8 +133,10 @@ def cost_line(cost: Cost) -> str:
 
 
 def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, *,
-               missing: Mapping[str, str] | None = None) -> Sheet:
+               missing: Mapping[str, str] | None = None, infeasible: Mapping[str, str] | None = None) -> Sheet:
     """Return one line per run: time, throughput, utilisation, intensity, traffic, bound and cost.
+
+    Dollars per PFLOP are always in thousandths, so that tables of one comparison can be read side by side.
 
     Parameters
     ----------
@@ -131,39 +146,46 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
         The cost of each run, None where it is not known.
     missing
         Why a chip has no cost, by its name; said in a footnote.
+    infeasible
+        Why a chip cannot run the workload, by its name: a row of dashes and a footnote.
     """
     money = list(costs) if costs is not None else [None] * len(runs)
 
     def usd(field: str) -> list[float | None]:
         return [None if c is None else getattr(c, field) for c in money]
 
-    at_peak, achieved = usd("usd_per_pflop_peak"), usd("usd_per_pflop_achieved")
-    factor, unit = scale([*at_peak, *achieved], "$/PFLOP")
     mine = {r.chip.name for r in runs}
     whys = [why.split(":")[0] for chip, why in (missing or {}).items() if chip in mine]
     notes = [f"{NONE} no cost: {'; '.join(whys)}"] if whys else []
     if any(r.chips > 1 for r in runs):
         notes.append("chips: the fewest whose memory holds the model, spread evenly; communication is NOT counted")
-    return Sheet(
-        workload(runs[0]) if runs else "",
-        [
-            Column("chip", [r.chip.name for r in runs], text=True),
-            Column("chips", [f"{r.chips:,}" for r in runs]),
-            Column("fidelity", [r.fidelity for r in runs], 7, text=True),
-            _scaled("time", [r.time_s for r in runs], "s"),
-            _numbers("tokens/s\nper chip", [r.tokens_per_s / r.chips for r in runs]),
-            _numbers("tokens/s\ntotal", [r.tokens_per_s for r in runs], rank=6),
-            _percents("MFU", [r.utilization for r in runs]),
-            _numbers("intensity\nFLOP/B", [r.arithmetic_intensity for r in runs], rank=3),
-            _numbers("balance\nFLOP/B", [r.balance for r in runs], rank=4),
-            _scaled("HBM", [r.hbm_bytes for r in runs], "B", rank=5),
-            _bounds([r.bound for r in runs], 1),
-            _numbers(f"at peak\n{unit}", at_peak, factor=factor, rank=8),
-            _numbers(f"achieved\n{unit}", achieved, factor=factor, rank=2),
-            _numbers("cost\n$/Mtoken", usd("usd_per_mtoken")),
-        ],
-        notes=notes,
-    )
+    notes += [f"{NONE} {why if why.startswith(chip) else f'{chip} cannot run this: {why}'}"
+              for chip, why in (infeasible or {}).items()]
+    columns = [
+        Column("chip", [r.chip.name for r in runs], text=True),
+        Column("chips", [f"{r.chips:,}" for r in runs], 1),
+        Column("fidelity", [r.fidelity for r in runs], 9, text=True),
+        _scaled("time", [r.time_s for r in runs], "s"),
+        _numbers("tokens/s\nper chip", [r.tokens_per_s / r.chips for r in runs]),
+        _numbers("tokens/s\ntotal", [r.tokens_per_s for r in runs], rank=8),
+        _percents("MFU", [r.utilization for r in runs], rank=2),
+        _numbers("intensity\nFLOP/B", [r.arithmetic_intensity for r in runs], rank=5),
+        _numbers("balance\nFLOP/B", [r.balance for r in runs], rank=6),
+        _scaled("HBM", [r.hbm_bytes for r in runs], "B", rank=7),
+        _bounds([r.bound for r in runs], 3),
+        _numbers("at peak\nm$/PFLOP", usd("usd_per_pflop_peak"), factor=1e-3, rank=10),
+        _numbers("achieved\nm$/PFLOP", usd("usd_per_pflop_achieved"), factor=1e-3, rank=4),
+        _numbers("cost\n$/Mtoken", usd("usd_per_mtoken")),
+    ]
+    title = workload(runs[0]) if runs else ""
+    return Sheet(title, [_extended(c, list(infeasible or ())) for c in columns], notes=notes)
+
+
+def _extended(column: Column, chips: Sequence[str]) -> Column:
+    """Add a cell for each chip that has no results: its name in the first column, a dash elsewhere."""
+    cells = chips if column.heading == "chip" else [NONE] * len(chips)
+    styles = [*column.styles, *("" for _ in chips)] if column.styles else ()
+    return replace(column, cells=[*column.cells, *cells], styles=styles)
 
 
 def catalogue(chips: Sequence[Chip]) -> Sheet:
@@ -260,8 +282,8 @@ def model_sheet(model: ModelConfig, context: int = 4096) -> Sheet:
     rows = [
         ("parameters", f"{model.parameters:,}"),
         ("active parameters", f"{model.active_parameters:,}"),
-        ("weights in bf16", quantity(2.0 * model.parameters, "B")),
-        ("KV cache per token in bf16", quantity(model.kv_bytes_per_token("bf16"), "B")),
+        ("weights in bf16", _bytes(2.0 * model.parameters, 4)),
+        ("KV cache per token in bf16", _bytes(model.kv_bytes_per_token("bf16"), 4)),
         ("FLOP per token", quantity(model.flops_per_token(0), "FLOP")),
         (f"FLOP per token at {context:,} keys", quantity(model.flops_per_token(context), "FLOP")),
     ]
@@ -276,14 +298,14 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
     t = op.time
     m, n, k = (getattr(op.op, side) for side in "mnk")
     achieved, compulsory = t.flops / t.seconds, op.op.shard(run.chips).bytes
+    busy = sorted(((b, s) for b, s in t.busy.items() if s), key=lambda bs: -bs[1])
     rows = [
         ("time", f"{quantity(t.seconds, 's')}  ({t.cycles:,.0f} cycles)"),
         ("achieved", f"{quantity(achieved, 'FLOP/s')} of {quantity(run.chip.peak(run.dtype), 'FLOP/s')} "
                      f"({percent(t.utilization)} %)"),
-        ("bound", t.bound),
-        ("needs", ", ".join(f"{b} {quantity(s, 's', 3)}" for b, s in sorted(t.busy.items(), key=lambda kv: -kv[1])
-                            if s)),
-        ("HBM traffic", f"{quantity(t.hbm_bytes, 'B')} ({sig(t.hbm_bytes / compulsory)} × compulsory), "
+        ("bound", BOUND_NAME[t.bound]),
+        ("needs", ", ".join(f"{BOUND_SHORT[b]} {quantity(s, 's', 3)}" for b, s in busy)),
+        ("HBM traffic", f"{_bytes(t.hbm_bytes, 4)} ({sig(t.hbm_bytes / compulsory)} × compulsory), "
                         f"{sig(t.flops / t.hbm_bytes) if t.hbm_bytes else NONE} FLOP/B; the chip balances at "
                         f"{sig(run.balance)}"),
         ("mapping", t.plan or NONE),

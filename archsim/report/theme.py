@@ -27,6 +27,10 @@ BOUND_NAME: dict[str, str] = {
     "hbm": "HBM",
     "launch": "launch and fill",
 }
+"""What a sentence or a legend calls it."""
+
+BOUND_SHORT: dict[str, str] = {**{b: b for b in BOUND}, "launch": "launch+fill"}
+"""The same in a table's column."""
 
 COST: dict[str, str] = {"depreciation": "#3D5A73", "energy": "#E9B949"}
 """Parts of a cost."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from matplotlib.transforms import Bbox
 
 from archsim.errors import ArchsimError
 from archsim.report import plot
@@ -70,6 +71,74 @@ def test_cost_bars_leave_out_what_has_no_price(prefill, decode, price, tmp_path)
     assert sorted(labels) == ["fat (roofline)", "wide (roofline)"]
     with pytest.raises(ArchsimError, match="no cost to draw"):
         plot.cost_bars(runs, [None] * len(runs))
+
+
+def texts(figure):
+    """All that a figure says outside its axes."""
+    title = [t.get_title().get_text() for t in figure.legends]
+    return [*title, *(t.get_text() for legend in figure.legends for t in legend.get_texts())]
+
+
+def test_cost_bars_name_what_has_no_price(prefill, price):
+    assert "no cost: secret" in texts(plot.cost_bars(prefill, [price(r) for r in prefill]))[0]
+    assert "no cost" not in " ".join(texts(plot.cost_bars(prefill[:2], [price(r) for r in prefill[:2]])))
+
+
+def test_the_mark_of_the_peak_lies_below_the_bar_at_its_value(prefill, price):
+    costs = [price(r) for r in prefill[:2]]
+    ax = plot.cost_bars(prefill[:2], costs).axes[1]
+    marks = sorted((float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in ax.lines)
+    assert [x for x, _ in marks] == pytest.approx(sorted(c.usd_per_pflop_peak * 1e3 for c in costs))
+    bars = [(p.get_y(), p.get_y() + p.get_height()) for p in ax.patches]
+    assert not any(low < y < high for _, y in marks for low, high in bars)
+
+
+def test_the_largest_cluster_of_every_panel_is_named(prefill, decode):
+    figure = plot.roofline([*prefill, *decode])
+    for ax in figure.axes:
+        labels = " ".join(t.get_text() for t in ax.texts)
+        assert labels.count("gate_up_proj") == 2, "prefill and decode"
+
+
+def test_labels_touch_no_marker_and_no_text_crosses_the_left_axis(prefill, decode):
+    figure = plot.roofline([*prefill, *decode])
+    renderer = figure.canvas.get_renderer()
+    for ax in figure.axes:
+        for text in ax.texts:
+            if "of peak" not in text.get_text():
+                assert text.get_window_extent(renderer).x0 >= ax.bbox.x0, text.get_text()
+        labels = [t.get_window_extent(renderer) for t in ax.texts if t.get_text().endswith(" %")]
+        for marks in ax.collections:
+            corners = marks.get_paths()[0].vertices * marks.get_sizes()[0] ** 0.5 * figure.dpi / 72
+            corners = corners + ax.transData.transform(marks.get_offsets()[0])
+            box = Bbox([corners.min(axis=0), corners.max(axis=0)])
+            assert not any(box.overlaps(label) for label in labels)
+
+
+def test_odd_names_are_drawn_as_they_are_but_not_too_long(prefill, price):
+    from dataclasses import replace
+
+    name = "x$y^2$ " + "very " * 10 + "long name"
+    odd = replace(prefill[0], chip=prefill[0].chip.replace(name="plain"))
+    object.__setattr__(odd.chip, "name", name)  # longer than a chip's name may be
+    title = plot.roofline([odd, prefill[1]]).axes[0].get_title(loc="left")
+    assert title.startswith(r"x\$y^2\$ ")
+    assert title.endswith("name")
+    assert len(title) <= 24
+    assert all(len(t.get_text()) < 50 for t in plot.cost_bars(odd, [price(odd)]).axes[0].get_yticklabels())
+    plot.breakdown(odd)
+
+
+def test_clip():
+    assert plot.clip("short\nname", 20) == "short name"
+    assert plot.clip("abcdefghij", 10) == "abcdefghij"
+    assert plot.clip("abcdefghijk", 9) == "abcde…ijk"
+
+
+def test_the_module_lists_its_functions_alone():
+    assert "roofline" in dir(plot)
+    assert "Any" not in dir(plot)
+    assert all(hasattr(plot, name) for name in plot.__all__)
 
 
 def test_breakdown_has_a_bar_per_operator(prefill, tmp_path):

@@ -23,12 +23,27 @@ def test_the_reason_multiplies_out(prefill, price):
     assert abs(first.usd_per_mtoken / second.usd_per_mtoken - hour / speed) < 1e-9
 
 
-def test_without_prices_nothing_is_claimed(prefill):
-    assert findings(prefill, [None] * len(prefill)) == []
+def test_without_prices_the_fastest_is_named_and_nothing_is_called_cheap(prefill, decode):
+    said = findings([*prefill, *decode], [None] * 6)
+    assert len(said) == 3
+    for phase, runs, sentence in zip(("prefill", "decode"), (prefill, decode), said[:2], strict=True):
+        best = max(runs, key=lambda r: r.tokens_per_s)
+        assert sentence.startswith(f"Fastest {phase}: {best.chip.name}, {sig(best.tokens_per_s)} tokens/s per chip")
+        assert "$" not in sentence
+    assert "bound by matrix engine, at" in said[0]
+    assert "bound by HBM, moving" in said[1]
 
 
-def test_one_chip_is_cheapest_of_nothing(prefill, price):
-    assert findings(prefill[:1], [price(prefill[0])]) == []
+def test_a_single_price_is_said_with_what_bounds_the_run(prefill, price):
+    cost = price(prefill[0])
+    for runs, costs in (([prefill[0]], [cost]), ([prefill[0], prefill[2]], [cost, None])):
+        (said,) = findings(runs, costs)
+        usd = sig(cost.usd_per_mtoken)
+        assert said.startswith(f"Prefill on fat: ${usd} per million tokens, bound by matrix engine")
+
+
+def test_one_chip_without_a_price(decode):
+    assert findings(decode[2:], [None])[0].startswith("Decode on secret: ")
 
 
 def test_a_graph_without_a_phase(norms, price):
