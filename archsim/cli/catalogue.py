@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli.options import Json, whole
+from archsim.cli.options import Json
 from archsim.cli.output import show, show_json
+from archsim.errors import positive_int
 
 
 def chips(
     name: Annotated[
-        str | None, typer.Argument(metavar="[CHIP]", show_default=False, help="Name, my_chip.py or my_chip.py:NAME.")
+        str | None, typer.Argument(metavar="CHIP", show_default=False, help="Name, my_chip.py or my_chip.py:NAME.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def chips(
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", show_default=False, help="Name, or the path of a config.json or its folder."),
+        typer.Argument(metavar="MODEL", show_default=False, help="Name, or the path of a config.json or its folder."),
     ] = None,
     context: Annotated[str, typer.Option("--context", metavar="C", help="Keys that a token attends to.")] = "4096",
     json: Json = False,
@@ -56,7 +57,7 @@ def models(
     import archsim.models as catalogue
     from archsim.report import data, table
 
-    keys = whole("--context", context, 2**24) or 0
+    keys = positive_int("--context", context, 2**24)
     if name is None:
         known = [catalogue.get(n) for n in catalogue.names()]
         if json:

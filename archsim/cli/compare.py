@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archsim.cli.options import Batch, Context, Dtype, Json, KvDtype, Logits, Model, Seq, whole
-from archsim.cli.output import check_folder, make_folder, price, progress, show, show_json
+from archsim.cli.options import Context, Dtype, Json, KvDtype, Logits, Model, Seq, whole
+from archsim.cli.output import check_folder, price, progress, show, show_json, write_all
 from archsim.errors import ArchsimError, unknown
 
 if TYPE_CHECKING:
+    import networkx as nx
+
+    from archsim.economics import Cost
     from archsim.hardware import Chip
     from archsim.simulation import Run
-    from archsim.workload.config import ModelConfig
 
 PHASES = ("prefill", "decode", "both")
-DEFAULTS = {"prefill": {"batch": 1, "seq": 8192}, "decode": {"batch": 64, "context": 4096}}
+BATCH = {"prefill": 1, "decode": 64}
+"""One long prompt fills a chip; decode needs many sequences."""
+
+FILES = ("roofline.png", "cost.png", "compare.csv", "compare.json")
+NO_PRICE = "try archsim run --price USD, or write price=... in a chip file"
 
 
 def compare(
     model: Model,
     chips: Annotated[
         str | None,
-        typer.Option("--chips", metavar="A,B,C", help="Names or files of chips; by default all that take the dtype."),
+        typer.Option("--chips", metavar="A,B,C", help="Names or files of chips (default: all of the catalogue that "
+                     "take the dtype)."),
     ] = None,
     phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|both", help="Which steps.")] = "both",
-    batch: Batch = None,
+    batch: Annotated[
+        str | None, typer.Option("--batch", metavar="B", help="Sequences (default 1 in prefill, 64 in decode).")
+    ] = None,
     seq: Seq = None,
     context: Context = None,
     dtype: Dtype = "bf16",
@@ -41,34 +51,32 @@ def compare(
 ) -> None:
     """Compare chips on one model: time, tokens/s, MFU, intensity, HBM bytes, what bound it, and dollars.
 
-    By default prefill takes 1 prompt of 8,192 tokens, and decode one step of 64 sequences that attend to 4,096 keys
-    (fewer where a model's learned positions end). With both phases, --seq is prefill's and --context is decode's.
+    With both phases, --seq is prefill's and --context is decode's. Default lengths are shorter where a model's learned
+    positions end. A chip that cannot run the model is listed with the reason.
 
     --json: one object: model, parameters, dtype, runs (an array, one object per chip and phase, as archsim run --json
-    prints) and findings (an array of sentences).
+    prints), infeasible (an array: chip, phase, reason) and findings (an array of sentences).
     """
     if phase not in PHASES:
         raise unknown("phase", phase, PHASES)
     given = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
-    folder = check_folder(out) if out is not None else None
+    folder = check_folder(out, FILES) if out is not None else None
     import archsim.models as models
     from archsim.dtypes import dtype as dtype_name
 
     name = dtype_name(dtype)
     config = models.find(model)
     hardware = _chips(chips, name)
-    from archsim.simulation import simulate
     from archsim.workload import transformer
 
     phases = ("prefill", "decode") if phase == "both" else (phase,)
     graphs = [
         transformer(config, phase=p, dtype=name, kv_dtype=kv_dtype, logits=logits,
-                    **_sizes(p, given, config, both=phase == "both"))
+                    **_sizes(p, given, both=phase == "both"))
         for p in phases
     ]
-    jobs = [(graph, chip) for graph in graphs for chip in hardware]
-    runs = [simulate(graph, chip) for graph, chip in progress(jobs, lambda job: job[1].name)]
-    prices = [price(r) for r in runs]
+    runs, infeasible = _simulate(graphs, hardware)
+    prices = [price(r, hint=NO_PRICE) for r in runs]
     costs = [c for c, _ in prices]
     missing = {r.chip.name: why for r, (_, why) in zip(runs, prices, strict=True) if why}
     from archsim.report import data
@@ -76,31 +84,34 @@ def compare(
 
     sentences = findings(runs, costs)
     rows = [data.run_data(r, c, why) for r, (c, why) in zip(runs, prices, strict=True)]
-    result = {"model": config.name, "parameters": config.parameters, "dtype": name, "runs": rows, "findings": sentences}
-    written = _write(folder, runs, costs, result) if folder is not None else []
+    result = {"model": config.name, "parameters": config.parameters, "dtype": name, "runs": rows,
+              "infeasible": infeasible, "findings": sentences}
+    written = write_all(_files(folder, runs, costs, result)) if folder is not None else []
     if json:
         show_json(result)
         return
     from archsim.report.table import comparison
 
+    sheets = []
     for p in phases:
         mine = [i for i, r in enumerate(runs) if r.workload["phase"] == p]
-        sheet = comparison([runs[i] for i in mine], [costs[i] for i in mine], missing=missing)
-        show(replace(sheet, brief=p != phases[-1]), "")
+        sheet = comparison([runs[i] for i in mine], [costs[i] for i in mine], missing=missing,
+                           infeasible={i["chip"]: i["reason"] for i in infeasible if i["phase"] == p})
+        sheets.append(sheet if mine else replace(sheet, title=f"{config.name} {p}, {name}"))
+    for i, sheet in enumerate(sheets):  # what two tables would say alike is said below the last
+        later = {note for other in sheets[i + 1:] for note in other.notes}
+        show(replace(sheet, notes=[n for n in sheet.notes if n not in later], brief=bool(sheets[i + 1:])), "")
     show(*sentences)
     if written:
         show("", f"wrote {', '.join(written)}")
 
 
 def _chips(text: str | None, dtype: str) -> list[Chip]:
-    """Return the chips asked for, each able to take `dtype`; all of the catalogue that can, if none are named."""
+    """Return the chips asked for; if none are named, all of the catalogue that take `dtype`."""
     from archsim.cli.files import find_chips
 
     if text is not None:
-        found = find_chips(text)
-        for chip in found:
-            chip.check_dtype(dtype)
-        return found
+        return find_chips(text)
     import archsim.chips as catalogue
 
     able = [c for c in catalogue.catalogue().values() if dtype in c.dtypes]
@@ -109,28 +120,41 @@ def _chips(text: str | None, dtype: str) -> list[Chip]:
     return able
 
 
-def _sizes(phase: str, given: dict[str, int | None], model: ModelConfig, both: bool) -> dict[str, Any]:
-    """Return the sizes of one phase: those given, else the defaults, as far as learned positions reach.
-
-    With both phases, `seq` is prefill's and `context` is decode's.
-    """
-    reach = model.max_positions if model.positions == "learned" else 2**31
-    default = {k: min(v, reach) for k, v in DEFAULTS[phase].items()}
+def _sizes(phase: str, given: dict[str, int | None], both: bool) -> dict[str, Any]:
+    """Return the sizes of one phase. With both phases, `seq` is prefill's and `context` is decode's."""
     other = "context" if phase == "prefill" else "seq"
-    return default | {k: v for k, v in given.items() if v is not None and not (both and k == other)}
+    sizes: dict[str, Any] = {k: v for k, v in given.items() if not (both and k == other)}
+    return sizes if sizes["batch"] is not None else {**sizes, "batch": BATCH[phase]}
 
 
-def _write(folder: Any, runs: list[Run], costs: list[Any], result: dict[str, Any]) -> list[str]:
-    """Write figures and tables; returns what was written."""
+def _simulate(graphs: list[nx.DiGraph], hardware: list[Chip]) -> tuple[list[Run], list[dict[str, str]]]:
+    """Run every graph on every chip; return the runs, and what cannot run with the reason.
+
+    Raises
+    ------
+    ArchsimError
+        If nothing can run.
+    """
+    from archsim.simulation import simulate
+
+    runs, infeasible = [], []
+    for graph, chip in progress([(g, c) for g in graphs for c in hardware], lambda job: job[1].name):
+        try:
+            chip.check_dtype(graph.graph["dtype"])
+            runs.append(simulate(graph, chip))
+        except ArchsimError as e:
+            infeasible.append({"chip": chip.name, "phase": graph.graph["phase"], "reason": str(e)})
+    if not runs:
+        raise ArchsimError("; ".join(dict.fromkeys(i["reason"] for i in infeasible)))
+    return runs, infeasible
+
+
+def _files(folder: Path, runs: list[Run], costs: list[Cost | None], result: dict[str, Any]) -> dict[Path, str | bytes]:
+    """Draw the figures and write the tables, all in memory."""
     from archsim.report import data, plot
-    from archsim.simulation.run import write_whole
 
-    make_folder(folder)
-    written = [folder / "roofline.png"]
-    plot.roofline(runs, folder / "roofline.png")
+    made: dict[str, str | bytes] = {"roofline.png": plot.image(plot.roofline(runs))}
     if any(c is not None for c in costs):
-        plot.cost_bars(runs, costs, folder / "cost.png")
-        written.append(folder / "cost.png")
-    write_whole(folder / "compare.csv", data.to_csv(result["runs"]))
-    write_whole(folder / "compare.json", data.to_json(result))
-    return [str(p) for p in (*written, folder / "compare.csv", folder / "compare.json")]
+        made["cost.png"] = plot.image(plot.cost_bars(runs, costs))
+    made |= {"compare.csv": data.to_csv(result["runs"]), "compare.json": data.to_json(result)}
+    return {folder / name: content for name, content in made.items()}

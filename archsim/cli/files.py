@@ -32,9 +32,16 @@ def find_chip(text: str) -> Chip:
 
 
 def find_chips(text: str) -> list[Chip]:
-    """Return the chips of a comma-separated list, each once."""
+    """Return the chips of a comma-separated list, each once; of equal names all but the first get a number."""
     names = [part.strip() for part in text.split(",") if part.strip()]
     if not names:
         raise ArchsimError("--chips is empty: give names separated by commas, e.g. h100-sxm,tpu-v5p")
     found = [find_chip(name) for name in names]
-    return [c for i, c in enumerate(found) if c not in found[:i]]
+    chosen: list[Chip] = []
+    for chip in (c for i, c in enumerate(found) if c not in found[:i]):
+        name, taken, count = chip.name, {c.name for c in chosen}, 1
+        while name in taken:
+            count += 1
+            name = f"{chip.name[:34]} ({count})"
+        chosen.append(chip if name == chip.name else chip.replace(name=name))
+    return chosen

@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from archsim.cli import catalogue, compare, run, validate
-from archsim.cli.usage import explain
+from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
 ABOUT = """What a token costs on a chip, and why.
@@ -47,12 +47,12 @@ def _root(
     pass
 
 
-app.command("compare", short_help="One model on many chips: time, utilisation, dollars.")(compare.compare)
-app.command("run", short_help="One step of a model on one chip, operator by operator.")(run.run)
-app.command("gemm", short_help="One matrix product on one chip.")(run.gemm)
-app.command("chips", short_help="The chips, or every figure of one with its source.")(catalogue.chips)
-app.command("models", short_help="The models, or one with its dimensions.")(catalogue.models)
-app.command("validate", short_help="Score the simulator against measured kernels.")(validate.validate)
+app.command("compare", cls=Command, short_help="One model on many chips: time, utilisation, dollars.")(compare.compare)
+app.command("run", cls=Command, short_help="One step of a model on one chip, operator by operator.")(run.run)
+app.command("gemm", cls=Command, short_help="One matrix product on one chip.")(run.gemm)
+app.command("chips", cls=Command, short_help="The chips, or every figure of one with its source.")(catalogue.chips)
+app.command("models", cls=Command, short_help="The models, or one with its dimensions.")(catalogue.models)
+app.command("validate", cls=Command, short_help="Score the simulator against measured kernels.")(validate.validate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 when all went well, 2 when the user can put something right (one line on stderr says what), 130 after Ctrl-C,
     1 when the reader of a pipe went away or for a fault of ours; set ``ARCHSIM_DEBUG=1`` to see that one's traceback.
     """
+    if sys.stdout is None:  # started with >&-
+        return _fail("cannot write to stdout: it is closed", 2)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # an ASCII terminal shows "?" for "×"
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit would complain once more
+        _drop_stdout()
         return 1
     except SystemExit as e:  # typer and rich leave so when the reader of a pipe went away
         return e.code if isinstance(e.code, int) else 1
@@ -84,14 +86,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         return _fail(message, 2)
     except Exception as e:
+        if isinstance(e, OSError) and e.strerror and e.filename is None:  # a stream: a file would have its name here
+            _drop_stdout()
+            return _fail(f"cannot write to stdout: {e.strerror}", 2)
         if os.environ.get("ARCHSIM_DEBUG"):
             raise
         return _fail(f"a fault in archsim, not in your input: {type(e).__name__}: {e} "
                      "(ARCHSIM_DEBUG=1 shows where; please report it)", 1)
 
 
+def _drop_stdout() -> None:
+    """Send what is left to nowhere, or Python's exit would complain of it once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(message: str, code: int) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    if sys.stderr is not None:  # started with 2>&-
+        with contextlib.suppress(OSError):
+            print("error: " + " ".join(message.split()), file=sys.stderr, flush=True)
     return code
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
 
-from archsim.errors import positive_int
+from archsim.errors import ArchsimError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, SI units in the key names.")]
 Chip = Annotated[
@@ -16,14 +17,17 @@ Model = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False,
                         help="Name (see archsim models), or the path of a config.json or its folder.")
 ]
-Batch = Annotated[str | None, typer.Option("--batch", metavar="B", help="Sequences.")]
 Seq = Annotated[
     str | None,
-    typer.Option("--seq", metavar="S", help="New tokens per sequence: the prompt of a prefill; 1 in decode."),
+    typer.Option("--seq", metavar="S", help="New tokens per sequence (default 8192 in prefill, 1 in decode)."),
 ]
 Context = Annotated[
     str | None,
-    typer.Option("--context", metavar="C", help="Decode: keys attended to. Prefill: tokens already in the KV cache."),
+    typer.Option("--context", metavar="C", help="Decode: keys attended to (default 4096). Prefill: tokens already in "
+                 "the KV cache (default 0)."),
+]
+Price = Annotated[
+    str | None, typer.Option("--price", metavar="USD", help="Price of one chip (default: the chip's own, if known).")
 ]
 Dtype = Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="bf16, fp16, fp8, int8 ... of the matrix work.")]
 KvDtype = Annotated[
@@ -35,17 +39,35 @@ Logits = Annotated[
 ]
 
 
-def whole(name: str, text: str | None, high: int = 2**31 - 1) -> int | None:
-    """Return the whole number that an option was given, None if it was not.
+def whole(name: str, text: str | None) -> int | None:
+    """Return the whole number that an option was given, None if it was not; its range is the library's to check.
 
     Raises
     ------
     ArchsimError
-        If it is not a whole number from 1 to `high`.
+        If it is not a whole number.
     """
-    return None if text is None else positive_int(name, text, high)
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        shown = text if len(str(text)) <= 20 else f"{str(text)[:20]}…"
+        raise ArchsimError(f"{name} must be a whole number, not {shown!r}") from None
 
 
-def size(name: str, text: str) -> int:
-    """Return the whole number that an argument was given, as `whole`."""
-    return positive_int(name, text)
+def dollars(name: str, text: str | None) -> float | None:
+    """Return the price that an option was given, None if it was not.
+
+    Raises
+    ------
+    ArchsimError
+        If it is not a number of dollars.
+    """
+    if text is None:
+        return None
+    try:
+        usd = float(text)
+    except ValueError:
+        usd = math.nan
+    if not 0.0 <= usd < math.inf:
+        raise ArchsimError(f"{name} must be a number of dollars, not {text!r}")
+    return usd

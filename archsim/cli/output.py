@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +23,10 @@ T = TypeVar("T")
 
 
 def show(*parts: Any) -> None:
-    """Print tables and lines: fitted and coloured in a terminal, plain and unabridged in a pipe."""
+    """Print tables and lines: fitted and coloured in a terminal, plain in a pipe.
+
+    In a pipe nothing is fitted or wrapped unless ``COLUMNS`` says how wide the reader's page is.
+    """
     from rich.console import Console
 
     if sys.stdout.isatty():
@@ -33,7 +37,7 @@ def show(*parts: Any) -> None:
     held = io.StringIO()
     console = Console(file=held, highlight=False, color_system=None, width=int(_columns() or 250))
     for part in parts:
-        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+        console.print(part, markup=False, soft_wrap=isinstance(part, str) and not _columns())
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in held.getvalue().splitlines()))
 
 
@@ -50,47 +54,66 @@ def show_json(data: Any) -> None:
     sys.stdout.write(to_json(data))
 
 
-def price(run: Run) -> tuple[Cost | None, str | None]:
-    """Return the cost of a run, or None and why there is none."""
+def price(run: Run, usd: float | None = None, *, hint: str) -> tuple[Cost | None, str | None]:
+    """Return the cost of a run, or None and why there is none; `usd` replaces the chip's price, `hint` says how."""
     from archsim.economics import cost
 
+    if usd is None and run.chip.price is None:
+        return None, f"{run.chip.name} has no published price: {hint}"
     try:
-        return cost(run), None
+        return cost(run, price=usd), None
     except ArchsimError as e:
+        if usd is not None and run.chip.power is not None:  # the price that was given is to blame
+            raise
         return None, str(e)
 
 
-def check_file(text: str) -> Path:
+def check_file(text: str, option: str = "--out") -> Path:
     """Return a path that a file can be written to; nothing is left there yet.
 
     Raises
     ------
     ArchsimError
-        If it is a folder, or its folder is missing or cannot be written to.
+        If it is empty, a folder or write-protected, or its folder is missing or cannot be written to.
     """
+    if not text.strip():
+        raise ArchsimError(f"{option} is empty: give the name of a file")
     target = Path(text)
     if target.is_dir():
         raise ArchsimError(f"cannot write {target}: it is a folder")
     if not target.parent.is_dir():
         raise ArchsimError(f"cannot write {target}: no folder {target.parent}")
+    _check_protection(target)
     _probe(target.parent, target)
     return target
 
 
-def check_folder(text: str) -> Path:
-    """Return a folder that exists or can be made; nothing is made yet.
+def check_folder(text: str, names: Sequence[str] = (), option: str = "--out") -> Path:
+    """Return a folder that exists or can be made, for files of some names; nothing is made yet.
 
     Raises
     ------
     ArchsimError
-        If it is a file, or lies where nothing can be written.
+        If it is empty, a file, or lies where nothing can be written, or holds one of the files write-protected.
     """
+    if not text.strip():
+        raise ArchsimError(f"{option} is empty: give the name of a folder")
     target = Path(text)
     holder = next(p for p in (target.absolute(), *target.absolute().parents) if p.exists())
     if not holder.is_dir():
         raise ArchsimError(f"cannot write to {target}: {holder} is a file, not a folder")
+    for name in names:
+        if (target / name).is_dir():
+            raise ArchsimError(f"cannot write {target / name}: it is a folder")
+        _check_protection(target / name)
     _probe(holder, target)
     return target
+
+
+def _check_protection(target: Path) -> None:
+    """Refuse a file that its owner protected: replacing it would need only the folder's permission."""
+    if target.exists() and not (target.stat().st_mode & 0o222 and os.access(target, os.W_OK)):
+        raise ArchsimError(f"cannot write {target}: it is write-protected")
 
 
 def _probe(folder: Path, target: Path) -> None:
@@ -102,12 +125,40 @@ def _probe(folder: Path, target: Path) -> None:
         raise ArchsimError(f"cannot write {target}: {e.strerror or e}") from None
 
 
-def make_folder(target: Path) -> None:
-    """Make a folder that `check_folder` approved."""
+def write_all(contents: Mapping[Path, str | bytes]) -> list[str]:
+    """Write files that are ready, and make the folders that they need; return their names.
+
+    If one cannot be written, or at Ctrl-C, what this call wrote or made is removed again.
+
+    Raises
+    ------
+    ArchsimError
+        If a file or a folder cannot be written.
+    """
+    from archsim.simulation.run import write_whole
+
+    made: list[Path] = []
+    new: list[Path] = []
     try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise ArchsimError(f"cannot make {target}: {e.strerror or e}") from None
+        for path, content in contents.items():
+            for folder in reversed([f for f in (path.parent, *path.parent.parents) if not f.exists()]):
+                try:
+                    folder.mkdir()
+                except OSError as e:
+                    raise ArchsimError(f"cannot make {folder}: {e.strerror or e}") from None
+                made.append(folder)
+            if not path.exists():
+                new.append(path)
+            write_whole(path, content)
+    except BaseException:
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    return [str(p) for p in contents]
 
 
 def progress(items: Sequence[T], name: Callable[[T], str], patience: float = 1.0) -> Iterator[T]:

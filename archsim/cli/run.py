@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from archsim.cli.options import Batch, Chip, Context, Dtype, Json, KvDtype, Logits, Model, Seq, size, whole
-from archsim.cli.output import check_file, price, show, show_json
+from archsim.cli.options import Chip, Context, Dtype, Json, KvDtype, Logits, Model, Price, Seq, dollars, whole
+from archsim.cli.output import check_file, price, show, show_json, write_all
+from archsim.errors import positive_int
+
+NO_PRICE = "give one with --price USD"
 
 
 def run(
     model: Model,
     chip: Chip,
     phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode", help="Which step.")] = "prefill",
-    batch: Batch = "1",
+    batch: Annotated[str, typer.Option("--batch", metavar="B", help="Sequences.")] = "1",
     seq: Seq = None,
     context: Context = None,
     dtype: Dtype = "bf16",
     kv_dtype: KvDtype = None,
     logits: Logits = "all",
+    usd: Price = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE.json", help="Also write the run as JSON.")
     ] = None,
@@ -30,16 +35,20 @@ def run(
 ) -> None:
     """Simulate one step of a model on one chip: where time and bytes go, and what it costs.
 
+    Default lengths are shorter where a model's learned positions end.
+
     --json: one object: time_s, tokens_per_s, flops, hbm_bytes, arithmetic_intensity, utilization (MFU), bound,
     fidelity, usd_per_mtoken, usd_per_pflop_achieved ... and ops, an array with the same for every operator. Figures
     that are not known (a chip without a price) are null.
     """
     sizes = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
+    money = dollars("--price", usd)
     target = check_file(out) if out is not None else None
+    picture = None
     if figure is not None:
         from archsim.report.plot import check_path
 
-        check_path(check_file(figure))
+        picture = check_path(check_file(figure, "--figure"))
     import archsim.models as models
     from archsim.cli.files import find_chip
 
@@ -51,21 +60,18 @@ def run(
     graph = transformer(config, phase=phase, dtype=dtype, kv_dtype=kv_dtype, logits=logits, **sizes)  # type: ignore[arg-type]
     hardware.check_dtype(graph.graph["dtype"])
     done = simulate(graph, hardware)
-    cost, missing = price(done)
+    cost, missing = price(done, money, hint=NO_PRICE)
     from archsim.report import data
 
     result = data.run_data(done, cost, missing)
-    written = []
-    if figure is not None:
-        from archsim.report.plot import roofline
+    files: dict[Path, str | bytes] = {}
+    if picture is not None:
+        from archsim.report import plot
 
-        roofline(done, figure)
-        written.append(figure)
+        files[picture] = plot.image(plot.roofline(done), picture.suffix)
     if target is not None:
-        from archsim.simulation.run import write_whole
-
-        write_whole(target, data.to_json(result))
-        written.append(str(target))
+        files[target] = data.to_json(result)
+    written = write_all(files)
     if json:
         show_json(result)
         return
@@ -84,6 +90,7 @@ def gemm(
     k: Annotated[str, typer.Argument(metavar="K", help="Columns of a, rows of b.")],
     chip: Chip,
     dtype: Dtype = "bf16",
+    usd: Price = None,
     json: Json = False,
 ) -> None:
     """Time one matrix product, out[M, N] = a[M, K] b[K, N], on one chip.
@@ -94,7 +101,8 @@ def gemm(
     from archsim.cli.files import find_chip
     from archsim.dtypes import dtype as dtype_name
 
-    sizes = {"m": size("M", m), "n": size("N", n), "k": size("K", k)}
+    sizes = {side: positive_int(side.upper(), text) for side, text in (("m", m), ("n", n), ("k", k))}
+    money = dollars("--price", usd)
     name = dtype_name(dtype)
     hardware = find_chip(chip)
     hardware.check_dtype(name)
@@ -106,7 +114,7 @@ def gemm(
     graph = nx.DiGraph(dtype=name)
     graph.add_node("gemm", op=MatMul(**sizes, dtype=name))  # type: ignore[arg-type]
     done = simulate(graph, hardware)
-    cost, missing = price(done)
+    cost, missing = price(done, money, hint=NO_PRICE)
     if json:
         from archsim.report import data
 
@@ -115,3 +123,5 @@ def gemm(
     from archsim.report import table
 
     show(table.gemm_sheet(done, cost))
+    if missing:
+        show(f"cost: {missing}")

@@ -5,7 +5,23 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import typer.core
+
 from archsim.errors import nearest
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help names arguments as its errors do: ``MODEL`` and ``[CHIP]``, without braces and types."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for param in self.params:
+            if param.param_type_name == "argument":
+                param.display_type_rich = lambda ctx: None  # type: ignore[attr-defined]
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the parts of the usage line."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
 def explain(error: Any) -> str | None:
@@ -24,11 +40,12 @@ def explain(error: Any) -> str | None:
         guess = nearest(unknown[1], known)
         hint = f"did you mean {guess!r}? " if guess else ""
         return f"unknown command {unknown[1]!r}: {hint}known: {', '.join(known)}"
-    usage = re.sub(r"[{}]", "", " ".join(context.get_usage().split()).removeprefix("Usage: "))
+    usage = " ".join(context.get_usage().split()).removeprefix("Usage: ")
     if kind == "MissingParameter":
         param = error.param
         name = param.opts[0] if param.param_type_name == "option" else param.metavar or param.name.upper()
-        return f"missing {name}; usage: {usage}"
+        listing = {"--chip": " (archsim chips lists them)", "MODEL": " (archsim models lists them)"}.get(name, "")
+        return f"missing {name}{listing}; usage: {usage}"
     return f"{message[:1].lower()}{message[1:]}; usage: {usage}"
 
 

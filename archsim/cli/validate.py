@@ -13,8 +13,8 @@ from archsim.cli.output import check_file, show, show_json, spinner
 def validate(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE.csv", show_default=False, help="Measured kernels, one a row: device, op, dtype, "
-                       "measured_us (microseconds) and the shape: m, n, k for gemm."),
+        typer.Argument(metavar="FILE.csv", show_default=False,
+                       help="Measured kernels, one a row; see above for its columns."),
     ],
     chip: Annotated[
         str | None,
@@ -29,6 +29,15 @@ def validate(
 
     Errors are in percent of the measured time, per device, op and dtype: their mean absolute value (MAPE), its median,
     and the signed bias (positive: predicted slow). Rows that cannot be timed are counted and named.
+
+    Every row needs device, op, dtype and measured_us (microseconds), and the columns of its op:
+
+    - gemm: m, n, k
+
+    - attention_context, attention_prefill, attention_generation, attention_decode: batch, q_len, kv_len, heads,
+    kv_heads, head_dim (and kv_dtype and causal, if not as the dtype and 1)
+
+    - rmsnorm, silu_mul, add: rows, cols
 
     --json: one object: scores (an array: device, op, dtype, n, mape_percent, median_ape_percent, bias_percent and the
     same for the roofline), total, skipped (an array: device, op, dtype, reason, n), rows_scored, rows_skipped.

@@ -33,6 +33,15 @@ def check(said, *words):
         (["compare", MODEL, "--chips", "h100,v5q"], ["unknown chip 'v5q'", "tpu-v5p"]),
         (["compare", MODEL, "--chips", ","], ["--chips is empty"]),
         (["compare", MODEL, "--chips", "tpu-v5p", "--dtype", "fp4"], ["tpu-v5p has no fp4"]),
+        (["compare", MODEL, "--chips", "v5p,a100", "--dtype", "fp8"], ["tpu-v5p has no fp8", "a100-sxm-80gb has no"]),
+        (["compare", MODEL, "--chips", "h100,nope", "--dtype", "fp8"], ["unknown chip 'nope'"]),
+        ([*RUN, "--price", "cheap"], ["--price must be a number of dollars, not 'cheap'"]),
+        ([*RUN, "--price", "-1"], ["--price"]),
+        ([*RUN, "--price", "inf"], ["--price"]),
+        ([*RUN, "--out", ""], ["--out is empty"]),
+        ([*RUN, "--figure", " "], ["--figure is empty"]),
+        (["compare", MODEL, "--out", ""], ["--out is empty"]),
+        (["validate", "x.csv", "--out", ""], ["--out is empty"]),
         (["chips", "tpu5p"], ["unknown chip", "tpu-v5p"]),
         (["models", "gpt-3"], ["unknown model", "gpt3-175b"]),
         (["gemm", 1, 1, 1, "--chip", "nope"], ["unknown chip"]),
@@ -42,7 +51,7 @@ def check(said, *words):
         ([*RUN, "--batch"], ["--batch", "requires an argument"]),
         ([*RUN, "spare"], ["unexpected extra argument"]),
         (["run"], ["missing MODEL", "usage: archsim run"]),
-        (["run", MODEL], ["missing --chip"]),
+        (["run", MODEL], ["missing --chip (archsim chips lists them)"]),
         (["gemm", 1, 2, "--chip", "h100"], ["missing K"]),
         (["gemm", 1, 2, 3, 4, "--chip", "h100"], ["unexpected extra argument"]),
         (["validate", "no.csv"], ["cannot read no.csv"]),
@@ -69,8 +78,13 @@ def test_sizes_of_gemm(cli, place, value):
 
 @pytest.mark.parametrize("value", ["abc", "-1", "0", "1.5"])
 def test_sizes_elsewhere(cli, value):
-    check(cli("compare", MODEL, "--batch", value), "--batch")
+    check(cli("compare", MODEL, "--batch", value), "batch")
     check(cli("models", "--context", value), "--context")
+
+
+@pytest.mark.parametrize("value", [2**24 + 1, 2**31 - 1, 99_999_999_999])
+def test_a_range_is_the_same_whatever_the_size(cli, value):
+    check(cli(*RUN, "--context", value), f"context must be from 1 to 16,777,216, not {value:,}")
 
 
 def test_sizes_that_are_each_fine_but_not_together(cli):
@@ -96,6 +110,14 @@ def test_chip_files(cli, tmp_path, source, words):
     path.write_text(source)
     check(cli("run", MODEL, "--chip", path), "c.py", *words)
     check(cli("chips", path), *words)
+
+
+def test_hub_names_and_files_without_a_suffix(cli, tmp_path, monkeypatch):
+    assert json.loads(cli("models", "meta-llama/Llama-3.1-70B", "--json").out)["name"] == "llama-3.1-70b"
+    check(cli("run", "meta-llama/Llama-9-70B", "--chip", "h100"), "Llama-9-70B")
+    (tmp_path / "model.txt").write_text("hello")
+    monkeypatch.chdir(tmp_path)
+    check(cli("models", "model.txt"), "model.txt: not valid JSON")
 
 
 def test_chip_files_that_are_not_there(cli, tmp_path, chip_file):
@@ -164,6 +186,28 @@ def test_compare_out_is_checked_before_anything_runs(cli, tmp_path, monkeypatch)
     for place in ("file.txt", "file.txt/deeper"):
         check(cli("compare", MODEL, "--out", tmp_path / place), "is a file, not a folder")
     check(cli("compare", MODEL, "--out", "/proc/archsim"), "cannot write")
+
+
+def test_write_protected_files_are_refused_before_anything_runs(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("archsim.simulation.simulate", explode)
+    for name in ("run.json", "roof.png", "cost.png"):
+        (tmp_path / name).write_text("mine")
+        (tmp_path / name).chmod(0o444)
+    check(cli(*RUN, "--out", tmp_path / "run.json"), "run.json: it is write-protected")
+    check(cli(*RUN, "--figure", tmp_path / "roof.png"), "roof.png: it is write-protected")
+    check(cli("compare", MODEL, "--out", tmp_path), "cost.png: it is write-protected")
+
+
+@pytest.mark.parametrize("stop", ["archsim.report.plot.roofline", "archsim.report.plot.cost_bars",
+                                  "archsim.report.data.to_csv"])
+def test_ctrl_c_leaves_no_file_and_no_folder(cli, tmp_path, monkeypatch, stop):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stop, interrupt)
+    said = cli("compare", MODEL, "--chips", "h100", "--phase", "decode", "--out", tmp_path / "new" / "out")
+    assert said.code == 130
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_after_the_check_leaves_no_file(cli, tmp_path):

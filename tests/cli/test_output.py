@@ -44,3 +44,25 @@ def test_a_place_that_takes_no_file_is_an_error():
     for check in (output.check_file, output.check_folder):
         with pytest.raises(ArchsimError, match="cannot write"):
             check("/proc/archsim-was-here")
+
+
+def test_write_all_takes_back_what_it_wrote_when_one_file_fails(tmp_path):
+    (tmp_path / "old.txt").write_text("old")
+    (tmp_path / "taken").mkdir()
+    files = {tmp_path / "new" / "deep" / "a.txt": "a", tmp_path / "old.txt": "new", tmp_path / "taken": "b"}
+    with pytest.raises(ArchsimError, match="cannot write"):
+        output.write_all(files)
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["old.txt", "taken"]
+    del files[tmp_path / "taken"]
+    assert output.write_all(files) == [str(p) for p in files]
+    assert [p.read_text() for p in files] == ["a", "new"]
+
+
+def test_sentences_wrap_where_the_width_is_given(monkeypatch, capsys):
+    words = "word " * 60
+    monkeypatch.delenv("COLUMNS", raising=False)
+    output.show(words)
+    assert capsys.readouterr().out.count("\n") == 1
+    monkeypatch.setenv("COLUMNS", "50")
+    output.show(words)
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 50

@@ -46,6 +46,22 @@ def test_a_reader_that_leaves_is_no_error(argv):
     assert done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("argv", [["chips"], ["chips", "--json"], ["--help"]])
+def test_a_full_disk_behind_stdout(argv):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*RUN, *argv], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: cannot write to stdout: No space left on device\n")
+
+
+def test_closed_streams():
+    line = f"{sys.executable} -m archsim.cli.main chips"
+    done = subprocess.run(["sh", "-c", f"{line} >&-"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "error: cannot write to stdout: it is closed\n")
+    done = subprocess.run(["sh", "-c", f"{line} nope 2>&-"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_an_ascii_terminal_shows_what_it_can():
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     done = subprocess.run([*RUN, "gemm", "64", "64", "64", "--chip", "h100"], cwd=ROOT, capture_output=True, env=env)
