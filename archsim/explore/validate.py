@@ -167,11 +167,11 @@ def validate(
     errors: dict[tuple[str, str, str], list[tuple[float, float]]] = {}
     skipped: Counter[tuple[str, str, str, str]] = Counter()
     for line, row in table:
-        measured = _number(row, "measured_us", line)
-        device = _text(row, "device", line) if chip is None else row.get("device") or chip.name
-        key = (device, _text(row, "op", line), _text(row, "dtype", line))
         predicted: float | None = None
         try:
+            measured = _number(row, "measured_us", line)
+            device = _text(row, "device", line) if chip is None else row.get("device") or chip.name
+            key = (device, _text(row, "op", line), _text(row, "dtype", line))
             kernels = _kernels(row, line)
             on = chip or (resolve(device) if resolve else None)
             assert on is not None

@@ -126,13 +126,15 @@ def test_written_rows_keep_every_column(tmp_path: Path) -> None:
     (HEAD + "h100,gemm,bf16,1,1,1\n", "line 2: column 'measured_us' is missing"),
     (HEAD + "h100,gemm,bf16,1,1,1,5,6\n", "line 2: more values than the 7 columns"),
     (HEAD + ",gemm,bf16,1,1,1,5\n", "line 2: column 'device' is empty"),
+    (HEAD + "h100,gemm,bf16,1,1,1,\n", "line 2: column 'measured_us' is empty"),
     ("device,op,op,dtype,measured_us\nh100,gemm,gemm,bf16,5\n", "named twice"),
     ("device,op,dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,measured_us\n"
      "h100,attention_decode,bf16,1,1,9,5,2,64,5\n", "line 2: .*no multiple of kv_heads"),
 ])
 def test_broken_tables_name_line_and_column(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(ArchsimError, match=message):
+    with pytest.raises(ArchsimError, match=message) as caught:
         score(tmp_path, text)
+    assert "rows.csv" in str(caught.value), "which file"
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
