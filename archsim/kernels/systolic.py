@@ -1,4 +1,4 @@
-"""Fold-level timing of a weight-stationary array: blocks, the walk over a blocked product, and the search for a plan.
+"""Fold-level timing of a weight-stationary array: folds, blocks, and the walk over a blocked product.
 
 A *fold* is one weight tile (rows x cols of the array) with the moving rows that stream past it. A *block* is what is in
 the scratchpad at once: bm x bk of the moving operand times bk x bn of the weights. A *walk* is the sequence of blocks
@@ -38,7 +38,7 @@ class Engine(NamedTuple):
     step: float  # s, fixed cost of one block step
     bandwidth: float  # bytes per second of device memory, all cores together
     dma: float  # bytes per second that one core's DMA engines move at most
-    write_cost: float  # time of a byte written over that of a byte read
+    write_cost: float  # time that device memory takes for a byte written over that for a byte read
 
 
 class Gemm(NamedTuple):
@@ -63,6 +63,7 @@ class Walk(NamedTuple):
     matrix: float  # the arrays stream or wait for weights
     port: float  # scratchpad ports
     vector: float  # vector unit
+    memory: float  # device memory or the core's DMA engines move bytes
     fixed: float  # DMA latency, step overhead, fill and drain
     read: float  # bytes from device memory
     written: float  # bytes to device memory
@@ -76,6 +77,15 @@ def ceil_div(a: int, b: int) -> int:
 
 
 @njit(cache=True)
+def transfer(e: Engine, bandwidth: float, read: float, written: float) -> float:
+    """Seconds to move bytes between device memory and one core that has `bandwidth` of it.
+
+    Writes cost device memory more than reads (the bus turns around); the core's DMA engines do not care.
+    """
+    return max((read + written * e.write_cost) / bandwidth, (read + written) / e.dma)
+
+
+@njit(cache=True)
 def fold_cycles(e: Engine, m: int) -> float:
     """Cycles that `m` moving rows occupy an array per weight tile.
 
@@ -86,15 +96,15 @@ def fold_cycles(e: Engine, m: int) -> float:
 
 
 @njit(cache=True)
-def block_cycles(
-    e: Engine, m: int, n: int, k: int, carried: bool, result: float
-) -> tuple[float, float, float, float]:
-    """Time one block product in the scratchpad, weights double-buffered in the arrays.
+def block_way(
+    e: Engine, m: int, n: int, k: int, carried: bool, result: float, s: int, beside: bool
+) -> tuple[float, float, float]:
+    """Time one way of a block product in the scratchpad, weights double-buffered in the arrays.
 
     The block has ``ceil(k / rows) x ceil(n / cols)`` weight tiles. The arrays take different tiles; where there are
     fewer tiles than arrays (or a remainder), `s` arrays may share one and split its moving rows. Partial sums over the
-    k tiles either stay beside the array for chunks of at most `keep_rows` moving rows, so that every chunk loads the
-    tiles again, or cross the scratchpad once per k tile. The faster of all these wins.
+    k tiles either stay `beside` the array for chunks of at most `keep_rows` moving rows, so that every chunk loads the
+    tiles again, or cross the scratchpad once per k tile.
 
     Parameters
     ----------
@@ -106,6 +116,31 @@ def block_cycles(
         Whether float32 partial sums of earlier blocks are added.
     result
         Bytes stored per element of output.
+    s, beside
+        The way.
+
+    Returns
+    -------
+    tuple
+        Array cycles (without the first weight load, fill and drain), bytes read from and written to the scratchpad.
+    """
+    k_tiles, n_tiles = ceil_div(k, e.rows), ceil_div(n, e.cols)
+    folds = ceil_div(k_tiles * n_tiles, e.arrays // s)  # weight tiles one after the other through one array
+    rows = ceil_div(ceil_div(m, s), e.granule) * e.granule
+    chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if beside else rows
+    chunks = ceil_div(rows, chunk)
+    cycles = folds * ((chunks - 1) * fold_cycles(e, chunk) + fold_cycles(e, rows - (chunks - 1) * chunk))
+    sums = 0.0 if beside else 4.0 * (k_tiles - 1) * m * n
+    moving = float(m) * k * n_tiles * e.operand  # every column of tiles reads all moving rows
+    carry = 4.0 * m * n if carried else 0.0
+    return cycles, moving + float(k) * n * e.operand * s * chunks + sums + carry, sums + result * m * n
+
+
+@njit(cache=True)
+def block_cycles(
+    e: Engine, m: int, n: int, k: int, carried: bool, result: float
+) -> tuple[float, float, float, float]:
+    """Time one block product in the fastest `block_way`, which has the arguments.
 
     Returns
     -------
@@ -113,30 +148,11 @@ def block_cycles(
         Array cycles (without the first weight load, fill and drain), port cycles, bytes read from and written to the
         scratchpad.
     """
-    k_tiles = ceil_div(k, e.rows)
-    n_tiles = ceil_div(n, e.cols)
-    tiles = k_tiles * n_tiles
-    moving = float(m) * k * n_tiles * e.operand  # every column of tiles reads all moving rows
-    carry = 4.0 * m * n if carried else 0.0
-    kept = result * m * n
     best = (np.inf, np.inf, np.inf, np.inf)
     s = 1
     while s <= e.arrays:
-        folds = ceil_div(tiles, e.arrays // s)  # weight tiles one after the other through one array
-        share = ceil_div(ceil_div(m, s), e.granule) * e.granule
-        for beside in range(2):
-            if beside == 1:
-                chunk = max(e.granule, e.keep_rows // e.granule * e.granule)
-                chunks = ceil_div(share, chunk)
-                cycles = folds * ((chunks - 1) * fold_cycles(e, chunk)
-                                  + fold_cycles(e, share - (chunks - 1) * chunk))
-                sums = 0.0
-            else:
-                chunks = 1
-                cycles = folds * fold_cycles(e, share)
-                sums = 4.0 * (k_tiles - 1) * m * n
-            read = moving + float(k) * n * e.operand * s * chunks + sums + carry
-            written = sums + kept
+        for beside in (False, True):
+            cycles, read, written = block_way(e, m, n, k, carried, result, s, beside)
             port = max(read / e.read_port, written / e.write_port)
             slow, slow_best = max(cycles, port), max(best[0], best[1])
             if slow < slow_best or (slow == slow_best and read + written < best[2] + best[3]):
@@ -150,6 +166,48 @@ def places(size: int, block: int) -> tuple[int, int, int]:
     """Return (blocks, blocks that are neither first nor last, size of the last)."""
     number = ceil_div(size, block)
     return number, max(0, number - 2), size - (number - 1) * block
+
+
+@njit(cache=True)
+def parts(units: int, most: int) -> np.ndarray:
+    """Return the numbers of parts, at most `most`, that `units` whole things can be dealt into with none left idle.
+
+    Seven things in four parts are 2, 2, 2, 1; in five parts they are the same four, so that five is left out.
+    """
+    found = np.empty(most, np.int64)
+    number = 0
+    p = 1
+    while p <= most:
+        found[number] = p
+        number += 1
+        largest = ceil_div(units, p)
+        if largest == 1:
+            break
+        p = ceil_div(units, largest - 1)
+    return found[:number]
+
+
+@njit(cache=True)
+def share(size: int, parts: int, unit: int) -> int:
+    """Return the largest part when `size` is cut into `parts` of whole `unit`s (the rest of the last is less)."""
+    return min(size, ceil_div(ceil_div(size, unit), parts) * unit)
+
+
+@njit(cache=True)
+def block_sizes(size: int, unit: int) -> np.ndarray:
+    """Return the block sizes worth trying: the whole, its halves, quarters, ..., in whole units, down to one unit."""
+    found = np.empty(40, np.int64)
+    number = 0
+    parts = 1
+    while number < 40:
+        block = share(size, parts, unit)
+        if number == 0 or block < found[number - 1]:
+            found[number] = block
+            number += 1
+        if block <= unit:
+            break
+        parts *= 2
+    return found[:number]
 
 
 @njit(cache=True)
@@ -228,9 +286,9 @@ def walk(
     swap, keep_outer, keep_inner
         Loop order and what stays resident.
     pack
-        Products that share a step: more than 1 only where a product is one block, and a divisor of `g.batch`.
+        Products that share a step: more than 1 only where a product is one block. The last step has the rest.
     bandwidth
-        Bytes per second of device memory for this core.
+        Bytes per second of device memory for this core (its DMA engines may move less).
     table
         From `fill_blocks`, for the same blocks.
 
@@ -241,7 +299,7 @@ def walk(
     nm, mid_m, last_m = places(g.m, bm)
     nn, mid_n, last_n = places(g.n, bn)
     nk, mid_k, last_k = places(g.k, bk)
-    nb, mid_b, _ = places(g.batch, pack)
+    nb, mid_b, last_b = places(g.batch, pack)
     times_m, times_n = (int(nm > 1), mid_m, 1), (int(nn > 1), mid_n, 1)
     times_k, times_b = (int(nk > 1), mid_k, 1), (int(nb > 1), mid_b, 1)
     start = (e.load + e.latency) / e.clock  # every block exposes its first weights, then fill and drain
@@ -270,177 +328,26 @@ def walk(
                     plain += g.ops * m * n
                     rare += g.exps * m * n
                 lanes = max(plain / e.vector, rare / e.exps)
-                work = max(max(cycles, ports) * pack / e.clock + start, lanes * pack)
                 load = float(k) * (g.a_size * m * load_a + g.b_size * n * load_b) + g.side * m * n / nk
                 store = g.out * m * n / nk
+                alike = float(times_m[im]) * times_n[jn] * times_k[kk]
                 for b in range(3):
+                    if times_b[b] == 0:
+                        continue
+                    p = last_b if b == 2 else pack
                     opens = first_m and first_n and first_k and (b == 0 or nb == 1)
                     closes = im == 2 and jn == 2 and b == 2
-                    moved = (0.0 if opens else load) + (0.0 if closes else store) * e.write_cost
-                    seconds += float(times_m[im]) * times_n[jn] * times_k[kk] * times_b[b] * max(
-                        work, pack * moved / bandwidth)
-                    if opens and times_b[b]:
-                        seconds += pack * load / bandwidth
-                count = float(times_m[im]) * times_n[jn] * times_k[kk] * g.batch
+                    work = max(max(cycles, ports) * p / e.clock + start, lanes * p)
+                    moved = transfer(e, bandwidth, 0.0 if opens else p * load, 0.0 if closes else p * store)
+                    seconds += alike * times_b[b] * max(work, moved)
+                    if opens:
+                        seconds += transfer(e, bandwidth, p * load, 0.0)
+                count = alike * g.batch
                 matrix += count * cycles / e.clock
                 port += count * ports / e.clock
                 vector += count * lanes
                 read += count * load
                 written += count * store
                 on_chip += count * (got + put)
-    seconds += pack * g.out * last_m * last_n * e.write_cost / bandwidth
-    return Walk(seconds, matrix, port, vector, fixed, read, written, on_chip)
-
-
-@njit(cache=True)
-def core_bandwidth(e: Engine, used: int) -> float:
-    """Bytes per second of device memory that each of `used` cores gets."""
-    return min(e.bandwidth / used, e.dma)
-
-
-@njit(cache=True)
-def share(size: int, parts: int, unit: int) -> int:
-    """Return the largest part when `size` is cut into `parts` of whole `unit`s (the rest of the last is less)."""
-    return min(size, ceil_div(ceil_div(size, unit), parts) * unit)
-
-
-@njit(cache=True)
-def block_sizes(size: int, unit: int, least: int) -> np.ndarray:
-    """Return the block sizes worth trying: the whole, its halves, quarters, ..., in whole units, down to `least`."""
-    found = np.empty(40, np.int64)
-    number = 0
-    parts = 1
-    while number < 40:
-        block = share(size, parts, unit)
-        if number and block < least:
-            break
-        if number == 0 or block < found[number - 1]:
-            found[number] = block
-            number += 1
-        if block <= unit:
-            break
-        parts *= 2
-    return found[:number]
-
-
-@njit(cache=True)
-def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, pack: int) -> tuple[int, int]:
-    """Return which of the residency options 0..3 (outer kept + 2 * inner kept) fit, best two, -1 for none."""
-    if footprint(e, g, bm, bn, bk, swap, True, True, pack) <= e.capacity:
-        return 3, -1
-    panel = footprint(e, g, bm, bn, bk, swap, True, False, pack) <= e.capacity
-    whole = footprint(e, g, bm, bn, bk, swap, False, True, pack) <= e.capacity
-    if panel or whole:
-        return (1 if panel else -1), (2 if whole else -1)
-    if footprint(e, g, bm, bn, bk, swap, False, False, pack) <= e.capacity:
-        return 0, -1
-    return -1, -1
-
-
-@njit(cache=True)
-def loads(g: Gemm, bm: int, bn: int, order: int, keep: int) -> float:
-    """Bytes of both operands that a walk loads, by loop order and residency (see `keeps`)."""
-    outer_kept, inner_kept = keep & 1, keep >> 1
-    nm, nn = ceil_div(g.m, bm), ceil_div(g.n, bn)
-    a_kept, b_kept = (inner_kept, outer_kept) if order else (outer_kept, inner_kept)
-    return g.batch * float(g.k) * (g.a_size * g.m * (1 if a_kept else nn) + g.b_size * g.n * (1 if b_kept else nm))
-
-
-@njit(cache=True)
-def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
-    """Find the fastest plan for a product: split over cores, block sizes, loop order, what stays resident.
-
-    All candidates are tried, the large blocks first; those with a lower bound (fixed costs, and the ideal stream or the
-    loads alone) above the best so far are skipped, which cannot lose the minimum. Candidates do not depend on
-    bandwidth, capacity or clock, so that more of these never makes the answer slower.
-
-    Returns
-    -------
-    tuple
-        ``[batch, m and n parts, bm, bn, bk, swap, keep_outer, keep_inner, pack]`` and its seconds; infinite seconds if
-        not even the smallest blocks fit.
-    """
-    plan = np.zeros(10, np.int64)
-    best, best_bytes = np.inf, np.inf
-    table = np.empty((2, 2, 3, 4))
-    peak = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
-    for cb in range(1, cores + 1):
-        if cores % cb or cb > g.batch:
-            continue
-        for cm in range(1, cores // cb + 1):
-            if (cores // cb) % cm:
-                continue
-            cn = cores // cb // cm
-            own = Gemm(share(g.m, cm, e.granule), share(g.n, cn, e.cols), g.k, ceil_div(g.batch, cb),
-                       g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
-            used = ceil_div(g.m, own.m) * ceil_div(g.n, own.n) * ceil_div(g.batch, own.batch)
-            bandwidth = core_bandwidth(e, used)
-            ideal = own.batch * float(own.m) * own.n * own.k / peak
-            for bm in block_sizes(own.m, e.granule, min(own.m, 64)):
-                for bn in block_sizes(own.n, e.cols, e.cols):
-                    for bk in block_sizes(own.k, e.rows, e.rows):
-                        blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
-                        pack, filled = 1, False
-                        while pack == 1 or (blocks == 1 and pack <= 64 and own.batch % pack == 0):
-                            steps = blocks * (own.batch // pack)
-                            compute = ideal + steps * (e.load + e.latency) / e.clock
-                            rest = steps * e.step + e.read_latency + e.write_latency
-                            if compute + rest <= best:
-                                for order in range(2):
-                                    for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
-                                        if keep < 0 or rest + loads(own, bm, bn, order, keep) / bandwidth > best:
-                                            continue
-                                        if not filled:
-                                            fill_blocks(e, own, bm, bn, bk, table)
-                                            filled = True
-                                        w = walk(e, own, bm, bn, bk, order == 1, keep & 1 == 1, keep & 2 == 2, pack,
-                                                 bandwidth, table)
-                                        moved = (w.read + w.written) * used
-                                        if w.seconds < best or (w.seconds == best and moved < best_bytes):
-                                            best, best_bytes = w.seconds, moved
-                                            chosen = (cb, cm, cn, bm, bn, bk, order, keep & 1, keep >> 1, pack)
-                                            for i, value in enumerate(chosen):
-                                                plan[i] = value
-                            pack *= 2
-    return plan, best
-
-
-@njit(cache=True)
-def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, float, float]:
-    """Time a given plan (see `search`): the walk of a core with the full share, and the traffic of all cores.
-
-    Returns
-    -------
-    tuple
-        The full share's `Walk`, cores used, bytes read, bytes written, bytes through scratchpad ports.
-    """
-    cb, cm, cn, bm, bn, bk = plan[0], plan[1], plan[2], plan[3], plan[4], plan[5]
-    swap, keep_outer, keep_inner = plan[6] == 1, plan[7] == 1, plan[8] == 1
-    m, n, batch = share(g.m, cm, e.granule), share(g.n, cn, e.cols), ceil_div(g.batch, cb)
-    pm, pn, pb = ceil_div(g.m, m), ceil_div(g.n, n), ceil_div(g.batch, batch)
-    used = pm * pn * pb
-    bandwidth = core_bandwidth(e, used)
-    table = np.empty((2, 2, 3, 4))
-    busiest = Walk(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    read = written = on_chip = 0.0
-    for x in range(2):  # the full shares, then the last one, which may be smaller
-        for y in range(2):
-            for z in range(2):
-                number = (1 if x else pm - 1) * (1 if y else pn - 1) * (1 if z else pb - 1)
-                if number == 0:
-                    continue
-                own = Gemm(g.m - (pm - 1) * m if x else m, g.n - (pn - 1) * n if y else n, g.k,
-                           g.batch - (pb - 1) * batch if z else batch,
-                           g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
-                sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
-                fill_blocks(e, own, sm, sn, sk, table)
-                pack = plan[9]
-                while own.batch % pack:
-                    pack //= 2
-                w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, pack, bandwidth, table)
-                if busiest.seconds == 0.0:  # the full share comes first
-                    busiest = w
-                read += number * w.read
-                written += number * w.written
-                on_chip += number * w.on_chip
-    return busiest, used, read, written, on_chip
+    seconds += transfer(e, bandwidth, 0.0, last_b * g.out * last_m * last_n)
+    return Walk(seconds, matrix, port, vector, transfer(e, bandwidth, read, written), fixed, read, written, on_chip)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from archsim.kernels.systolic import Engine, Walk, block_cycles, block_sizes, ceil_div, core_bandwidth
+from archsim.kernels.systolic import Engine, Walk, block_sizes, block_way, ceil_div, parts, transfer
 
 
 class Heads(NamedTuple):
@@ -42,29 +42,53 @@ def step_work(e: Engine, h: Heads, rows: int, keys: int, out: np.ndarray) -> Non
 
     Fills ``out`` with seconds of the arrays, of the ports, of the vector unit, all overlapped, and bytes through the
     ports. Scores = q k^T has head_dim as contraction; its weights are the keys. The values' product contracts over the
-    keys. The vector unit scales the scores, keeps the running maximum and sum, and rescales the float32 result; the
-    exponentials run on their own unit.
+    keys. Both take the ways (see `block_way`) that are fastest together, as they share the ports with the softmax. The
+    vector unit scales the scores, keeps the running maximum and sum, and rescales the float32 result; the exponentials
+    run on their own unit.
     """
     scores = float(rows) * keys
-    c1, _, r1, w1 = block_cycles(e, rows, keys, h.head_dim, False, 4.0)
-    c2, _, r2, w2 = block_cycles(e, rows, h.value_dim, keys, True, 4.0)
-    read, written = r1 + r2 + 4.0 * scores, w1 + w2 + e.operand * scores
+    out[:] = np.inf
+    s1 = 1
+    while s1 <= e.arrays:
+        for beside1 in (False, True):
+            c1, r1, w1 = block_way(e, rows, keys, h.head_dim, False, 4.0, s1, beside1)
+            s2 = 1
+            while s2 <= e.arrays:
+                for beside2 in (False, True):
+                    c2, r2, w2 = block_way(e, rows, h.value_dim, keys, True, 4.0, s2, beside2)
+                    read, written = r1 + r2 + 4.0 * scores, w1 + w2 + e.operand * scores
+                    port = max(read / e.read_port, written / e.write_port)
+                    slow, slow_best = max(c1 + c2, port), max(out[0], out[1])
+                    if slow < slow_best or (slow == slow_best and read + written < out[3]):
+                        out[0], out[1], out[3] = c1 + c2, port, read + written
+                s2 *= 2
+        s1 *= 2
+    out[0] /= e.clock
+    out[1] /= e.clock
     plain = 4.0 * scores + 2.0 * rows * h.value_dim
     if h.kv_size < e.operand:
         plain += float(keys) * (h.head_dim + h.value_dim)
-    out[0] = (c1 + c2) / e.clock
-    out[1] = max(read / e.read_port, written / e.write_port) / e.clock
     out[2] = max(plain / e.vector, (scores + rows) / e.exps)
-    out[3] = read + written
 
 
 @njit(cache=True)
-def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, resident: bool) -> Walk:
-    """Time attention with query blocks of `bq` tokens and key blocks of `bkv` on the busiest core.
+def pairs(h: Heads) -> float:
+    """(query, key) pairs of one query head that are not masked."""
+    if not h.causal:
+        return float(h.q_len) * min(h.kv_len, h.window if h.window else h.kv_len)
+    most = min(h.window if h.window else h.kv_len, h.kv_len)
+    first = h.kv_len - h.q_len + 1  # keys that query 0 sees without a window
+    growing = max(0, min(h.q_len, most - first))  # queries that the window does not cut yet
+    return growing * (first + (growing - 1) / 2.0) + (h.q_len - growing) * float(most)
+
+
+@njit(cache=True)
+def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, resident: bool) -> Walk:
+    """Time attention with query blocks of `bq` tokens and key blocks of `bkv` on the busiest of `used` cores.
 
     Masked key blocks are skipped; a block that is masked in part is computed whole. `pack` units share a step (only
-    where a unit has a single step). With `resident`, the keys of a unit stay on chip for all of its query blocks;
-    otherwise each query block reads its own.
+    where a unit has a single step; the last step of a core has the rest). With `resident`, the keys of a unit stay on
+    chip for all of its query blocks; otherwise each query block reads its own, and cores may share a unit.
 
     Returns
     -------
@@ -74,14 +98,16 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
     nq = ceil_div(h.q_len, bq)
     last_q = h.q_len - (nq - 1) * bq
     last_kv = h.kv_len - (ceil_div(h.kv_len, bkv) - 1) * bkv
-    used = min(cores, ceil_div(h.units, pack) * (1 if resident else nq))
-    bandwidth = core_bandwidth(e, used)
+    mine = ceil_div(h.units, used)  # whole units of the busiest core
+    groups = ceil_div(mine, pack)
+    last_pack = mine - (groups - 1) * pack
+    bandwidth = e.bandwidth / used
     start = 2.0 * (e.load + e.latency) / e.clock
     work = np.empty((2, 2, 4))
     for i in range(2):
         for j in range(2):
             step_work(e, h, h.group * (last_q if i else bq), last_kv if j else bkv, work[i, j])
-    seconds = matrix = port = vector = steps = keys_read = on_chip = longest = saved = 0.0
+    seconds = last_seconds = matrix = port = vector = steps = keys_read = on_chip = longest = first_load = 0.0
     loaded_to = 0
     for task in range(nq):
         first = task * bq
@@ -96,38 +122,54 @@ def attend(e: Engine, h: Heads, cores: int, bq: int, bkv: int, pack: int, reside
         blocks = b1 - b0
         kv_bytes = max(0, fresh) * (h.head_dim + h.value_dim) * h.kv_size
         q_bytes = float(tokens) * h.group * h.head_dim * h.q_size
-        out_bytes = float(tokens) * h.group * h.value_dim * h.q_size * e.write_cost
-        moved = (kv_bytes + q_bytes + out_bytes) / blocks  # queries and results move along with the keys
-        mine = 0.0
+        out_bytes = float(tokens) * h.group * h.value_dim * h.q_size
+        # queries and results move along with the keys
+        moved = transfer(e, bandwidth, (kv_bytes + q_bytes) / blocks, out_bytes / blocks)
+        task_seconds = 0.0
         for j in range(2):
             number = edge_kv if j else blocks - edge_kv
             w = work[edge_q, j]
-            busy = max(w[0] * pack + start, w[1] * pack, w[2] * pack)
-            mine += number * (max(busy, moved * pack / bandwidth) + e.step)
+            slow = max(w[1], w[2], moved)
+            task_seconds += number * (max(w[0] * pack + start, slow * pack) + e.step)
+            last_seconds += number * (max(w[0] * last_pack + start, slow * last_pack) + e.step)
             matrix += number * w[0]
             port += number * w[1]
             vector += number * w[2]
             on_chip += number * w[3]
         if task == 0:  # the very first load has nothing to hide behind
-            saved = (kv_bytes / blocks + q_bytes) * pack / bandwidth
-        seconds += mine
+            first_load = kv_bytes / blocks + q_bytes
+        seconds += task_seconds
         steps += blocks
         keys_read += kv_bytes
-        longest = max(longest, mine)
-    groups = ceil_div(h.units, pack)
-    turns = float(groups) / used
-    whole = ceil_div(groups, cores) * seconds  # whole units dealt to cores
-    spread = seconds * turns + longest * (1.0 - 1.0 / used)  # their query blocks: greedy dealing is this near to even
-    seconds = whole if resident else min(whole, spread)
-    per_core = float(h.units) / used  # busy times are those of an even share
-    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.q_size * pack * e.write_cost / bandwidth
-    fixed = e.read_latency + e.write_latency + turns * steps * (e.step + start)
-    seconds += e.read_latency + e.write_latency + saved + first_out
+        longest = max(longest, task_seconds)
+    turns = float(h.units) / used
+    total = (groups - 1) * seconds + last_seconds  # whole units dealt to cores
+    if pack == 1 and not resident:  # or their query blocks: greedy dealing is this near to even
+        total = min(total, seconds * turns + longest * (1.0 - 1.0 / used))
+    at_once = pack if groups > 1 else last_pack
+    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.q_size * last_pack
+    fixed = e.read_latency + e.write_latency + turns / pack * steps * (e.step + start)
+    total += (e.read_latency + e.write_latency + transfer(e, bandwidth, first_load * at_once, 0.0)
+              + transfer(e, bandwidth, 0.0, first_out))
     q_all = float(h.units) * h.group * h.q_len
-    return Walk(
-        seconds, matrix * per_core, port * per_core, vector * per_core, fixed,
-        h.units * keys_read + q_all * h.head_dim * h.q_size, q_all * h.value_dim * h.q_size, on_chip * h.units,
+    read, written = h.units * keys_read + q_all * h.head_dim * h.q_size, q_all * h.value_dim * h.q_size
+    return Walk(  # busy times are those of an even share
+        total, matrix * turns, port * turns, vector * turns, transfer(e, bandwidth, read / used, written / used), fixed,
+        read, written, on_chip * h.units,
     )
+
+
+@njit(cache=True)
+def least_seconds(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, resident: bool) -> float:
+    """Return a lower bound on `attend`: only unmasked pairs are computed, and full blocks alone."""
+    area = pairs(h)
+    steps = area / (float(bq) * bkv) / pack
+    peak = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
+    arrays = area * h.group * (h.head_dim + h.value_dim) / peak + steps * 2.0 * (e.load + e.latency) / e.clock
+    lanes = area * h.group * max(1.0 / e.exps, 4.0 / e.vector)
+    keys = 0.0 if resident else area / bq  # a query block reads all keys that any of its queries sees
+    memory = transfer(e, e.bandwidth / used, keys * (h.head_dim + h.value_dim) * h.kv_size, 0.0)
+    return e.read_latency + e.write_latency + (max(arrays, lanes, memory) + steps * e.step) * h.units / used
 
 
 @njit(cache=True)
@@ -141,25 +183,29 @@ def attention_bytes(e: Engine, h: Heads, bq: int, bkv: int, pack: int, resident:
 
 
 @njit(cache=True)
+def query_unit(e: Engine, h: Heads) -> int:
+    """Tokens of the smallest query block: its rows fill one granule."""
+    return max(1, e.granule // h.group)
+
+
+@njit(cache=True)
 def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]:
-    """Return the fastest ``[bq, bkv, pack, resident]`` that fits, and its time; infinite time if none fits."""
-    plan = np.zeros(4, np.int64)
-    best = Walk(np.inf, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
-    unit_q = max(1, e.granule // h.group)
-    for bq in block_sizes(h.q_len, unit_q, min(h.q_len, max(1, 64 // h.group))):
-        for bkv in block_sizes(h.kv_len, max(e.rows, e.cols), 1):
-            pack = 1
-            while pack <= 64:
-                for resident in range(2):
-                    if resident and cores > 1 and h.units < cores and bq < h.q_len:
-                        continue  # cores that share a unit each read its keys
-                    if attention_bytes(e, h, bq, bkv, pack, resident == 1) > e.capacity:
-                        continue
-                    w = attend(e, h, cores, bq, bkv, pack, resident == 1)
-                    if w.seconds < best.seconds or (w.seconds == best.seconds and w.read < best.read):
-                        best = w
-                        plan[0], plan[1], plan[2], plan[3] = bq, bkv, pack, resident
-                if bq < h.q_len or bkv < h.kv_len or pack * cores >= h.units:
-                    break
-                pack *= 2
+    """Return the fastest ``[bq, bkv, pack, resident, cores used]`` that fits, and its time; infinite if none fits."""
+    plan = np.zeros(5, np.int64)
+    best = Walk(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
+    for bq in block_sizes(h.q_len, query_unit(e, h)):
+        for bkv in block_sizes(h.kv_len, max(e.rows, e.cols)):
+            single = bq == h.q_len and bkv == h.kv_len
+            for resident in range(2):
+                tasks = h.units * (1 if resident else ceil_div(h.q_len, bq))
+                for used in parts(tasks, cores)[::-1]:
+                    packs = block_sizes(ceil_div(h.units, used), 1)
+                    for pack in packs if single else packs[-1:]:
+                        if (attention_bytes(e, h, bq, bkv, pack, resident == 1) > e.capacity
+                                or least_seconds(e, h, used, bq, bkv, pack, resident == 1) > best.seconds):
+                            continue
+                        w = attend(e, h, used, bq, bkv, pack, resident == 1)
+                        if w.seconds < best.seconds or (w.seconds == best.seconds and w.read < best.read):
+                            best = w
+                            plan[0], plan[1], plan[2], plan[3], plan[4] = bq, bkv, pack, resident, used
     return plan, best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,10 @@ from archsim.dtypes import BYTES
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.hardware import Chip, SystolicCore
 from archsim.kernels import systolic as kernel
+from archsim.kernels.systolic_search import follow, search
 from archsim.timing import systolic_attention, systolic_rows
 from archsim.timing.optime import OpTime
+from archsim.timing.systolic_result import assemble, loads_bind, too_small
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
 
@@ -99,43 +102,29 @@ def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = Non
         If no blocking, or not the given one, fits into the scratchpad.
     """
     e, g = engine(chip, op.dtype), problem(op)
+    name = f"{op.m} x {op.n} x {op.k} in {op.dtype}"
     if block is None:
-        plan, seconds = kernel.search(e, g, chip.cores)
+        plan, seconds = search(e, g, chip.cores)
         if not math.isfinite(seconds):
-            raise ArchsimError(f"{chip.name}: a scratchpad of {e.capacity:,.0f} bytes holds no block of "
-                               f"{op.m} x {op.n} x {op.k} in {op.dtype}")
+            unit = min(op.m, e.granule), min(op.n, e.cols), min(op.k, e.rows)
+            raise too_small(chip, e, f"a product of {name}", kernel.footprint(e, g, *unit, False, False, False, 1))
     else:
         bm, bk, bn = (min(b, size) for b, size in zip(block, (op.m, op.k, op.n), strict=True))
         single = bk == op.k  # then a block of the outer operand does not change over the inner loop
         need = kernel.footprint(e, g, bm, bn, bk, False, single, False, 1)
         if need > e.capacity:
             raise ArchsimError(f"{chip.name}: blocks of {bm} x {bk} x {bn} need {need:,.0f} bytes of scratchpad, "
-                               f"it has {e.capacity:,.0f}")
-        plan = np.array([1, 1, 1, bm, bn, bk, 0, int(single), 0, 1], dtype=np.int64)
-    w, used, read, written, on_chip = kernel.follow(e, g, plan)
-    bandwidth = kernel.core_bandwidth(e, used)
+                               f"an operator may fill {e.capacity:,.0f}")
+        plan = np.array([1, 1, 1, 1, bm, bn, bk, 0, int(single), 0, 1], dtype=np.int64)
+    w, used, read, written, on_chip = follow(e, g, plan)
     moved = max(read + written, op.bytes)  # equal up to rounding where every operand moves once
-    memory = (w.read + w.written * e.write_cost) / bandwidth
-    return assemble(op, chip, w, moved, on_chip, memory, describe(plan, used, chip))
-
-
-def assemble(
-    op: Op, chip: Chip, w: kernel.Walk, moved: float, on_chip: float, memory: float, plan: str
-) -> OpTime:
-    """Return the OpTime of a walk: `moved` bytes of device memory, which took `memory` seconds of the busiest core."""
-    busy = {"matrix": w.matrix, "vector": w.vector, "scratchpad": w.port, "hbm": memory, "launch": w.fixed}
-    seconds = max(w.seconds, *busy.values())
-    peak = op.flops / chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else moved / chip.memory.bandwidth
-    return OpTime(
-        seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=moved,
-        on_chip_bytes=on_chip, utilization=min(1.0, peak / seconds), bound=max(busy, key=lambda b: busy[b]),
-        busy=busy, plan=plan,
-    )
+    done = assemble(op, chip, w, moved, on_chip, describe(plan, used, chip))
+    return replace(done, plan=done.plan + loads_bind(e, int(plan[4]))) if done.bound == "matrix" else done
 
 
 def describe(plan: np.ndarray, used: int, chip: Chip) -> str:
     """Say a matrix product's plan in a few words: blocks, loop order with what stays resident, split over cores."""
-    cb, cm, cn, bm, bn, bk, swap, keep_outer, keep_inner, pack = (int(x) for x in plan)
+    cb, cm, cn, ck, bm, bn, bk, swap, keep_outer, keep_inner, pack = (int(x) for x in plan)
     outer, inner = ("b", "a") if swap else ("a", "b")
     kept = [f"{outer} panel"] * keep_outer + [f"{inner} whole"] * keep_inner
     text = f"{bm}x{bk}x{bn} blocks (m k n), loops {'n m k' if swap else 'm n k'}"
@@ -144,9 +133,10 @@ def describe(plan: np.ndarray, used: int, chip: Chip) -> str:
     if pack > 1:
         text += f", {pack} products per step"
     if chip.cores > 1:
-        split = " x ".join(f"{p} {s}" for p, s in ((cb, "batch"), (cm, "m"), (cn, "n")) if p > 1) or "none"
+        sides = ((cb, "batch"), (cm, "m"), (cn, "n"), (ck, "k"))
+        split = " x ".join(f"{p} {s}" for p, s in sides if p > 1) or "none"
         text += f"; {used} of {chip.cores} cores, split {split}"
     return text
 
 
-__all__ = ["assemble", "engine", "problem", "time", "time_matmul"]
+__all__ = ["engine", "problem", "time", "time_matmul"]

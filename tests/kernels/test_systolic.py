@@ -1,4 +1,4 @@
-"""The fold-level kernels against naive versions that visit every fold, block and step."""
+"""The fold-level kernels against naive versions that visit every fold, block, step and plan."""
 
 import itertools
 import math
@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from archsim.kernels import systolic as kernel
 from archsim.kernels import systolic_attention as attention
+from archsim.kernels import systolic_search as searching
+from archsim.kernels import systolic_stream as streaming
 
 ENGINE = kernel.Engine(
     rows=128, cols=128, arrays=4, rate=1.0, granule=16, min_issue=1.0, load=32.0, latency=131.0, keep_rows=128,
@@ -50,8 +52,8 @@ def gemms(draw, high=700):
 # --- blocks -----------------------------------------------------------------------------------------------------------
 
 
-def naive_block(e, m, n, k, carried, result):
-    """Deal every weight tile to an array, stream every chunk of rows past it, and count every byte."""
+def naive_ways(e, m, n, k, carried, result):
+    """Deal every weight tile to an array, stream every chunk of rows past it, and count every byte, in every way."""
     tiles = [(i, j) for j in range(0, n, e.cols) for i in range(0, k, e.rows)]
     found = []
     sharing = 1  # arrays that hold the same tile and split the moving rows
@@ -69,16 +71,16 @@ def naive_block(e, m, n, k, carried, result):
                 depth, width = min(e.rows, k - i), min(e.cols, n - j)
                 read += m * depth * e.operand + depth * width * e.operand * sharing * len(chunks)
             written = crossing + result * m * n
-            port = max(read / e.read_port, written / e.write_port)
-            found.append((max(*busy, port), read + written, max(busy), port, read, written))
+            found.append((max(busy), read, written))
         sharing *= 2
-    return min(found)
+    return found
 
 
 @given(engines(), st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.booleans())
 def test_a_block_is_the_sum_of_its_folds(e, m, n, k, carried):
     cycles, port, read, written = kernel.block_cycles(e, m, n, k, carried, 2.0)
-    slow, moved, *_ = naive_block(e, m, n, k, carried, 2.0)
+    slow, moved = min((max(busy, got / e.read_port, put / e.write_port), got + put)
+                      for busy, got, put in naive_ways(e, m, n, k, carried, 2.0))
     assert max(cycles, port) == pytest.approx(slow)
     assert read + written == pytest.approx(moved)
     assert cycles >= m * n * k / (e.rows * e.cols * e.arrays * e.rate) * (1 - 1e-12)
@@ -103,8 +105,13 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
     seconds = e.read_latency + e.write_latency
     read = written = 0.0
     seen = set()
+
+    def move(read, written):
+        return max((read + written * e.write_cost) / bandwidth, (read + written) / e.dma)
+
     for b, i, j, p in steps:
-        m, n, k = i[1], j[1], p[1]  # of each of `pack` products
+        m, n, k = i[1], j[1], p[1]  # of each product
+        together = min(pack, g.batch - b)  # products in this step
         fresh = {}
         for name, block in (("a", (b, i, p)), ("b", (b, p, j))):
             keep = keep_outer if (name == "b") == swap else keep_inner
@@ -115,25 +122,25 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
         plain = k * n * (fresh["b"] and g.b_size < e.operand) + g.ops * m * n * (p == ks[-1])
         lanes = max(plain / e.vector, g.exps * m * n * (p == ks[-1]) / e.exps)
         cycles, port, _, _ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
-        work = max(max(cycles, port) / e.clock * pack + (e.load + e.latency) / e.clock, lanes * pack)
-        moved = 0.0
+        work = max(max(cycles, port) / e.clock * together + (e.load + e.latency) / e.clock, lanes * together)
+        loaded = stored = 0.0
         if (b, i, j, p) == steps[0]:
-            seconds += pack * load / bandwidth  # nothing to hide behind
+            seconds += move(together * load, 0.0)  # nothing to hide behind
         else:
-            moved += load
+            loaded = together * load
         if (b, i, j) != steps[-1][:3]:
-            moved += store * e.write_cost
-        seconds += max(work, pack * moved / bandwidth) + e.step
-        read += pack * load
-        written += pack * store
-    return seconds + pack * g.out * ms[-1][1] * ns[-1][1] * e.write_cost / bandwidth, read, written
+            stored = together * store
+        seconds += max(work, move(loaded, stored)) + e.step
+        read += together * load
+        written += together * store
+    return seconds + move(0.0, together * g.out * ms[-1][1] * ns[-1][1]), read, written
 
 
 @given(engines(), gemms(high=300), st.sampled_from([16, 64, 300]), st.sampled_from([16, 100, 300]),
-       st.sampled_from([20, 64, 300]), st.booleans(), st.booleans(), st.booleans())
-def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep_inner):
+       st.sampled_from([20, 64, 300]), st.booleans(), st.booleans(), st.booleans(), st.integers(1, 4))
+def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack):
     bm, bn, bk = min(bm, g.m), min(bn, g.n), min(bk, g.k)
-    pack = 2 if (bm, bn, bk) == (g.m, g.n, g.k) and g.batch % 2 == 0 else 1
+    pack = min(pack, g.batch) if (bm, bn, bk) == (g.m, g.n, g.k) else 1
     table = np.empty((2, 2, 3, 4))
     kernel.fill_blocks(e, g, bm, bn, bk, table)
     w = kernel.walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11, table)
@@ -141,52 +148,136 @@ def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep
     assert w.seconds == pytest.approx(seconds, rel=1e-9)
     assert w.read == pytest.approx(read, rel=1e-9)
     assert w.written == pytest.approx(written, rel=1e-9)
-    for busy in (w.matrix, w.port, w.vector, w.fixed, (w.read + w.written * e.write_cost) / 7e11):
+    assert w.memory == max((w.read + w.written * e.write_cost) / 7e11, (w.read + w.written) / e.dma)
+    for busy in (w.matrix, w.port, w.vector, w.fixed, w.memory):
         assert busy <= w.seconds * (1 + 1e-12)
 
 
+def test_places_parts_and_block_sizes():
+    assert kernel.places(10, 4) == (3, 1, 2)
+    assert list(kernel.parts(7, 10)) == [1, 2, 3, 4, 7]  # in five or six parts one at least holds two, as in four
+    assert list(kernel.parts(7, 3)) == [1, 2, 3]
+    assert list(kernel.block_sizes(8192, 1024)) == [8192, 4096, 2048, 1024]
+    assert list(kernel.block_sizes(3000, 500)) == [3000, 1500, 1000, 500]
+    assert list(kernel.block_sizes(100, 128)) == [100]
+
+
+@given(st.integers(1, 100), st.integers(1, 100))
+def test_parts_leave_out_only_deals_that_change_nothing(units, most):
+    largest = {p: -(-units // p) for p in range(1, min(units, most) + 1)}
+    first = [p for p, size in largest.items() if p == 1 or largest[p - 1] != size]
+    assert list(kernel.parts(units, most)) == first
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def naive_stream(e, read, written, work, bandwidth, chunks):
+    """Visit every chunk: it computes while the next one loads and the one before is written back."""
+    def move(read, written):
+        return max((read + written * e.write_cost) / bandwidth, (read + written) / e.dma)
+
+    seconds = move(read / chunks, 0.0)
+    for i in range(chunks):
+        loaded = read / chunks if i < chunks - 1 else 0.0
+        stored = written / chunks if i > 0 else 0.0
+        seconds += max(work / chunks, move(loaded, stored)) + e.step
+    return seconds + move(0.0, written / chunks) + e.read_latency + e.write_latency
+
+
+@given(engines(), st.floats(1e3, 1e8), st.floats(1e3, 1e8), st.sampled_from([0.0, 1e4, 1e9]), st.integers(1, 5))
+def test_a_stream_is_the_best_sum_of_its_chunks(e, read, written, ops, used):
+    rows = streaming.Rows(read, written, 2.0, ops, 0.0)
+    w, chunks = streaming.stream(e, rows, 1.0 / used, e.bandwidth / used)
+    got, put = read / used, written / used
+    work = max(ops / used / e.vector, max(2.0 * got / e.read_port, put / e.write_port) / e.clock)
+    found = {c: naive_stream(e, got, put, work, e.bandwidth / used, c) for c in (2**i for i in range(11))
+             if 2 * (got + put) / c <= e.capacity}
+    assert w.seconds <= min(found.values()) * (1 + 1e-12)
+    if chunks in found:
+        assert w.seconds == pytest.approx(found[chunks], rel=1e-12)
+    assert max(w.port, w.vector, w.memory, w.fixed) <= w.seconds
+
+
 # --- the search -------------------------------------------------------------------------------------------------------
+
+
+def every_split(cores):
+    """Parts of batch, m, n and k that need no more than `cores`."""
+    return [parts for parts in itertools.product(range(1, cores + 1), repeat=4) if math.prod(parts) <= cores]
 
 
 def exhaustive(e, g, cores):
     """Try every candidate without pruning, with every residency that fits."""
     best = math.inf
     table = np.empty((2, 2, 3, 4))
-    for cb, cm in itertools.product(range(1, cores + 1), repeat=2):
-        if cb > g.batch or cores % (cb * cm):
-            continue
-        own = g._replace(m=kernel.share(g.m, cm, e.granule), n=kernel.share(g.n, cores // cb // cm, e.cols),
-                         batch=-(-g.batch // cb))
-        used = -(-g.m // own.m) * -(-g.n // own.n) * -(-g.batch // own.batch)
-        sizes = (kernel.block_sizes(own.m, e.granule, min(own.m, 64)), kernel.block_sizes(own.n, e.cols, e.cols),
-                 kernel.block_sizes(own.k, e.rows, e.rows))
+    for cb, cm, cn, ck in every_split(cores):
+        own = g._replace(m=kernel.share(g.m, cm, e.granule), n=kernel.share(g.n, cn, e.cols),
+                         k=kernel.share(g.k, ck, e.rows), batch=-(-g.batch // cb))
+        used = -(-g.m // own.m) * -(-g.n // own.n) * -(-g.batch // own.batch) * -(-g.k // own.k)
+        after = 0.0
+        if own.k < g.k:  # partial sums in float32 leave; then each core adds its part of them
+            parts, outputs = -(-g.k // own.k), own.batch * own.m * own.n
+            add = streaming.Rows(outputs * (4.0 * parts + g.side), outputs * g.out, 1.0,
+                                 outputs * (parts - 1 + g.ops), outputs * g.exps)
+            after = streaming.stream(e, add, 1 / parts, e.bandwidth / used)[0].seconds
+            own = own._replace(side=0.0, out=4.0, ops=0.0, exps=0.0)
+        sizes = (kernel.block_sizes(own.m, e.granule), kernel.block_sizes(own.n, e.cols),
+                 kernel.block_sizes(own.k, e.rows))
         for bm, bn, bk in itertools.product(*sizes):
             kernel.fill_blocks(e, own, bm, bn, bk, table)
-            packs = [p for p in (1, 2, 4) if own.batch % p == 0] if (bm, bn, bk) == (own.m, own.n, own.k) else [1]
+            single = (bm, bn, bk) == (own.m, own.n, own.k)
+            packs = [int(p) for p in kernel.block_sizes(own.batch, 1)] if single else [1]
             for *how, pack in itertools.product((False, True), (False, True), (False, True), packs):
                 if kernel.footprint(e, own, bm, bn, bk, *how, pack) <= e.capacity:
-                    w = kernel.walk(e, own, bm, bn, bk, *how, pack, min(e.bandwidth / used, e.dma), table)
-                    best = min(best, w.seconds)
+                    w = kernel.walk(e, own, bm, bn, bk, *how, pack, e.bandwidth / used, table)
+                    best = min(best, w.seconds + after)
     return best
 
 
-@given(engines(), gemms(), st.sampled_from([1, 2, 4, 6]))
+@given(engines(), gemms(high=400), st.sampled_from([1, 2, 3, 4, 5]))
 def test_the_search_finds_what_an_exhaustive_one_finds(e, g, cores):
-    plan, seconds = kernel.search(e, g, cores)
+    plan, seconds = searching.search(e, g, cores)
     assert seconds == pytest.approx(exhaustive(e, g, cores), rel=1e-12)
     if math.isfinite(seconds):
-        busiest, used, read, written, _ = kernel.follow(e, g, plan)
+        busiest, used, read, written, _ = searching.follow(e, g, plan)
         assert busiest.seconds == pytest.approx(seconds, rel=1e-12)
         assert 1 <= used <= cores
         product = g.batch * (g.a_size * g.m * g.k + g.b_size * g.k * g.n + g.side * g.m * g.n)
-        assert read >= product * (1 - 1e-12)
-        assert written == pytest.approx(g.out * g.batch * g.m * g.n)
+        partials = 4.0 * plan[3] * g.batch * g.m * g.n if plan[3] > 1 else 0.0
+        assert read >= (product + partials) * (1 - 1e-12)
+        assert written == pytest.approx(g.out * g.batch * g.m * g.n + partials)
+        for busy in (busiest.matrix, busiest.port, busiest.vector, busiest.memory, busiest.fixed):
+            assert busy <= seconds * (1 + 1e-12)
 
 
-def test_block_sizes_are_the_whole_and_its_halves_in_whole_units():
-    assert list(kernel.block_sizes(8192, 128, 1024)) == [8192, 4096, 2048, 1024]
-    assert list(kernel.block_sizes(3000, 16, 500)) == [3000, 1504, 752]
-    assert list(kernel.block_sizes(100, 128, 128)) == [100]
+@given(engines(), gemms(high=3000), st.integers(1, 12), st.integers(1, 12))
+def test_more_cores_never_make_a_product_slower(e, g, cores, more):
+    assert searching.search(e, g, cores + more)[1] <= searching.search(e, g, cores)[1]
+
+
+@given(engines(), gemms(high=2000), st.integers(2, 8))
+def test_no_split_beats_its_lower_bound(e, g, cores):
+    table = np.empty((2, 2, 3, 4))
+    for least, *split in searching.splits(e, g, cores):
+        cb, cm, cn, ck = (int(p) for p in split)
+        own = searching.part_of(e, g, cb, cm, cn, ck)
+        bandwidth = e.bandwidth / (cb * cm * cn * ck)
+        after = searching.add_partials(e, g, float(own.batch * own.m * own.n), ck, bandwidth).seconds if ck > 1 else 0.0
+        for parts in (1, 3):
+            blocks = (kernel.share(own.m, parts, e.granule), kernel.share(own.n, parts, e.cols),
+                      kernel.share(own.k, parts, e.rows))
+            kernel.fill_blocks(e, own, *blocks, table)
+            w = kernel.walk(e, own, *blocks, False, True, True, 1, bandwidth, table)
+            assert w.seconds + after >= least * (1 - 1e-12)
+
+
+def test_a_long_contraction_is_split_over_the_cores():
+    long = gemm(8, 64, 500_000)
+    (plan, seconds), alone = searching.search(ENGINE._replace(dma=1.5e11), long, 4), searching.search(
+        ENGINE._replace(dma=1.5e11), long, 1)[1]
+    assert plan[3] == 4
+    assert alone / seconds > 3.5
 
 
 # --- attention --------------------------------------------------------------------------------------------------------
@@ -210,6 +301,20 @@ def test_a_query_block_sees_the_keys_that_its_queries_see(q_len, before, window,
     assert attention.visible(h, first, end) == naive_visible(h, first, end)
 
 
+@given(engines(), st.integers(1, 300), st.integers(1, 600), st.sampled_from([64, 200]), st.sampled_from([64, 128]))
+def test_a_step_takes_the_ways_of_its_products_that_are_fastest_together(e, rows, keys, head_dim, value_dim):
+    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0)
+    out = np.empty(4)
+    attention.step_work(e, h, rows, keys, out)
+    both = itertools.product(naive_ways(e, rows, keys, head_dim, False, 4.0),
+                             naive_ways(e, rows, value_dim, keys, True, 4.0))
+    slow, moved = min((max(c1 + c2, (r1 + r2 + 4.0 * rows * keys) / e.read_port,
+                           (w1 + w2 + e.operand * rows * keys) / e.write_port),
+                       r1 + r2 + w1 + w2 + (4.0 + e.operand) * rows * keys) for (c1, r1, w1), (c2, r2, w2) in both)
+    assert max(out[0], out[1]) * e.clock == pytest.approx(slow)
+    assert out[3] == pytest.approx(moved)
+
+
 def naive_attention(e, h, bq, bkv, resident):
     """Visit every key block of every query block of one unit; return seconds of its steps and bytes of keys."""
     seconds = keys = 0.0
@@ -224,39 +329,82 @@ def naive_attention(e, h, bq, bkv, resident):
         on_chip |= {b for b, _ in blocks}
         moved = fetched * (h.head_dim + h.value_dim) * h.kv_size
         keys += moved
-        moved += tokens * h.group * (h.head_dim + h.value_dim * e.write_cost) * h.q_size
+        moved += tokens * h.group * h.head_dim * h.q_size
+        stored = tokens * h.group * h.value_dim * h.q_size
         for _, size in blocks:
             attention.step_work(e, h, h.group * tokens, size, out)
-            seconds += max(out[0] + start, out[1], out[2], moved / len(blocks) / e.bandwidth) + e.step
+            memory = kernel.transfer(e, e.bandwidth, moved / len(blocks), stored / len(blocks))
+            seconds += max(out[0] + start, out[1], out[2], memory) + e.step
     return seconds, keys
 
 
 @given(engines(), st.integers(1, 4), st.integers(1, 200), st.integers(0, 300), st.booleans(), st.integers(0, 150),
        st.sampled_from([16, 50, 200]), st.sampled_from([16, 64, 500]), st.booleans())
 def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, window, bq, bkv, resident):
-    e = e._replace(dma=math.inf)
     h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0)
     bq, bkv = min(bq, h.q_len), min(bkv, h.kv_len)
     w = attention.attend(e, h, 1, bq, bkv, 1, resident)
     seconds, keys = naive_attention(e, h, bq, bkv, resident)
-    ends = e.read_latency + e.write_latency + bq * group * 32 * 2.0 * e.write_cost / e.bandwidth
+    ends = e.read_latency + e.write_latency + kernel.transfer(e, e.bandwidth, 0.0, min(bq, q_len) * group * 32 * 2.0)
     assert w.seconds >= (seconds + ends) * (1 - 1e-12)
-    assert w.seconds <= (seconds + ends) * (1 + 1e-12) + (keys + bq * group * 64 * 2.0) / e.bandwidth
+    first = kernel.transfer(e, e.bandwidth, keys + bq * group * 64 * 2.0, 0.0)
+    assert w.seconds <= (seconds + ends) * (1 + 1e-12) + first
     assert w.read == pytest.approx(keys + group * q_len * 64 * 2.0)
+    assert attention.least_seconds(e, h, 1, bq, bkv, 1, resident) <= w.seconds * (1 + 1e-12)
 
 
-@given(engines(), st.integers(1, 12), st.integers(1, 4), st.integers(1, 200), st.integers(0, 300))
-def test_the_attention_search_finds_what_an_exhaustive_one_finds(e, units, group, q_len, before):
-    h = attention.Heads(units, group, q_len, q_len + before, 64, 64, 1, 0, 2.0, 2.0)
-    _, found = attention.search_attention(e, h, 2)
+@given(engines(), st.integers(1, 20), st.integers(1, 8), st.integers(1, 300), st.integers(1, 30))
+def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group, keys, pack):
+    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0)
+    pack = min(pack, units)
+    w = attention.attend(e, h, 1, 1, keys, pack, False)
+    out = np.empty(4)
+    attention.step_work(e, h, group, keys, out)
+    start = 2.0 * (e.load + e.latency) / e.clock
+    steps = [min(pack, units - first) for first in range(0, units, pack)]
+    loaded, stored = keys * 128 * 2.0 + group * 64 * 2.0, group * 64 * 2.0
+    seconds = e.read_latency + e.write_latency
+    for p in steps:
+        memory = kernel.transfer(e, e.bandwidth, loaded * p, stored * p)
+        seconds += max(out[0] * p + start, out[1] * p, out[2] * p, memory) + e.step
+    seconds += kernel.transfer(e, e.bandwidth, loaded * steps[0], 0.0)
+    seconds += kernel.transfer(e, e.bandwidth, 0.0, stored * steps[-1])
+    assert w.seconds == pytest.approx(seconds, rel=1e-12)
+
+
+@st.composite
+def attentions(draw):
+    q_len = draw(st.integers(1, 200))
+    return attention.Heads(draw(st.integers(1, 12)), draw(st.integers(1, 4)), q_len, q_len + draw(st.integers(0, 300)),
+                           64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0)
+
+
+@given(engines(), attentions(), st.sampled_from([1, 2, 3]))
+def test_the_attention_search_finds_what_an_exhaustive_one_finds(e, h, cores):
+    (*_, used), found = attention.search_attention(e, h, cores)
     best = math.inf
-    for bq, bkv, pack, resident in itertools.product(
-        kernel.block_sizes(q_len, max(1, e.granule // group), min(q_len, max(1, 64 // group))),
-        kernel.block_sizes(h.kv_len, max(e.rows, e.cols), 1), (1, 2, 4, 8), (False, True),
+    for bq, bkv, resident, n in itertools.product(
+        kernel.block_sizes(h.q_len, max(1, e.granule // h.group)), kernel.block_sizes(h.kv_len, max(e.rows, e.cols)),
+        (False, True), range(1, cores + 1),
     ):
-        single = bq == q_len and bkv == h.kv_len
-        if (pack > 1 and not (single and pack < units)) or (resident and units < 2 and bq < q_len):
+        if n > h.units * (1 if resident else math.ceil(h.q_len / bq)):
             continue
-        if attention.attention_bytes(e, h, bq, bkv, pack, resident) <= e.capacity:
-            best = min(best, attention.attend(e, h, 2, bq, bkv, pack, resident).seconds)
+        single = bq == h.q_len and bkv == h.kv_len
+        for pack in kernel.block_sizes(-(-h.units // n), 1) if single else (1,):
+            if attention.attention_bytes(e, h, bq, bkv, pack, resident) <= e.capacity:
+                best = min(best, attention.attend(e, h, n, bq, bkv, pack, resident).seconds)
     assert found.seconds == best
+    assert used <= cores
+
+
+@given(engines(), attentions(), st.integers(1, 12), st.integers(1, 12))
+def test_more_cores_never_make_attention_slower(e, h, cores, more):
+    fewer, many = (attention.search_attention(e, h, c)[1].seconds for c in (cores, cores + more))
+    assert many <= fewer
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 80), st.booleans())
+def test_pairs_are_counted_query_by_query(q_len, before, window, causal):
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0)
+    sees = [min(before + i + 1 if causal else h.kv_len, window or h.kv_len) for i in range(q_len)]
+    assert attention.pairs(h) == sum(sees)

@@ -1,6 +1,7 @@
 """Timing on systolic chips: invariants over random chips and shapes, published measurements, and the known trends."""
 
 import csv
+import itertools
 import math
 from dataclasses import replace
 
@@ -54,6 +55,7 @@ def chips(draw):
             scratchpad=Scratchpad(capacity=draw(st.sampled_from([4, 16, 128])) * MiB,
                                   read_bytes=draw(st.sampled_from([512, 8192])),
                                   write_bytes=draw(st.sampled_from([512, 4096]))),
+            kernel_share=draw(st.sampled_from([0.25, 1.0])),
             dma_bandwidth=draw(st.sampled_from([None, 300 * GB_per_s]))),
         memory=Memory(capacity=32 * GB, bandwidth=draw(st.sampled_from([100, 800, 5000])) * GB_per_s,
                       efficiency=draw(st.sampled_from([0.8, 1.0]))),
@@ -105,6 +107,15 @@ def faster(chip):
     yield "clock", chip.replace(clock=chip.clock * 1.2)
     yield "ports", chip.replace("core.scratchpad", read_bytes=pad.read_bytes * 2, write_bytes=pad.write_bytes * 2)
     yield "vector", chip.replace("core.vector", lanes=chip.core.vector.lanes * 2)
+    yield "share", chip.replace("core", kernel_share=min(1.0, chip.core.kernel_share * 1.5))
+    yield "read efficiency", chip.replace("memory", efficiency=min(1.0, memory.efficiency * 1.05))
+    yield "write efficiency", chip.replace("memory", write_efficiency=min(1.0, memory.write_efficiency * 1.05))
+    yield "one core more", chip.replace(cores=chip.cores + 1)
+    yield "twice the cores", chip.replace(cores=chip.cores * 2)
+    yield "one array more", chip.replace("core.array", count=chip.core.array.count + 1)
+    yield "DMA latency", chip.replace("core", dma_latency=chip.core.dma_latency / 2)
+    if chip.core.dma_bandwidth:
+        yield "DMA bandwidth", chip.replace("core", dma_bandwidth=chip.core.dma_bandwidth * 1.4)
 
 
 @given(chips(), ops())
@@ -132,10 +143,26 @@ def test_errors_name_what_is_wrong():
     with pytest.raises(UnsupportedError, match="tpu-v5e has no fp8 matrix path; it has: bf16, int8"):
         systolic.time(square(128, dtype="fp8"), V5E)
     small = V5E.replace("core.scratchpad", capacity=64 * KiB)
-    with pytest.raises(ArchsimError, match="scratchpad of 16,384 bytes holds no block"):
+    with pytest.raises(ArchsimError, match="may fill 16,384 bytes of scratchpad.* blocks of a product of 4096 x 4096 x "
+                                           "4096 in bf16 need 86,016"):
         systolic.time(square(4096), small)
+    with pytest.raises(ArchsimError, match="the smallest blocks of attention of head size 128 need [1-9]"):
+        systolic.time(Attention(batch=1, q_len=64, kv_len=4096, heads=8, kv_heads=8, head_dim=128), small)
     with pytest.raises(ArchsimError, match=r"need .* bytes of scratchpad"):
         systolic.time_matmul(square(8192), V5E, block=(8192, 8192, 8192))
+
+
+@pytest.mark.parametrize("op", [
+    square(4096), Attention(batch=1, q_len=4096, kv_len=4096, heads=32, kv_heads=8, head_dim=128)])
+def test_what_the_error_asks_for_is_enough(op):
+    """The bytes that the error names are those of blocks that run; a byte less is too small."""
+    with pytest.raises(ArchsimError) as error:
+        systolic.time(op, V5E.replace("core.scratchpad", capacity=16 * KiB))
+    need = int(str(error.value).split()[-1].replace(",", ""))
+    whole = V5E.replace("core", kernel_share=1.0)
+    assert systolic.time(op, whole.replace("core.scratchpad", capacity=need)).seconds > 0
+    with pytest.raises(ArchsimError, match="smallest blocks"):
+        systolic.time(op, whole.replace("core.scratchpad", capacity=need - 1))
 
 
 # --- published figures ------------------------------------------------------------------------------------------------
@@ -361,6 +388,63 @@ def test_small_products_of_a_batch_share_steps():
     assert batch.seconds < 0.1 * 1024 * alone.seconds
     assert batch.seconds < 1.5 * batch.hbm_bytes / V5E.memory.sustained
     assert "products per step" in batch.plan
+
+
+def test_one_product_more_costs_little_more():
+    """Where the batch does not divide into equal steps the last step is smaller."""
+    batches = [systolic.time(MatMul(m=64, n=64, k=64, batch=b), V5E).seconds for b in (64, 65, 127, 128)]
+    assert batches == sorted(batches)
+    assert batches[1] < 1.1 * batches[0]
+    assert batches[2] > 0.95 * batches[3]
+
+
+@ALL
+def test_a_window_is_as_fast_as_a_cache_of_its_length(chip):
+    op = Attention(batch=64, q_len=1, kv_len=131072, heads=32, kv_heads=8, head_dim=128, window=128)
+    short = replace(op, kv_len=128, window=None)
+    assert op.bytes == short.bytes
+    assert systolic.time(op, chip).seconds == systolic.time(short, chip).seconds
+
+
+def test_more_scratchpad_means_less_traffic():
+    """What one operator may fill is a share: 8192^3 on v5e moves less at each doubling, down to its operands once."""
+    traffic = [systolic.time(square(8192), V5E.replace("core.scratchpad", capacity=c * MiB)).hbm_bytes
+               for c in (16, 64, 128, 256, 512, 4096)]
+    assert all(after < before for before, after in itertools.pairwise(traffic))
+    assert traffic[-1] == pytest.approx(square(8192).bytes)
+
+
+def test_small_scratchpads_take_small_query_blocks():
+    tiny = plain_chip(128, 128, 4).replace("core.scratchpad", capacity=256 * KiB)
+    t = systolic.time(Attention(batch=1, q_len=2048, kv_len=2048, heads=32, kv_heads=8, head_dim=128), tiny)
+    assert t.bound == "launch"  # tiny steps
+    assert "8 queries x 4 heads" in t.plan
+
+
+def test_a_long_contraction_is_split_over_cores_and_its_partial_sums_cost_traffic():
+    op = MatMul(m=64, n=128, k=1_000_000)
+    t = systolic.time(op, TRN2)
+    assert "split 8 k" in t.plan
+    assert t.hbm_bytes == pytest.approx(op.bytes + 2 * 8 * 4 * 64 * 128)  # each core's sums, out and back in
+    assert t.seconds < 1.25 * op.bytes / TRN2.memory.bandwidth
+    assert systolic.time(op, TRN2.replace(cores=1)).seconds > 6 * t.seconds
+
+
+def test_a_plan_says_when_weight_loads_bind():
+    op = Attention(batch=64, q_len=1, kv_len=4096, heads=32, kv_heads=8, head_dim=128)
+    slow = plain_chip(256, 256, 1, load_bytes=2)  # a plain shift chain: one bf16 row per cycle
+    assert systolic.time(op, slow).plan.endswith("weight loads bind: 4 rows stream in 4 cycles, a load takes 256")
+    assert "bind" not in systolic.time(op, plain_chip(256, 256, 1, load_bytes=64)).plan
+    issue = plain_chip(128, 128, 1, min_issue=64).replace("memory", bandwidth=1e14)
+    t = systolic.time(MatMul(m=1, n=4096, k=4096), issue)
+    assert t.plan.endswith("weight tiles bind: 1 row streams in 1 cycle, each occupies the array for 64")
+    assert "bind" not in systolic.time(square(4096), V6E).plan
+
+
+def test_plans_count_in_words():
+    assert systolic.time(Norm(rows=1, cols=1), V5E).plan == "1 chunk"
+    assert systolic.time(Attention(batch=1, q_len=1, kv_len=1, heads=1, kv_heads=1, head_dim=64), V5E).plan.startswith(
+        "1 query x 1 head against 1 key")
 
 
 def test_cores_share_the_work():

@@ -1,0 +1,236 @@
+"""The search for the fastest plan of a matrix product: split over cores, blocks, loop order, what stays resident."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from archsim.kernels.systolic import (
+    Engine,
+    Gemm,
+    Walk,
+    block_sizes,
+    ceil_div,
+    fill_blocks,
+    fold_cycles,
+    footprint,
+    parts,
+    share,
+    transfer,
+    walk,
+)
+from archsim.kernels.systolic_stream import Rows, stream
+
+
+@njit(cache=True)
+def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, pack: int) -> tuple[int, int]:
+    """Return which of the residency options 0..3 (outer kept + 2 * inner kept) fit, best two, -1 for none."""
+    if footprint(e, g, bm, bn, bk, swap, True, True, pack) <= e.capacity:
+        return 3, -1
+    panel = footprint(e, g, bm, bn, bk, swap, True, False, pack) <= e.capacity
+    whole = footprint(e, g, bm, bn, bk, swap, False, True, pack) <= e.capacity
+    if panel or whole:
+        return (1 if panel else -1), (2 if whole else -1)
+    if footprint(e, g, bm, bn, bk, swap, False, False, pack) <= e.capacity:
+        return 0, -1
+    return -1, -1
+
+
+@njit(cache=True)
+def loads(g: Gemm, bm: int, bn: int, order: int, keep: int) -> float:
+    """Bytes of both operands that a walk loads, by loop order and residency (see `keeps`)."""
+    outer_kept, inner_kept = keep & 1, keep >> 1
+    nm, nn = ceil_div(g.m, bm), ceil_div(g.n, bn)
+    a_kept, b_kept = (inner_kept, outer_kept) if order else (outer_kept, inner_kept)
+    return g.batch * float(g.k) * (g.a_size * g.m * (1 if a_kept else nn) + g.b_size * g.n * (1 if b_kept else nm))
+
+
+@njit(cache=True)
+def part_of(e: Engine, g: Gemm, cb: int, cm: int, cn: int, ck: int) -> Gemm:
+    """Return the largest share of a product dealt to cores in `cb` x `cm` x `cn` x `ck` parts of batch, m, n and k.
+
+    Where k is split, a share leaves float32 partial sums, and what follows the product waits for their sum.
+    """
+    m, n, k = share(g.m, cm, e.granule), share(g.n, cn, e.cols), share(g.k, ck, e.rows)
+    if ck > 1:
+        return Gemm(m, n, k, ceil_div(g.batch, cb), g.a_size, g.b_size, 0.0, 4.0, 0.0, 0.0)
+    return Gemm(m, n, k, ceil_div(g.batch, cb), g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
+
+
+@njit(cache=True)
+def add_partials(e: Engine, g: Gemm, outputs: float, ck: int, bandwidth: float) -> Walk:
+    """Time the sum of `ck` partial products of `outputs` elements, dealt to the `ck` cores that hold them.
+
+    The partial sums lie in device memory: each core reads all of its elements' partials, adds them, applies the
+    epilogue and writes the result.
+    """
+    rows = Rows(outputs * (4.0 * ck + g.side), outputs * g.out, 1.0, outputs * (ck - 1.0 + g.ops), outputs * g.exps)
+    return stream(e, rows, 1.0 / ck, bandwidth)[0]
+
+
+@njit(cache=True)
+def array_cycles(e: Engine, g: Gemm, bm: int) -> float:
+    """Fewest cycles of the arrays for a product whose rows come in blocks of `bm`: no array ever idle."""
+    chunks = ceil_div(g.m, bm)
+    rows = (chunks - 1) * fold_cycles(e, bm) + fold_cycles(e, g.m - (chunks - 1) * bm)
+    return float(g.batch) * ceil_div(g.k, e.rows) * ceil_div(g.n, e.cols) * rows / e.arrays
+
+
+@njit(cache=True)
+def least_seconds(e: Engine, g: Gemm, bandwidth: float) -> float:
+    """Return a lower bound on every walk over a product: each resource alone, with the latencies and one step."""
+    batch, outputs = float(g.batch), float(g.batch) * g.m * g.n
+    ports = batch * g.k * (float(g.m) * ceil_div(g.n, e.cols) + g.n) * e.operand / e.read_port
+    arrays = (max(array_cycles(e, g, g.m), ports) + e.load + e.latency) / e.clock
+    lanes = outputs * max(g.ops / e.vector, g.exps / e.exps)
+    read = batch * g.k * (g.a_size * g.m + g.b_size * g.n) + outputs * g.side
+    memory = transfer(e, bandwidth, read, outputs * g.out)
+    return max(arrays, lanes, memory) + e.read_latency + e.write_latency + e.step
+
+
+@njit(cache=True)
+def splits(e: Engine, g: Gemm, cores: int) -> np.ndarray:
+    """Return all splits over at most `cores` cores, one per row: lower bound in seconds, parts of batch, m, n and k.
+
+    Unused cores are allowed: the others then have more of the memory's bandwidth.
+    """
+    found = np.empty((16, 5))
+    number = 0
+    parts_m, parts_n = parts(ceil_div(g.m, e.granule), cores), parts(ceil_div(g.n, e.cols), cores)
+    parts_k = parts(ceil_div(g.k, e.rows), cores)
+    for cb in parts(g.batch, cores):
+        for cm in parts_m:
+            if cb * cm > cores:
+                break
+            for cn in parts_n:
+                if cb * cm * cn > cores:
+                    break
+                for ck in parts_k:
+                    used = cb * cm * cn * ck
+                    if used > cores:
+                        break
+                    own, bandwidth = part_of(e, g, cb, cm, cn, ck), e.bandwidth / used
+                    least = least_seconds(e, own, bandwidth)
+                    if ck > 1:
+                        least += add_partials(e, g, float(own.batch) * own.m * own.n, ck, bandwidth).seconds
+                    if number == len(found):
+                        more = np.empty((2 * number, 5))
+                        more[:number] = found
+                        found = more
+                    for i, value in enumerate((least, float(cb), float(cm), float(cn), float(ck))):
+                        found[number, i] = value
+                    number += 1
+    return found[:number]
+
+
+@njit(cache=True)
+def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
+    """Find the fastest plan for a product: split over cores, block sizes, loop order, what stays resident.
+
+    Every split is tried, the most promising first; within one, all blocks, the large ones first. Candidates with a
+    lower bound (fixed costs, and the arrays or the loads alone) above the best so far are skipped, which cannot lose
+    the minimum. Candidates do not depend on bandwidth, capacity or clock, and those of fewer cores are among those of
+    more, so that more of these never makes the answer slower.
+
+    Returns
+    -------
+    tuple
+        ``[batch, m, n and k parts, bm, bn, bk, swap, keep_outer, keep_inner, pack]`` and its seconds; infinite seconds
+        if not even the smallest blocks fit.
+    """
+    plan = np.zeros(11, np.int64)
+    best, best_bytes = np.inf, np.inf
+    table = np.empty((2, 2, 3, 4))
+    todo = splits(e, g, cores)
+    for _ in range(len(todo)):
+        split = 0
+        for i in range(len(todo)):
+            if todo[i, 0] < todo[split, 0]:
+                split = i
+        if todo[split, 0] > best:
+            break
+        todo[split, 0] = np.inf
+        cb, cm, cn, ck = int(todo[split, 1]), int(todo[split, 2]), int(todo[split, 3]), int(todo[split, 4])
+        own, used = part_of(e, g, cb, cm, cn, ck), cb * cm * cn * ck
+        bandwidth = e.bandwidth / used
+        after, after_bytes = 0.0, 0.0
+        if ck > 1:
+            last = add_partials(e, g, float(own.batch) * own.m * own.n, ck, bandwidth)
+            after, after_bytes = last.seconds, last.read + last.written
+        packs = block_sizes(own.batch, 1)
+        for bm in block_sizes(own.m, e.granule):
+            arrays = array_cycles(e, own, bm) / e.clock
+            for bn in block_sizes(own.n, e.cols):
+                for bk in block_sizes(own.k, e.rows):
+                    blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
+                    filled = False
+                    for pack in packs if blocks == 1 else packs[-1:]:
+                        steps = blocks * ceil_div(own.batch, pack)
+                        rest = steps * e.step + e.read_latency + e.write_latency + after
+                        if rest + arrays + steps * (e.load + e.latency) / e.clock > best:
+                            continue
+                        for order in range(2):
+                            for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
+                                if keep < 0 or rest + transfer(
+                                        e, bandwidth, loads(own, bm, bn, order, keep), 0.0) > best:
+                                    continue
+                                if not filled:
+                                    fill_blocks(e, own, bm, bn, bk, table)
+                                    filled = True
+                                w = walk(e, own, bm, bn, bk, order == 1, keep & 1 == 1, keep & 2 == 2, pack,
+                                         bandwidth, table)
+                                seconds = w.seconds + after
+                                moved = (w.read + w.written + after_bytes) * used
+                                if seconds < best or (seconds == best and moved < best_bytes):
+                                    best, best_bytes = seconds, moved
+                                    chosen = (cb, cm, cn, ck, bm, bn, bk, order, keep & 1, keep >> 1, pack)
+                                    for i, value in enumerate(chosen):
+                                        plan[i] = value
+    return plan, best
+
+
+@njit(cache=True)
+def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, float, float]:
+    """Time a given plan (see `search`): the busiest core, which has a full share, and the traffic of all cores.
+
+    Returns
+    -------
+    tuple
+        The full share's `Walk`, cores used, bytes read, bytes written, bytes through scratchpad ports.
+    """
+    cb, cm, cn, ck, bm, bn, bk = plan[0], plan[1], plan[2], plan[3], plan[4], plan[5], plan[6]
+    swap, keep_outer, keep_inner = plan[7] == 1, plan[8] == 1, plan[9] == 1
+    full = part_of(e, g, cb, cm, cn, ck)
+    used = cb * cm * cn * ck
+    bandwidth = e.bandwidth / used
+    table = np.empty((2, 2, 3, 4))
+    busiest = Walk(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    read = written = on_chip = 0.0
+    for case in range(16):  # the full shares first; the last one of each side may be smaller
+        number = 1
+        for bit, count in enumerate((cb, cm, cn, ck)):
+            number *= 1 if case >> bit & 1 else count - 1 if count > 1 else 0
+        if number == 0:
+            continue
+        own = Gemm(g.m - (cm - 1) * full.m if case & 2 else full.m, g.n - (cn - 1) * full.n if case & 4 else full.n,
+                   g.k - (ck - 1) * full.k if case & 8 else full.k,
+                   g.batch - (cb - 1) * full.batch if case & 1 else full.batch,
+                   full.a_size, full.b_size, full.side, full.out, full.ops, full.exps)
+        sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
+        fill_blocks(e, own, sm, sn, sk, table)
+        w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, min(plan[10], own.batch), bandwidth, table)
+        if busiest.seconds == 0.0:
+            busiest = w
+        read += number * w.read
+        written += number * w.written
+        on_chip += number * w.on_chip
+    if ck > 1:
+        last = add_partials(e, g, float(full.batch) * full.m * full.n, ck, bandwidth)
+        busiest = Walk(busiest.seconds + last.seconds, busiest.matrix, busiest.port + last.port,
+                       busiest.vector + last.vector, busiest.memory + last.memory, busiest.fixed + last.fixed,
+                       busiest.read + last.read, busiest.written + last.written, busiest.on_chip + last.on_chip)
+        every = add_partials(e, g, float(g.batch) * g.m * g.n, ck, bandwidth)  # bytes of one of `ck` equal parts
+        read += ck * every.read
+        written += ck * every.written
+        on_chip += ck * every.on_chip
+    return busiest, used, read, written, on_chip
