@@ -159,7 +159,7 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
     notes = [f"{NONE} no cost: {'; '.join(whys)}"] if whys else []
     if any(r.chips > 1 for r in runs):
         notes.append("chips: the fewest whose memory holds the model, spread evenly; communication is NOT counted")
-    notes += [f"{NONE} {why if why.startswith(chip) else f'{chip} cannot run this: {why}'}"
+    notes += [f"{NONE} {why if why.startswith(f'{chip} ') else f'{chip} cannot run this: {_unnamed(why, chip)}'}"
               for chip, why in (infeasible or {}).items()]
     columns = [
         Column("chip", [r.chip.name for r in runs], text=True),
@@ -179,6 +179,11 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
     ]
     title = workload(runs[0]) if runs else ""
     return Sheet(title, [_extended(c, list(infeasible or ())) for c in columns], notes=notes)
+
+
+def _unnamed(why: str, chip: str) -> str:
+    """Return a reason without the name of the chip, which has been said already."""
+    return why.replace(f"{chip}: ", "", 1)
 
 
 def _extended(column: Column, chips: Sequence[str]) -> Column:

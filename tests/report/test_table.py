@@ -76,11 +76,12 @@ def test_summary_says_when_the_model_does_not_fit(chips):
 
 
 def test_a_chip_that_cannot_run_is_a_row_of_dashes_and_a_reason(prefill, price):
-    sheet = table.comparison(prefill[:1], [price(prefill[0])], infeasible={"tiny": "no room", "old": "old has no fp8"})
+    reasons = {"tiny": "qkv_proj: tiny: no room", "old": "old has no fp8"}
+    sheet = table.comparison(prefill[:1], [price(prefill[0])], infeasible=reasons)
     assert [c.cells[1:] for c in sheet.columns[1:]] == [["–", "–"]] * (len(sheet.columns) - 1)
     assert all(len(c.styles) in (0, 3) for c in sheet.columns)
     text = str(sheet)
-    assert "– tiny cannot run this: no room" in text
+    assert "– tiny cannot run this: qkv_proj: no room" in text
     assert "– old has no fp8" in text
     only = str(table.comparison([], [], infeasible={"tiny": "no room"}))
     assert "– tiny cannot run this: no room" in only
