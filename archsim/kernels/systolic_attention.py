@@ -197,8 +197,10 @@ def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]
         for bkv in block_sizes(h.kv_len, max(e.rows, e.cols)):
             single = bq == h.q_len and bkv == h.kv_len
             for resident in range(2):
-                tasks = h.units * (1 if resident else ceil_div(h.q_len, bq))
-                for used in parts(tasks, cores)[::-1]:
+                deals = parts(h.units, cores)
+                if not resident and bq < h.q_len:  # query blocks are unequal: any number of cores may be the best
+                    deals = np.arange(1, min(cores, h.units * ceil_div(h.q_len, bq)) + 1)
+                for used in deals[::-1]:
                     packs = block_sizes(ceil_div(h.units, used), 1)
                     for pack in packs if single else packs[-1:]:
                         if (attention_bytes(e, h, bq, bkv, pack, resident == 1) > e.capacity
