@@ -59,7 +59,7 @@ def price(run: Run, usd: float | None = None, *, hint: str) -> tuple[Cost | None
     from archsim.economics import cost
 
     if usd is None and run.chip.price is None:
-        return None, f"{run.chip.name} has no published price: {hint}"
+        return None, f"{run.chip.name} has no price: {hint}"
     try:
         return cost(run, price=usd), None
     except ArchsimError as e:

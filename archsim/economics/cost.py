@@ -71,7 +71,7 @@ def chip_hour(chip: Chip, assumptions: Assumptions | None = None, price: float |
     site = assumptions or Assumptions()
     price = chip.price if price is None else price
     if price is None:
-        raise ArchsimError(f"{chip.name} has no published price: give one, cost(run, price=...) or "
+        raise ArchsimError(f"{chip.name} has no price: give one, cost(run, price=...) or "
                            "chip.replace(price=...)")
     if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
         raise ArchsimError(f"price must be a number of dollars, not {price!r}")

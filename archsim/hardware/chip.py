@@ -122,6 +122,12 @@ class Chip:
         return "roofline" if self.kind == "roofline" else "cycle"
 
     @property
+    def power_limited(self) -> bool:
+        """Whether a power limit can slow the chip: its energies, idle and design power are known."""
+        energy = isinstance(self.core, GpuCore) and self.core.tensor.energy is not None
+        return energy and self.power is not None and self.power.idle is not None
+
+    @property
     def dtypes(self) -> tuple[str, ...]:
         """Number formats that the matrix engine takes."""
         return tuple(self.core.rates)

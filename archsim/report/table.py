@@ -159,6 +159,9 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
     notes = [f"{NONE} no cost: {'; '.join(whys)}"] if whys else []
     if any(r.chips > 1 for r in runs):
         notes.append("chips: the fewest whose memory holds the model, spread evenly; communication is NOT counted")
+    free = [r.chip.name for r in runs if r.bound == "matrix" and not r.chip.power_limited]
+    if free:
+        notes.append(f"upper bound, since no power limit is modelled (energy per operation unknown): {', '.join(free)}")
     notes += [f"{NONE} {why if why.startswith(f'{chip} ') else f'{chip} cannot run this: {_unnamed(why, chip)}'}"
               for chip, why in (infeasible or {}).items()]
     columns = [

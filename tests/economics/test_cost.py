@@ -64,7 +64,7 @@ def test_a_free_chip_costs_its_electricity() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ArchsimError, match="sheet has no published price"):
+    with pytest.raises(ArchsimError, match="sheet has no price"):
         cost(run(chip(price=None)))
     assert cost(run(chip(price=None)), price=5.0).price_usd == 5.0
     bare = Chip(name="bare", clock=1e9, core=RooflineCore(rates={"bf16": 1e5}), price=1.0,

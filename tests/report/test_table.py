@@ -164,3 +164,14 @@ def test_graphs_without_matrix_work_have_tables(norms, price):
     assert "graph, bf16 on fat" in text
     assert "nan" not in text
     assert "inf" not in text
+
+
+def test_a_comparison_says_for_whom_no_power_limit_is_modelled():
+    from archsim import chips
+    from archsim.simulation import simulate
+    from archsim.workload import transformer
+
+    runs = [simulate(transformer(get("llama-2-7b"), seq=4096), chips.get(name)) for name in ("h100-sxm", "tpu-v5p")]
+    said = str(table.comparison(runs))
+    assert "no power limit is modelled (energy per operation unknown): tpu-v5p" in said
+    assert "no power limit" not in str(table.comparison(runs[:1]))
