@@ -202,7 +202,9 @@ def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]
                     deals = np.arange(1, min(cores, h.units * ceil_div(h.q_len, bq)) + 1)
                 for used in deals[::-1]:
                     packs = block_sizes(ceil_div(h.units, used), 1)
-                    for pack in packs if single else packs[-1:]:
+                    for pack in packs:
+                        if pack > 1 and not single:
+                            continue
                         if (attention_bytes(e, h, bq, bkv, pack, resident == 1) > e.capacity
                                 or least_seconds(e, h, used, bq, bkv, pack, resident == 1) > best.seconds):
                             continue

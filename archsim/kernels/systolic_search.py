@@ -115,7 +115,9 @@ def splits(e: Engine, g: Gemm, cores: int) -> np.ndarray:
                         least += add_partials(e, g, float(own.batch) * own.m * own.n, ck, bandwidth).seconds
                     if number == len(found):
                         more = np.empty((2 * number, 5))
-                        more[:number] = found
+                        for i in range(number):
+                            for j in range(5):
+                                more[i, j] = found[i, j]
                         found = more
                     for i, value in enumerate((least, float(cb), float(cm), float(cn), float(ck))):
                         found[number, i] = value
@@ -164,10 +166,10 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                 for bk in block_sizes(own.k, e.rows):
                     blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
                     filled = False
-                    for pack in packs if blocks == 1 else packs[-1:]:
+                    for pack in packs:
                         steps = blocks * ceil_div(own.batch, pack)
                         rest = steps * e.step + e.read_latency + e.write_latency + after
-                        if rest + arrays + steps * (e.load + e.latency) / e.clock > best:
+                        if (pack > 1 and blocks > 1) or rest + arrays + steps * (e.load + e.latency) / e.clock > best:
                             continue
                         for order in range(2):
                             for keep in keeps(e, own, bm, bn, bk, order == 1, pack):

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from archsim.kernels import systolic as kernel
@@ -137,10 +137,17 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
 
 
 @given(engines(), gemms(high=300), st.sampled_from([16, 64, 300]), st.sampled_from([16, 100, 300]),
-       st.sampled_from([20, 64, 300]), st.booleans(), st.booleans(), st.booleans(), st.integers(1, 4))
-def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack):
-    bm, bn, bk = min(bm, g.m), min(bn, g.n), min(bk, g.k)
-    pack = min(pack, g.batch) if (bm, bn, bk) == (g.m, g.n, g.k) else 1
+       st.sampled_from([20, 64, 300]), st.booleans(), st.booleans(), st.booleans())
+def test_a_walk_is_the_sum_of_its_steps(e, g, bm, bn, bk, swap, keep_outer, keep_inner):
+    check_walk(e, g, min(bm, g.m), min(bn, g.n), min(bk, g.k), swap, keep_outer, keep_inner, 1)
+
+
+@given(engines(), gemms(high=300), st.integers(1, 20), st.integers(1, 9), st.booleans())
+def test_products_share_steps_and_the_last_step_has_the_rest(e, g, batch, pack, keep):
+    check_walk(e, g._replace(batch=batch), g.m, g.n, g.k, False, keep, keep, min(pack, batch))
+
+
+def check_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack):
     table = np.empty((2, 2, 3, 4))
     kernel.fill_blocks(e, g, bm, bn, bk, table)
     w = kernel.walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11, table)
@@ -270,6 +277,30 @@ def test_no_split_beats_its_lower_bound(e, g, cores):
             kernel.fill_blocks(e, own, *blocks, table)
             w = kernel.walk(e, own, *blocks, False, True, True, 1, bandwidth, table)
             assert w.seconds + after >= least * (1 - 1e-12)
+
+
+@given(engines(), gemms(high=900), st.integers(2, 4), st.integers(1, 2))
+def test_a_split_contraction_is_its_parts_and_then_their_sum(e, g, ck, cn):
+    e = e._replace(step=2.5e-7)  # else streams have ever more chunks
+    ck = int(kernel.parts(-(-g.k // e.rows), ck)[-1])
+    cn = int(kernel.parts(-(-g.n // e.cols), cn)[-1])
+    assume(ck > 1)
+    k, n, bandwidth = kernel.share(g.k, ck, e.rows), kernel.share(g.n, cn, e.cols), e.bandwidth / (ck * cn)
+    w, used, read, written, _ = searching.follow(e, g, np.array([1, 1, cn, ck, g.m, n, k, 0, 0, 0, 1]))
+    part = g._replace(n=n, k=k, side=0.0, out=4.0, ops=0.0, exps=0.0)
+    seconds, *_ = naive_walk(e, part, g.m, n, k, False, False, False, 1, bandwidth)
+    mine = g.batch * g.m * n / ck  # outputs that one core adds up
+    got, put = mine * (4.0 * ck + g.side), mine * g.out
+    work = max(mine * (ck - 1 + g.ops) / e.vector, mine * g.exps / e.exps,
+               got / e.read_port / e.clock, put / e.write_port / e.clock)
+    add = min(naive_stream(e, got, put, work, bandwidth, 2**i) for i in range(10)
+              if 2 * (got + put) / 2**i <= e.capacity)
+    assert used == ck * cn
+    assert w.seconds == pytest.approx(seconds + add, rel=1e-9)
+    partials = 4.0 * ck * g.batch * g.m * g.n
+    assert written == pytest.approx(partials + g.batch * g.m * g.n * g.out)
+    operands = g.batch * g.k * (g.a_size * g.m * cn + g.b_size * g.n)
+    assert read == pytest.approx(operands + partials + g.batch * g.m * g.n * g.side)
 
 
 def test_a_long_contraction_is_split_over_the_cores():
