@@ -31,3 +31,12 @@ def test_the_vector_units_close_with_the_published_rates():
         assert isinstance(core, SystolicCore)
         clock = core.vector.clock or CHIPS[name].clock
         assert core.vector.lanes * core.vector.alus * clock == pytest.approx(rate, rel=0.01)
+
+
+def test_one_kernel_fills_the_documented_part_of_the_scratchpad():
+    """The compiler's default is 32 MiB of 128 (v5e, v6e) or 64 (v5p); it is kept as a share so that it grows along."""
+    for name in ("tpu-v5e", "tpu-v5p", "tpu-v6e"):
+        core = CHIPS[name].core
+        assert core.scratchpad.capacity * core.kernel_share == 32 * 2**20
+        assert CHIPS[name].sources.of("core.kernel_share").confidence == "derived"
+    assert CHIPS["trainium2"].core.kernel_share == 1.0

@@ -197,6 +197,12 @@ def test_matrix_unit_rates():
     assert streams == [16, 8]  # one vector register of 16 bf16 rows
 
 
+def test_an_unknown_array_loads_weights_as_fast_as_the_documented_ones():
+    """Eight bytes per column and cycle are the catalogue's figures, and the default of a hypothetical array."""
+    assert {c.core.array.load_bytes for c in CHIPS.values()} == {8.0}
+    assert [systolic.engine(plain_chip(n, n, 1), "bf16").load for n in (128, 256)] == [32, 64]
+
+
 def test_few_rows_are_bound_by_the_weight_load():
     """v6e with M = 32 in bf16 reaches 25 % of its peak however fast its memory is."""
     for m, share in ((16, 0.125), (32, 0.25), (64, 0.5), (128, 1.0)):
