@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from archsim.kernels.systolic import Engine, Walk, block_sizes, block_way, ceil_div, parts, transfer
+from archsim.kernels.systolic_stream import Rows, stream
 
 
 class Heads(NamedTuple):
@@ -21,8 +22,9 @@ class Heads(NamedTuple):
     value_dim: int
     causal: int  # 1: query i sees keys up to kv_len - q_len + i
     window: int  # keys that one query sees at most; 0: all
-    q_size: float  # bytes of one element of queries and results in memory
-    kv_size: float  # bytes of one element of keys and values in memory
+    q_size: float  # bytes of one element of queries in memory
+    kv_size: float  # the same of keys and values
+    out_size: float  # the same of results
 
 
 @njit(cache=True)
@@ -122,7 +124,7 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         blocks = b1 - b0
         kv_bytes = max(0, fresh) * (h.head_dim + h.value_dim) * h.kv_size
         q_bytes = float(tokens) * h.group * h.head_dim * h.q_size
-        out_bytes = float(tokens) * h.group * h.value_dim * h.q_size
+        out_bytes = float(tokens) * h.group * h.value_dim * h.out_size
         # queries and results move along with the keys
         moved = transfer(e, bandwidth, (kv_bytes + q_bytes) / blocks, out_bytes / blocks)
         task_seconds = 0.0
@@ -147,12 +149,12 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
     if pack == 1 and not resident:  # or their query blocks: greedy dealing is this near to even
         total = min(total, seconds * turns + longest * (1.0 - 1.0 / used))
     at_once = pack if groups > 1 else last_pack
-    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.q_size * last_pack
+    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.out_size * last_pack
     fixed = e.read_latency + e.write_latency + turns / pack * steps * (e.step + start)
     total += (e.read_latency + e.write_latency + transfer(e, bandwidth, first_load * at_once, 0.0)
               + transfer(e, bandwidth, 0.0, first_out))
     q_all = float(h.units) * h.group * h.q_len
-    read, written = h.units * keys_read + q_all * h.head_dim * h.q_size, q_all * h.value_dim * h.q_size
+    read, written = h.units * keys_read + q_all * h.head_dim * h.q_size, q_all * h.value_dim * h.out_size
     return Walk(  # busy times are those of an even share
         total, matrix * turns, port * turns, vector * turns, transfer(e, bandwidth, read / used, written / used), fixed,
         read, written, on_chip * h.units,
@@ -178,7 +180,7 @@ def attention_bytes(e: Engine, h: Heads, bq: int, bkv: int, pack: int, resident:
     rows = float(h.group) * bq
     keys = h.kv_len + bkv if resident else 2 * bkv
     kv = float(keys) * (h.head_dim + h.value_dim) * h.kv_size
-    q = rows * (2.0 * h.q_size * (h.head_dim + h.value_dim) + 4.0 * h.value_dim)
+    q = rows * (2.0 * (h.q_size * h.head_dim + h.out_size * h.value_dim) + 4.0 * h.value_dim)
     return pack * (kv + q) + rows * bkv * (4.0 + e.operand)
 
 
@@ -189,27 +191,65 @@ def query_unit(e: Engine, h: Heads) -> int:
 
 
 @njit(cache=True)
+def cut_keys(h: Heads, cuts: int) -> Heads:
+    """Return the attention of single queries with the keys of each unit dealt to `cuts` units; float32 results."""
+    if cuts == 1:
+        return h
+    return Heads(h.units * cuts, h.group, 1, ceil_div(h.kv_len, cuts), h.head_dim, h.value_dim, 0, 0, h.q_size,
+                 h.kv_size, 4.0)
+
+
+@njit(cache=True)
+def merge(e: Engine, h: Heads, cuts: int, used: int) -> Walk:
+    """Time the merging of `cuts` partial results per row through device memory, rows dealt to `used` cores.
+
+    A partial result is value_dim sums, the maximum and the sum of exponentials, in float32; merging scales each by the
+    exponential of its maximum's distance from the largest.
+    """
+    rows = float(h.units) * h.group * h.q_len
+    partial = rows * cuts * (h.value_dim + 2.0)
+    r = Rows(4.0 * partial, rows * h.value_dim * h.out_size, 1.0, 2.0 * partial, rows * (cuts + 1.0))
+    return stream(e, r, 1.0 / used, e.bandwidth / used)[0]
+
+
+@njit(cache=True)
+def after(w: Walk, m: Walk, used: int) -> Walk:
+    """Return the walk `w` (bytes of all cores) followed by `m` (bytes of one of `used` cores)."""
+    return Walk(w.seconds + m.seconds, w.matrix, w.port + m.port, w.vector + m.vector, w.memory + m.memory,
+                w.fixed + m.fixed, w.read + used * m.read, w.written + used * m.written, w.on_chip + used * m.on_chip)
+
+
+@njit(cache=True)
 def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]:
-    """Return the fastest ``[bq, bkv, pack, resident, cores used]`` that fits, and its time; infinite if none fits."""
-    plan = np.zeros(5, np.int64)
+    """Return the fastest plan that fits, ``[bq, bkv, pack, resident, cores used, cuts]``, and its time.
+
+    Where single queries (decode) have fewer units than there are cores, the keys of each may be cut into pieces for
+    several cores, whose partial results are then merged. Time is infinite if nothing fits.
+    """
+    plan = np.zeros(6, np.int64)
     best = Walk(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
-    for bq in block_sizes(h.q_len, query_unit(e, h)):
-        for bkv in block_sizes(h.kv_len, max(e.rows, e.cols)):
-            single = bq == h.q_len and bkv == h.kv_len
-            for resident in range(2):
-                deals = parts(h.units, cores)
-                if not resident and bq < h.q_len:  # query blocks are unequal: any number of cores may be the best
-                    deals = np.arange(1, min(cores, h.units * ceil_div(h.q_len, bq)) + 1)
-                for used in deals[::-1]:
-                    packs = block_sizes(ceil_div(h.units, used), 1)
-                    for pack in packs:
-                        if pack > 1 and not single:
-                            continue
-                        if (attention_bytes(e, h, bq, bkv, pack, resident == 1) > e.capacity
-                                or least_seconds(e, h, used, bq, bkv, pack, resident == 1) > best.seconds):
-                            continue
-                        w = attend(e, h, used, bq, bkv, pack, resident == 1)
-                        if w.seconds < best.seconds or (w.seconds == best.seconds and w.read < best.read):
-                            best = w
-                            plan[0], plan[1], plan[2], plan[3], plan[4] = bq, bkv, pack, resident, used
+    unit_k = max(e.rows, e.cols)
+    for cuts in parts(ceil_div(h.kv_len, unit_k), cores if h.q_len == 1 and h.units < cores else 1):
+        g = cut_keys(h, cuts)
+        for bq in block_sizes(g.q_len, query_unit(e, g)):
+            for bkv in block_sizes(g.kv_len, unit_k):
+                single = bq == g.q_len and bkv == g.kv_len
+                for resident in range(2):
+                    deals = parts(g.units, cores)
+                    if not resident and bq < g.q_len:  # unequal query blocks: any number of cores may be the best
+                        deals = np.arange(1, min(cores, g.units * ceil_div(g.q_len, bq)) + 1)
+                    for used in deals[::-1]:
+                        for pack in block_sizes(ceil_div(g.units, used), 1):
+                            if pack > 1 and not single:
+                                continue
+                            if (attention_bytes(e, g, bq, bkv, pack, resident == 1) > e.capacity
+                                    or least_seconds(e, g, used, bq, bkv, pack, resident == 1) > best.seconds):
+                                continue
+                            w = attend(e, g, used, bq, bkv, pack, resident == 1)
+                            if cuts > 1:
+                                w = after(w, merge(e, h, cuts, used), used)
+                            if w.seconds < best.seconds or (w.seconds == best.seconds and w.read < best.read):
+                                best = w
+                                for i, value in enumerate((bq, bkv, pack, resident, used, cuts)):
+                                    plan[i] = value
     return plan, best

@@ -23,7 +23,7 @@ def heads(op: Attention) -> Heads:
     return Heads(
         units=op.batch * op.kv_heads, group=op.heads // op.kv_heads, q_len=op.q_len, kv_len=seen,
         head_dim=op.head_dim, value_dim=op.value_dim, causal=int(op.causal), window=op.window or 0,
-        q_size=BYTES[op.dtype], kv_size=BYTES[op.kv_dtype],
+        q_size=BYTES[op.dtype], kv_size=BYTES[op.kv_dtype], out_size=BYTES[op.dtype],
     )
 
 
@@ -40,10 +40,11 @@ def time(op: Attention, chip: Chip, e: Engine) -> OpTime:
     if not math.isfinite(w.seconds):
         unit = min(h.q_len, query_unit(e, h)), min(h.kv_len, max(e.rows, e.cols))
         raise too_small(chip, e, f"attention of head size {op.head_dim}", attention_bytes(e, h, *unit, 1, False))
-    bq, bkv, pack, resident, used = (int(x) for x in plan)
+    bq, bkv, pack, resident, used, cuts = (int(x) for x in plan)
     text = f"{counted(bq, 'query', 'queries')} x {counted(h.group, 'head')} against {counted(bkv, 'key')}"
     text += f", {pack} (sequence, head) pairs per step" if pack > 1 else ""
     text += ", keys resident" if resident else ""
+    text += f", keys cut in {cuts}" if cuts > 1 else ""
     text += f"; {used} of {chip.cores} cores" if chip.cores > 1 else ""
     done = assemble(op, chip, w, max(w.read + w.written, op.bytes), w.on_chip, text)
     return replace(done, plan=text + loads_bind(e, bq * h.group)) if done.bound == "matrix" else done

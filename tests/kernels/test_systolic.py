@@ -328,13 +328,13 @@ def naive_visible(h, first, end):
 def test_a_query_block_sees_the_keys_that_its_queries_see(q_len, before, window, first, tokens):
     first = min(first, q_len - 1)
     end = min(q_len, first + tokens)
-    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, 1, window, 2.0, 2.0)
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, 1, window, 2.0, 2.0, 2.0)
     assert attention.visible(h, first, end) == naive_visible(h, first, end)
 
 
 @given(engines(), st.integers(1, 300), st.integers(1, 600), st.sampled_from([64, 200]), st.sampled_from([64, 128]))
 def test_a_step_takes_the_ways_of_its_products_that_are_fastest_together(e, rows, keys, head_dim, value_dim):
-    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0)
+    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0, 2.0)
     out = np.empty(4)
     attention.step_work(e, h, rows, keys, out)
     both = itertools.product(naive_ways(e, rows, keys, head_dim, False, 4.0),
@@ -372,7 +372,7 @@ def naive_attention(e, h, bq, bkv, resident):
 @given(engines(), st.integers(1, 4), st.integers(1, 200), st.integers(0, 300), st.booleans(), st.integers(0, 150),
        st.sampled_from([16, 50, 200]), st.sampled_from([16, 64, 500]), st.booleans())
 def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, window, bq, bkv, resident):
-    h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0)
+    h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0, 2.0)
     bq, bkv = min(bq, h.q_len), min(bkv, h.kv_len)
     w = attention.attend(e, h, 1, bq, bkv, 1, resident)
     seconds, keys = naive_attention(e, h, bq, bkv, resident)
@@ -386,7 +386,7 @@ def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, wind
 
 @given(engines(), st.integers(1, 20), st.integers(1, 8), st.integers(1, 300), st.integers(1, 30))
 def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group, keys, pack):
-    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0)
+    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0, 2.0)
     pack = min(pack, units)
     w = attention.attend(e, h, 1, 1, keys, pack, False)
     out = np.empty(4)
@@ -405,27 +405,49 @@ def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group
 
 @st.composite
 def attentions(draw):
-    q_len = draw(st.integers(1, 200))
+    q_len = draw(st.one_of(st.just(1), st.integers(1, 200)))
     return attention.Heads(draw(st.integers(1, 12)), draw(st.integers(1, 4)), q_len, q_len + draw(st.integers(0, 300)),
-                           64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0)
+                           64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0, 2.0)
 
 
 @given(engines(), attentions(), st.sampled_from([1, 2, 3]))
 def test_the_attention_search_finds_what_an_exhaustive_one_finds(e, h, cores):
-    (*_, used), found = attention.search_attention(e, h, cores)
+    (*_, used, cuts), found = attention.search_attention(e, h, cores)
     best = math.inf
-    for bq, bkv, resident, n in itertools.product(
-        kernel.block_sizes(h.q_len, max(1, e.granule // h.group)), kernel.block_sizes(h.kv_len, max(e.rows, e.cols)),
-        (False, True), range(1, cores + 1),
-    ):
-        if n > h.units * (1 if resident else math.ceil(h.q_len / bq)):
-            continue
-        single = bq == h.q_len and bkv == h.kv_len
-        for pack in kernel.block_sizes(-(-h.units // n), 1) if single else (1,):
-            if attention.attention_bytes(e, h, bq, bkv, pack, resident) <= e.capacity:
-                best = min(best, attention.attend(e, h, n, bq, bkv, pack, resident).seconds)
+    for pieces in range(1, cores + 1) if h.q_len == 1 and h.units < cores else (1,):
+        if pieces == 1:
+            g = h
+        else:  # each piece is a unit of its own, and leaves float32 sums
+            g = h._replace(units=h.units * pieces, kv_len=-(-h.kv_len // pieces), causal=0, window=0, out_size=4.0)
+            if pieces > -(-h.kv_len // max(e.rows, e.cols)):
+                continue
+        for bq, bkv, resident, n in itertools.product(
+            kernel.block_sizes(g.q_len, max(1, e.granule // g.group)),
+            kernel.block_sizes(g.kv_len, max(e.rows, e.cols)), (False, True), range(1, cores + 1),
+        ):
+            if n > g.units * (1 if resident else math.ceil(g.q_len / bq)):
+                continue
+            single = bq == g.q_len and bkv == g.kv_len
+            for pack in kernel.block_sizes(-(-g.units // n), 1) if single else (1,):
+                if attention.attention_bytes(e, g, bq, bkv, pack, resident) <= e.capacity:
+                    seconds = attention.attend(e, g, n, bq, bkv, pack, resident).seconds
+                    if pieces > 1:
+                        seconds += attention.merge(e, h, pieces, n).seconds
+                    best = min(best, seconds)
     assert found.seconds == best
     assert used <= cores
+    if cuts > 1:
+        rows = h.units * h.group
+        assert found.written == pytest.approx(rows * 64 * (4.0 * cuts + 2.0))
+        assert found.read >= (rows + h.units * min(h.kv_len, h.window or h.kv_len)) * 64 * 2.0
+
+
+def test_merging_reads_every_partial_result_once():
+    h = attention.Heads(2, 4, 1, 4096, 64, 128, 1, 0, 2.0, 2.0, 2.0)
+    w = attention.merge(ENGINE, h, 3, 2)
+    assert 2 * w.read == 3 * (2 * 4) * (128 + 2) * 4.0  # cuts x rows x (sums, maximum and sum of exponentials)
+    assert 2 * w.written == 2 * 4 * 128 * 2.0
+    assert w.seconds > ENGINE.read_latency + ENGINE.write_latency + w.memory
 
 
 @given(engines(), attentions(), st.integers(1, 12), st.integers(1, 12))
@@ -436,6 +458,6 @@ def test_more_cores_never_make_attention_slower(e, h, cores, more):
 
 @given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 80), st.booleans())
 def test_pairs_are_counted_query_by_query(q_len, before, window, causal):
-    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0)
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0, 2.0)
     sees = [min(before + i + 1 if causal else h.kv_len, window or h.kv_len) for i in range(q_len)]
     assert attention.pairs(h) == sum(sees)

@@ -436,6 +436,18 @@ def test_a_long_contraction_is_split_over_cores_and_its_partial_sums_cost_traffi
     assert systolic.time(op, TRN2.replace(cores=1)).seconds > 6 * t.seconds
 
 
+def test_a_long_cache_of_one_head_is_cut_for_all_cores():
+    op = Attention(batch=1, q_len=1, kv_len=131072, heads=8, kv_heads=1, head_dim=128)
+    one, all_cores = systolic.time(op, TRN2.replace(cores=1)), systolic.time(op, TRN2)
+    assert "keys cut in 8; 8 of 8 cores" in all_cores.plan
+    assert 5 < one.seconds / all_cores.seconds < 8
+    partials = 8 * 8 * 128 * 4.0  # cuts x heads x head size in float32, written and read back
+    queries = 7 * 8 * 128 * 2  # each piece after the first reads them again
+    assert op.bytes + 2 * partials + queries <= all_cores.hbm_bytes < op.bytes + 2.1 * partials + queries
+    many = systolic.time(replace(op, batch=64), TRN2)
+    assert "cut" not in many.plan
+
+
 def test_a_plan_says_when_weight_loads_bind():
     op = Attention(batch=64, q_len=1, kv_len=4096, heads=32, kv_heads=8, head_dim=128)
     slow = plain_chip(256, 256, 1, load_bytes=2)  # a plain shift chain: one bf16 row per cycle
