@@ -7,11 +7,14 @@ machines that have been measured, each with its derivation beside it; a chip who
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from archsim.errors import ArchsimError, positive_int
 from archsim.hardware.memory import Scratchpad
 from archsim.hardware.part import figure, option, part, table, whole
 
 Tiles = tuple[tuple[int, int, int], ...]
+"""Output tile rows and columns, and bytes of K per step."""
 
 TILES: Tiles = (
     (128, 256, 64), (256, 128, 64), (128, 128, 64), (128, 128, 128), (64, 256, 64), (256, 64, 64),
@@ -30,11 +33,11 @@ and a thin problem is transposed so that its thin side is the instruction's free
 
 
 ATTENTION_TILES: tuple[tuple[int, int], ...] = (
-    (192, 128), (128, 176), (128, 128), (128, 112), (128, 80), (128, 64), (64, 128), (64, 64),
-    (64, 32), (64, 16),
+    (192, 128), (128, 176), (128, 128), (128, 112), (128, 80), (128, 64), (64, 128), (64, 64), (64, 32),
+    (64, 16), (16, 224), (16, 112), (16, 64), (16, 32), (16, 16),
 )
-"""Attention tiles (query rows, keys), those of FlashAttention 2 and 3. A kernel takes the largest that the SM holds, a
-synchronous one no more query rows than it needs."""
+"""Attention tiles (query rows, keys). 64 rows and more are those of FlashAttention 2 and 3; 16 rows, those of decode
+kernels (FlashInfer), leave room for keys in a small shared memory, and few keys for wide heads."""
 
 
 @part
@@ -59,7 +62,20 @@ class TensorCore:
                                  default=False)
     accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
     energy: Mapping[str, float] | None = table("J/FLOP", "energy of a matrix FLOP, all that is above idle and device "
-                                               "memory; without it no power limit slows the clock", default=None)
+                                               "memory; a dtype without an entry takes the nearest width's times the "
+                                               "ratio of widths, a chip without any has no power limit", default=None)
+
+
+def _tiles(field: str, given: Any, width: int) -> Any:
+    """Return a tile library as tuples of whole numbers, which can be hashed."""
+    what = "(rows, columns, bytes of K per step)" if width == 3 else "(query rows, keys)"
+    try:
+        tiles = tuple(tuple(positive_int(f"GpuCore.{field}", size) for size in tile) for tile in given)
+    except TypeError:
+        tiles = ()
+    if not tiles or any(len(tile) != width for tile in tiles):
+        raise ArchsimError(f"GpuCore.{field} must be a list of tiles, each {what}, not {given!r}")
+    return tiles
 
 
 @part
@@ -93,8 +109,14 @@ class GpuCore:
     tiles: Tiles = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
     attention_tiles: tuple[tuple[int, int], ...] = option("attention tiles: (query rows, keys)",
                                                           default=ATTENTION_TILES)
+    fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them (a compiler "
+                                    "does so; serving frameworks launch them as kernels)", default=False)
 
     kind = "gpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
+        object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 2))
 
     @property
     def rates(self) -> Mapping[str, float]:

@@ -42,8 +42,9 @@ class Gpu(NamedTuple):
     accumulators: float  # bytes of accumulators per SM
     shared: float  # bytes of shared memory per SM
     shared_read: float  # bytes per cycle from shared memory to the matrix engine
+    shared_write: float  # bytes per cycle into shared memory
     stages: float  # most stages of the software pipeline
-    port: float  # bytes per cycle from L2 into one SM
+    port: float  # bytes per cycle from L2 into one SM's shared memory
     dispatch: float  # blocks started per cycle, whole chip
     prologue: float  # cycles from block start to its first load issued
     epilogue: float  # cycles of the epilogue beside moving its bytes
@@ -186,10 +187,10 @@ def gemm(
     # shared memory, which a synchronous kernel writes and reads back whole
     busy_sms = min(blocks, gpu.sms)
     result = rows * cols * (4.0 if splits > 1.0 else out_size)
-    staged = result if gpu.overlapped else 2.0 * acc
+    staging = result / gpu.shared_write if gpu.overlapped else acc / gpu.shared_write + acc / gpu.shared_read
     latencies = gpu.prologue + gpu.dram_latency + gpu.epilogue + gpu.l2_latency
     first = max(fetched / gpu.port, from_l2 * busy_sms / gpu.l2, fetched * missing * busy_sms / gpu.dram_read)
-    leave = staged / gpu.shared_read + result / min(gpu.port, gpu.l2 / busy_sms)
+    leave = staging + result / min(gpu.port, gpu.l2 / busy_sms)
     generations = math.ceil(blocks / (gpu.sms * resident))
     lone = steps * max(alone, gpu.dram_latency / (stages - 1.0)) + latencies + first + leave
     if gpu.overlapped and resident > 1.0:

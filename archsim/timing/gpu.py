@@ -10,13 +10,18 @@ from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
 from archsim.kernels import gpu_rows as row_kernel
 from archsim.timing.gpu_attention import attention
-from archsim.timing.gpu_figures import as_array, figures, optime, powered, row_figures
+from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds, row_figures
 from archsim.timing.optime import OpTime
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
 VECTOR_BYTES = 16.0
-"""The widest load of a thread. Serving frameworks' fused residual norm uses it where rows are aligned; their plain norm
-takes one element at a time (vllm-project/vllm csrc/layernorm_kernels.cu)."""
+"""Bytes of a thread's widest load, on every GPU since 2006 (float4).
+
+That a norm with a residual uses it and a plain norm takes one element at a time is no property of hardware but a
+convention, that of the kernels that serving frameworks share (vllm-project/vllm csrc/layernorm_kernels.cu:
+fused_add_rms_norm_kernel has a vectorised path for aligned rows, rms_norm_kernel had none). A plain norm written with
+wide loads would take about the time that a residual one does here.
+"""
 
 
 def time(op: Op, chip: Chip) -> OpTime:
@@ -32,7 +37,7 @@ def time(op: Op, chip: Chip) -> OpTime:
     if isinstance(op, Attention):
         return attention(op, chip)
     if isinstance(op, Norm | Elementwise | Gather):
-        return rows(op, chip)
+        return row_operator(op, chip)
     raise UnsupportedError(f"{chip.name}: {op.kind} cannot be timed on a GPU yet")
 
 
@@ -48,12 +53,12 @@ def matmul(op: MatMul, chip: Chip) -> OpTime:
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
     bm, bn, bk = core.tiles[int(p.tile)]
     split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
-    plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {int(p.rounds)} rounds"
+    plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}"
     vector = (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores
     return optime(op, chip, p, vector=vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)
 
 
-def rows(op: Op, chip: Chip) -> OpTime:
+def row_operator(op: Op, chip: Chip) -> OpTime:
     """Time a row operator.
 
     An elementwise operator or a gather streams: its bytes at the rate of device memory, or its arithmetic, after a

@@ -8,13 +8,16 @@ from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_attention as kernel
-from archsim.timing.gpu_figures import as_array, figures, optime, powered
+from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds
 from archsim.timing.optime import OpTime
 from archsim.workload.ops import Attention
 
 
 def attention(op: Attention, chip: Chip) -> OpTime:
     """Time fused attention.
+
+    Where products and softmax take turns, the engine with the longer turn is busy for both: what `busy` says of the
+    bound and of the launch add up to the time.
 
     Raises
     ------
@@ -34,5 +37,6 @@ def attention(op: Attention, chip: Chip) -> OpTime:
         raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {op.head_dim} in one SM")
     bq, bk = core.attention_tiles[int(p.tile)]
     split = f", split-KV {int(p.splits)}" if p.splits > 1 else ""
-    plan = f"tile {bq}x{bk}{split}, {int(p.rounds)} rounds"
+    turns = "" if gpu.decoupled or max(p.matrix, p.vector) < max(p.on_chip, p.hbm) else ", products and softmax in turn"
+    plan = f"tile {bq}x{bk}{split}, {rounds(p)}{turns}"
     return optime(op, chip, p, vector=p.vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)

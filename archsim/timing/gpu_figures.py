@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.dtypes import BYTES
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
 from archsim.timing.optime import OpTime
@@ -30,10 +33,10 @@ def figures(chip: Chip, dtype: str) -> kernel.Gpu:
         fetch_n=float(t.fetch_cols), k_bytes=float(t.k_bytes), mma_latency=t.latency, sync=core.sync,
         overlapped=float(t.asynchronous), decoupled=float(t.tensor_memory),
         pair=float(t.pair), multicast=float(core.multicast), accumulators=t.accumulators,
-        shared=core.shared.capacity, shared_read=core.shared.read_bytes,
-        stages=float(core.stages), port=core.fill_bytes, dispatch=core.dispatch, prologue=core.prologue,
-        epilogue=core.epilogue, launch=core.launch * clock, l2=cache.bandwidth / clock, l2_capacity=cache.capacity,
-        l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
+        shared=core.shared.capacity, shared_read=core.shared.read_bytes, shared_write=core.shared.write_bytes,
+        stages=float(core.stages), port=min(core.fill_bytes, core.shared.write_bytes), dispatch=core.dispatch,
+        prologue=core.prologue, epilogue=core.epilogue, launch=core.launch * clock, l2=cache.bandwidth / clock,
+        l2_capacity=cache.capacity, l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
         dram_write=chip.memory.bandwidth * chip.memory.write_efficiency / clock,
         dram_latency=chip.memory.latency * clock,
     )
@@ -50,18 +53,35 @@ def as_array(tiles: tuple[tuple[int, ...], ...]) -> NDArray[np.float64]:
     return np.array(tiles, dtype=np.float64)
 
 
+def flop_energy(energy: Mapping[str, float], dtype: str) -> float:
+    """Return the joules of a matrix FLOP; a dtype without an entry takes that of the nearest width, times their ratio.
+
+    What a multiply-add moves (operands from shared memory and registers, partial products) grows with the bytes of its
+    operands; where both are measured, fp8 takes 0.51 to 0.57 of bf16.
+    """
+    if dtype in energy:
+        return energy[dtype]
+    near = min(energy, key=lambda name: (abs(math.log2(BYTES[name] / BYTES[dtype])), name))
+    return energy[near] * BYTES[dtype] / BYTES[near]
+
+
 def powered(op: MatMul | Attention, chip: Chip, hbm_bytes: float) -> float:
     """Return the seconds below which the operator would draw more than the power limit: its clock falls until it fits.
 
-    Power above idle is the energy of the matrix work and of device-memory traffic over the time; 0 if the chip's
-    energies are not known.
+    Power above idle is the energy of the matrix work and of device-memory traffic over the time; 0 if the chip states
+    no energy at all (see `flop_energy` for a dtype without one).
     """
     core, power = chip.core, chip.power
     assert isinstance(core, GpuCore)
-    if power is None or power.idle is None or core.tensor.energy is None or op.dtype not in core.tensor.energy:
+    if power is None or power.idle is None or core.tensor.energy is None:
         return 0.0
-    joules = op.flops * core.tensor.energy[op.dtype] + hbm_bytes * chip.memory.energy
+    joules = op.flops * flop_energy(core.tensor.energy, op.dtype) + hbm_bytes * chip.memory.energy
     return joules / (power.tdp - power.idle)
+
+
+def rounds(p: kernel.Plan) -> str:
+    """Return how many blocks the busiest SM runs, in words."""
+    return f"{int(p.rounds)} round{'' if p.rounds == 1 else 's'}"
 
 
 def optime(op: Op, chip: Chip, p: kernel.Plan, *, vector: float, floor: float, plan: str) -> OpTime:

@@ -3,8 +3,11 @@
 import pytest
 
 from archsim import chips
+from archsim.hardware import Cache, Chip, GpuCore, Memory, Scratchpad, TensorCore
+from archsim.hardware.gpu import ASYNC_TILES, TILES
 from archsim.timing import time
-from archsim.workload.ops import MatMul
+from archsim.units import GB, GB_per_s, GHz, KiB, MiB, TB_per_s
+from archsim.workload.ops import Attention, MatMul
 
 NAMES = ("a100-sxm-80gb", "h100-sxm", "b200")
 
@@ -51,3 +54,56 @@ def test_newer_chips_are_faster() -> None:
     for op in (MatMul(m=8192, n=8192, k=8192), MatMul(m=8, n=8192, k=8192)):
         a100, h100, b200 = (time(op, chips.get(name)).seconds for name in NAMES)
         assert b200 < h100 < a100
+
+
+def datasheet(
+    name: str, clock: float, cores: int, macs: float, shared: int, l2: int, l2_rate: float, hbm: float,
+    fp32_lanes: int = 128, asynchronous: bool = False, tensor_memory: bool = False,
+) -> Chip:
+    """Return a GPU of which nothing but its datasheet and L2 bandwidth is given; all else is left at its default."""
+    return Chip(
+        name=name, clock=clock * GHz, cores=cores,
+        core=GpuCore(
+            tensor=TensorCore(
+                macs={"bf16": macs}, asynchronous=asynchronous, tensor_memory=tensor_memory,
+                pair=2 if tensor_memory else 1, fetch_rows=128 if tensor_memory else 64,
+                fetch_cols=256 if asynchronous else 64, accumulators=(256 if tensor_memory else 128) * KiB,
+            ),
+            shared=Scratchpad(capacity=shared * KiB, read_bytes=128, write_bytes=128), fp32_lanes=fp32_lanes,
+            fill_bytes=128 if tensor_memory else 64, tiles=ASYNC_TILES if asynchronous else TILES,
+            stages=7 if asynchronous else 5, multicast=2 if asynchronous else 1,
+        ),
+        cache=Cache(capacity=l2 * MiB, bandwidth=l2_rate * TB_per_s),
+        memory=Memory(capacity=48 * GB, bandwidth=hbm * GB_per_s),
+    )
+
+
+OTHERS = (
+    datasheet("h200", 1.83, 132, 2048, 227, 50, 8.4, 4800, asynchronous=True),
+    datasheet("gb200", 1.965, 148, 4096, 227, 126, 21, 8000, asynchronous=True, tensor_memory=True),
+    datasheet("l40s", 2.49, 142, 512, 99, 96, 5, 864),
+    datasheet("a40", 1.74, 84, 512, 99, 6, 3, 696),
+    datasheet("v100", 1.53, 80, 512, 96, 6, 2.5, 900, fp32_lanes=64),
+    datasheet("mi210", 1.7, 104, 512, 64, 8, 3.5, 1638, fp32_lanes=64),
+    datasheet("mi300x", 2.1, 304, 1024, 64, 256, 17, 5300),
+)
+ALL = [*(chips.get(name) for name in NAMES), *OTHERS]
+
+
+@pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)
+@pytest.mark.parametrize("kv_dtype", ["bf16", "fp8"])
+def test_decode_with_a_large_cache_streams_it(chip: Chip, kv_dtype: str) -> None:
+    op = Attention(batch=128, q_len=1, kv_len=8192, heads=32, kv_heads=8, head_dim=128, kv_dtype=kv_dtype)
+    t = time(op, chip)
+    assert t.bound == "hbm"
+    assert 0.85 < op.bytes / chip.memory.sustained / t.seconds <= 1
+
+
+@pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)
+def test_large_products_and_long_prefill_use_the_matrix_engine(chip: Chip) -> None:
+    product = time(MatMul(m=8192, n=8192, k=8192), chip)
+    assert product.bound in ("matrix", "scratchpad"), "64 KiB of shared memory hold no larger tile"
+    assert 0.6 < product.utilization <= 1
+    prefill = time(Attention(batch=4, q_len=8192, kv_len=8192, heads=32, kv_heads=8, head_dim=128), chip)
+    assert prefill.bound in ("matrix", "vector")
+    assert 0.25 < prefill.utilization < 0.85

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from archsim.kernels import gpu as k
 from archsim.kernels import gpu_attention as ka
 from archsim.kernels import gpu_rows as kr
+from archsim.workload.ops import Attention
 
 PLAIN = k.Gpu(
     sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
-    decoupled=0.0, pair=1.0, multicast=1.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, stages=5.0,
-    port=64.0, dispatch=1.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6, l2_latency=200.0,
-    dram_read=100.0, dram_write=90.0, dram_latency=500.0,
+    decoupled=0.0, pair=1.0, multicast=1.0, accumulators=131072.0, shared=163840.0, shared_read=128.0,
+    shared_write=96.0, stages=5.0, port=64.0, dispatch=1.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0,
+    l2_capacity=4e6, l2_latency=200.0, dram_read=100.0, dram_write=90.0, dram_latency=500.0,
 )
 ASYNC = PLAIN._replace(overlapped=1.0, multicast=2.0, fetch_n=256.0, stages=7.0)
 PAIRED = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0, fetch_m=128.0)
@@ -142,7 +143,9 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
     drain = max((l2_read + out) / g.l2, k.memory_cycles(g, g.sms, flight, read, out))
     running = min(gm * gn, g.sms)
     result = rows * cols * 2
-    leave = (result if g.overlapped else 2 * bm * bn * 4) / g.shared_read + result / min(g.port, g.l2 / running)
+    acc = bm * bn * 4
+    leave = result / g.shared_write if g.overlapped else acc / g.shared_write + acc / g.shared_read
+    leave += result / min(g.port, g.l2 / running)
     first = max(fetched / g.port, l2_step * running / g.l2, fetched * missing * running / g.dram_read)
     latencies = g.prologue + g.dram_latency + g.epilogue + g.l2_latency
     chain = bk / g.k_bytes * g.mma_latency
@@ -195,18 +198,33 @@ def shape(**changes: float) -> ka.Heads:
     return base._replace(**changes)
 
 
-@given(st.integers(1, 60), st.integers(0, 60), st.integers(1, 16), st.booleans(), st.integers(1, 80), st.data())
-def test_visible_tiles_equal_a_mask(q: int, past: int, bk: int, causal: bool, window: int, data: st.DataObject) -> None:
+def naive_keys(i: int, q: int, kv: int, causal: bool, window: int | None) -> set[int]:
+    """Keys that query i sees: up to itself, or a window centred on it that stays inside the sequence."""
+    me = kv - q + i
+    if causal:
+        return {j for j in range(kv) if j <= me and (window is None or j > me - window)}
+    width = min(kv, window or kv)
+    low = min(max(0, me - (width - 1) // 2), kv - width)
+    return set(range(low, low + width))
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(1, 16), st.booleans(), st.none() | st.integers(1, 80),
+       st.data())
+def test_visible_tiles_equal_a_mask(
+    q: int, past: int, bk: int, causal: bool, window: int | None, data: st.DataObject
+) -> None:
     first = data.draw(st.integers(0, q - 1))
     last = data.draw(st.integers(first, q - 1))
     kv = past + q
-    h = shape(q=float(q), kv=float(kv), causal=float(causal), window=float(window) if causal else math.inf)
-    seen = set()
-    for i in range(first, last + 1):
-        for j in range(kv):
-            if not causal or past + i - window < j <= past + i:
-                seen.add(j // bk)
+    h = shape(q=float(q), kv=float(kv), causal=float(causal), window=float(window or math.inf))
+    seen = {j // bk for i in range(first, last + 1) for j in naive_keys(i, q, kv, causal, window)}
     assert ka.visible_tiles(float(first), float(last), h, float(bk)) == len(seen)
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.booleans(), st.none() | st.integers(1, 60))
+def test_masks_hold_the_pairs_that_the_workload_counts(q: int, past: int, causal: bool, window: int | None) -> None:
+    op = Attention(batch=1, q_len=q, kv_len=q + past, heads=1, kv_heads=1, head_dim=64, causal=causal, window=window)
+    assert sum(len(naive_keys(i, q, q + past, causal, window)) for i in range(q)) == op.pairs
 
 
 @given(st.lists(st.floats(1, 100), min_size=1, max_size=8), st.integers(1, 20), st.integers(1, 12))
@@ -218,50 +236,108 @@ def test_makespan_equals_a_queue_of_workers(costs: list[float], copies: int, sms
     assert got == pytest.approx(max(free), rel=1e-9 if len(costs) * copies <= 32 * sms else 0.2)
 
 
-def naive_attention(g: k.Gpu, h: ka.Heads, lanes: float, sfu: float, bq: int, bk: int) -> float:
-    """Cycles of unsplit attention with softmax and matrix work in turn: block by block, tile by tile."""
-    packed = int(h.heads / h.kv_heads) if h.q < bq else 1
-    rows, past = int(h.q) * packed, int(h.kv - h.q)
-    tile_bytes = bk * (h.dim + h.value_dim) * h.kv_size
-    jobs = []  # key tiles of each block of one (sequence, head group)
+def naive_tile_cycles(g: k.Gpu, h: ka.Heads, bq: int, bk: int, missing: float, active: float) -> float:
+    """Cycles of one key tile, 128 lanes and 16 exponentials per cycle, softmax and matrix work in turn."""
+    rows = bq if h.q == 1 else max(bq, 128 if g.overlapped else 64)
+    instructions = h.dim * h.size / g.k_bytes, bk * h.size / g.k_bytes  # one after the other, on one accumulator
+    scores = max(k.step_cycles(g, rows, bk, h.dim, h.size), instructions[0] * g.mma_latency)
+    values = max(k.step_cycles(g, rows, h.value_dim, bk, h.size), instructions[1] * g.mma_latency)
+    softmax = rows * bk / 16 + 4 * rows * bk / 128
+    waits = g.sync + 2 * g.mma_latency
+    keys, vals = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size
+    tiles = min(2 if g.overlapped else 1, (g.shared - bq * h.dim * h.size) // (keys + vals))
+    flight = (2 * tiles - 1) * (keys + vals) / 2 * missing  # of the buffers of keys and of values, all but one
+    from_l2 = (keys + vals) / min(g.port, g.l2 / active)
+    from_hbm = k.memory_cycles(g, active, flight, (keys + vals) * missing * active, 0.0)
+    if g.overlapped:
+        work = scores + softmax + values + waits
+    else:  # values are fetched beside the scores, the next keys beside softmax and values
+        latency = (1 - missing) * g.l2_latency + missing * g.dram_latency
+        work = max(scores, latency + vals / g.port) + max(softmax + values, latency + keys / g.port) + waits
+    return float((work**4 + from_l2**4 + from_hbm**4) ** 0.25)
+
+
+def naive_attention(g: k.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> float:
+    """Cycles of unsplit attention: block by block, tile by tile; equal ones in waves, the last with fewer SMs."""
+    rows = int(h.q) * packed
+    jobs = []  # key tiles of each block of one (sequence, heads packed together)
     for start in range(0, rows, bq):
-        queries = [r // packed for r in range(start, min(rows, start + bq))]
-        jobs.append(len({j // bk for j in range(past + queries[-1] + 1)}))
+        queries = sorted({r // packed for r in range(start, min(rows, start + bq))})
+        jobs.append(len({j // bk for i in queries for j in naive_keys(i, int(h.q), int(h.kv), h.causal > 0, None)}))
     copies = int(h.batch * h.heads / packed)
     blocks = copies * len(jobs)
-    active = min(blocks, g.sms)
-    matrix = k.step_cycles(g, bq, bk, h.dim, h.size) + k.step_cycles(g, bq, h.value_dim, bk, h.size)
-    compute = matrix + bq * bk * (1 / sfu + 4 / lanes) + g.sync + 2 * g.mma_latency
-    kv = h.batch * h.kv_heads * h.kv * (h.dim + h.value_dim) * h.kv_size
+    running = min(blocks, int(g.sms))
+    kv = h.kv * (h.dim + h.value_dim) * h.kv_size
+    waves = blocks / (h.batch * h.kv_heads) / running  # in which blocks of one KV head run
+    if kv > g.l2_capacity / 2 and waves > 1:  # each wave reads what its blocks see
+        kv = max(kv, waves * sum(jobs) / len(jobs) * bk * (h.dim + h.value_dim) * h.kv_size)
+    kv *= h.batch * h.kv_heads
+    tile_bytes = bk * (h.dim + h.value_dim) * h.kv_size
+    least = -(-min(128, 16384 // int(h.dim)) // bk)
+    fetched = sum(jobs) * copies * tile_bytes
+    jobs = [max(least, n) for n in jobs]
     missing = min(1.0, kv / (sum(jobs) * copies * tile_bytes))
-    flight = min(2.0, (g.shared - bq * h.dim * h.size) // tile_bytes) * tile_bytes
-    fetch = max(tile_bytes / min(g.port, g.l2 / active),
-                k.memory_cycles(g, float(active), flight * missing, tile_bytes * missing * active, 0.0))
+    supply = min(g.port, g.l2 / running)
     result = min(bq, rows) * h.value_dim * h.size
-    staged = result if g.overlapped else 2 * bq * h.value_dim * 4
-    loads = 2 * g.l2_latency + g.dram_latency  # the sequence's length, its page of the cache, its keys
-    out = staged / g.shared_read + result / min(g.port, g.l2 / active)
+    staged = max(bq, 64) * h.value_dim * (h.size if g.overlapped and bq >= 64 else 4)
+    out = staged / g.shared_read + staged / g.shared_write + result / supply
+    first = min(bq, rows) * h.dim * h.size + (bk * h.dim * h.kv_size if g.overlapped else 0)
+    loads = 2 * g.l2_latency + g.dram_latency + first / supply  # the length, its page of the cache, queries and keys
     once = g.prologue + loads + out + g.epilogue
-    free = [0.0] * int(g.sms)
-    for n in reversed(jobs):  # the last queries, which see the most keys, first
-        for _ in range(copies):
-            heapq.heappush(free, heapq.heappop(free) + once + n * max(compute, fetch))
+    work = 0.0
+    if len(set(jobs)) == 1:
+        left = blocks
+        while left:
+            active = min(left, int(g.sms))
+            work += once + jobs[0] * naive_tile_cycles(g, h, bq, bk, missing, active)
+            left -= active
+    else:
+        free, alone = [0.0] * int(g.sms), naive_tile_cycles(g, h, bq, bk, missing, 1)
+        for n in reversed(jobs):  # the last queries, which see the most keys, first
+            for _ in range(copies):
+                heapq.heappush(free, heapq.heappop(free) + once + n * alone)
+        work = max(free)
     io = h.batch * h.q * h.heads * h.dim * h.size
-    floor = max((sum(jobs) * copies * tile_bytes + 2 * io) / g.l2, k.memory_cycles(g, g.sms, flight, kv + io, io))
-    return g.launch + g.l2_latency + max(max(free), floor)
+    buffers = min(2 if g.overlapped else 1, (g.shared - bq * h.dim * h.size) // tile_bytes)
+    floor = max((fetched + 2 * io) / g.l2, k.memory_cycles(g, g.sms, (buffers - 0.5) * tile_bytes, kv + io, io))
+    return g.launch + g.l2_latency + max(work, floor)
 
 
-@given(st.sampled_from([PLAIN, ASYNC]), st.integers(1, 400), st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]))
-def test_attention_equals_blocks_one_by_one(g: k.Gpu, q: int, past: int, kv_heads: float) -> None:
-    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0)
-    p = ka.attention(g, h, 128.0, 16.0, 262144.0, 128.0, 64.0, 1.0, 0.0)
-    assert p.cycles == pytest.approx(naive_attention(g, h, 128.0, 16.0, 128, 64))
+@given(st.sampled_from([PLAIN, ASYNC, PLAIN._replace(l2_capacity=1e5)]), st.just(1) | st.integers(1, 400),
+       st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]), st.booleans(), st.booleans(),
+       st.sampled_from([(128, 64), (64, 128), (16, 32)]))
+def test_attention_equals_blocks_one_by_one(
+    g: k.Gpu, q: int, past: int, kv_heads: float, causal: bool, pack: bool, tile: tuple[int, int]
+) -> None:
+    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0, causal=float(causal))
+    packed = int(h.heads / kv_heads) if pack else 1
+    p = ka.attention(g, h, 128.0, 16.0, 262144.0, float(tile[0]), float(tile[1]), float(packed), 1.0, 0.0)
+    assert p.cycles == pytest.approx(naive_attention(g, h, *tile, packed))
+
+
+@given(gpus, st.integers(1, 3000), st.integers(0, 5000), st.booleans(), st.sampled_from([1.0, 2.0, 7.0]))
+def test_busy_time_and_fixed_time_add_up_to_attention(
+    g: k.Gpu, q: int, past: int, causal: bool, splits: float
+) -> None:
+    h = shape(q=float(q), kv=float(q + past), causal=float(causal))
+    p = ka.attention(g, h, 128.0, 16.0, 262144.0, 64.0, 128.0, 1.0, splits, 0.0)
+    assert p.fixed >= 0
+    assert p.fixed + max(p.matrix, p.vector, p.on_chip, p.hbm) == pytest.approx(p.cycles)
+
+
+def test_keys_beyond_the_cache_are_read_by_every_wave() -> None:
+    h = shape(batch=1.0, q=8192.0, kv=8192.0, heads=8.0, kv_heads=1.0, causal=0.0)  # 2 MB of keys, 1024 blocks
+    few = ka.attention(PLAIN._replace(l2_capacity=3e6), h, 128.0, 16.0, 262144.0, 64.0, 128.0, 1.0, 1.0, 0.0)
+    all_in = ka.attention(PLAIN._replace(l2_capacity=5e6), h, 128.0, 16.0, 262144.0, 64.0, 128.0, 1.0, 1.0, 0.0)
+    kv, io = 8192 * 128 * 2, 2 * 8 * 8192 * 64 * 2
+    assert all_in.hbm_bytes == kv + io
+    assert few.hbm_bytes == 1024 / 8 * kv + io, "8 SMs: 128 waves"
 
 
 def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
     h = shape(q=4096.0, kv=4096.0, causal=0.0)
-    turns = ka.attention(PAIRED._replace(decoupled=0.0), h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 0.0).cycles
-    beside = ka.attention(PAIRED, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 0.0).cycles
+    turns = ka.attention(PAIRED._replace(decoupled=0.0), h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 1.0, 0.0).cycles
+    beside = ka.attention(PAIRED, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 1.0, 0.0).cycles
     assert beside < 0.8 * turns
 
 
@@ -269,7 +345,7 @@ def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
     library = np.array([(128, 128)], dtype=np.float64)
     h = shape(batch=1.0, q=1.0, kv=65536.0, heads=2.0, kv_heads=1.0)
     split = ka.best_attention(PLAIN, library, h, 128.0, 16.0, 262144.0)
-    whole = ka.attention(PLAIN, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 0.0)
+    whole = ka.attention(PLAIN, h, 128.0, 16.0, 262144.0, 128.0, 128.0, 1.0, 1.0, 0.0)
     assert split.splits >= 4
     assert split.cycles < whole.cycles / 3
     short = ka.best_attention(PLAIN, library, h._replace(kv=64.0), 128.0, 16.0, 262144.0)

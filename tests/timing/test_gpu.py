@@ -1,15 +1,18 @@
 """GPU timing: it never beats the hardware, gets no slower with better hardware, and shows waves."""
 
 import math
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.errors import UnsupportedError
+from archsim.errors import ArchsimError, UnsupportedError
 from archsim.hardware import Cache, Chip, GpuCore, Memory, Power, Scratchpad, TensorCore
 from archsim.hardware.gpu import ASYNC_TILES, TILES
 from archsim.timing import BOUNDS, OpTime, gpu, roofline
+from archsim.timing.gpu_figures import flop_energy
 from archsim.units import GB, GHz, KiB, MiB, TB_per_s, W, pJ
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
@@ -42,12 +45,13 @@ heads = st.sampled_from([(32, 32), (32, 8), (64, 1), (5, 1)])
 
 
 @st.composite
-def attentions(draw: st.DrawFn, causal: bool | None = None) -> Attention:
+def attentions(draw: st.DrawFn) -> Attention:
     h, kv_heads = draw(heads)
     q = draw(st.one_of(st.just(1), st.integers(1, 3000)))
     return Attention(
         batch=draw(st.integers(1, 64)), q_len=q, kv_len=q + draw(st.integers(0, 9000)), heads=h, kv_heads=kv_heads,
-        head_dim=draw(st.sampled_from([64, 80, 128, 256])), causal=draw(st.booleans()) if causal is None else causal,
+        head_dim=draw(st.sampled_from([64, 80, 128, 256])), causal=draw(st.booleans()),
+        window=draw(st.none() | st.integers(1, 5000)), kv_dtype=draw(st.sampled_from(["bf16", "fp8"])),
     )
 
 
@@ -69,9 +73,12 @@ def test_no_operator_beats_the_hardware(op: Op, on: Chip) -> None:
     assert set(t.busy) <= set(BOUNDS)
     assert all(math.isfinite(v) and v >= 0 for v in t.busy.values())
     assert t.plan
+    if isinstance(op, Attention) and "power" not in t.plan:
+        rest = max(seconds for what, seconds in t.busy.items() if what != "launch")
+        assert rest + t.busy["launch"] == pytest.approx(t.seconds), "what is busy longest and the fixed cost explain it"
 
 
-@given(st.one_of(products, attentions(causal=False), rows), chips, st.floats(1.05, 3))
+@given(st.one_of(products, attentions(), rows), chips, st.floats(1.05, 3))
 def test_better_hardware_is_never_slower(op: Op, on: Chip, factor: float) -> None:
     before = gpu.time(op, on).seconds * (1 + 1e-9)
     assert on.cache is not None
@@ -80,8 +87,8 @@ def test_better_hardware_is_never_slower(op: Op, on: Chip, factor: float) -> Non
     assert gpu.time(op, on.replace(clock=on.clock * factor)).seconds <= before
 
 
-@given(products, chips, st.floats(1.05, 3))
-def test_more_on_chip_memory_is_never_slower(op: MatMul, on: Chip, factor: float) -> None:
+@given(st.one_of(products, attentions()), chips, st.floats(1.05, 3))
+def test_more_on_chip_memory_is_never_slower(op: Op, on: Chip, factor: float) -> None:
     before = gpu.time(op, on).seconds * (1 + 1e-9)
     core = on.core
     assert isinstance(core, GpuCore)
@@ -89,6 +96,8 @@ def test_more_on_chip_memory_is_never_slower(op: MatMul, on: Chip, factor: float
     assert gpu.time(op, on.replace("core.shared", capacity=core.shared.capacity * factor)).seconds <= before
     assert gpu.time(op, on.replace("cache", capacity=on.cache.capacity * factor)).seconds <= before
     assert gpu.time(op, on.replace("core.tensor", accumulators=core.tensor.accumulators * factor)).seconds <= before
+    assert gpu.time(op, on.replace("core", registers=core.registers * factor)).seconds <= before
+    assert gpu.time(op, on.replace("core.shared", write_bytes=core.shared.write_bytes * factor)).seconds <= before
 
 
 def square(m: int, on: Chip, n: int = 2048, k: int = 4096) -> OpTime:
@@ -141,6 +150,57 @@ def test_a_window_bounds_the_cost_of_a_long_context() -> None:
     assert seconds(32768) / seconds(16384) == pytest.approx(2, rel=0.1)
 
 
+def test_a_window_bounds_the_cost_without_a_causal_mask_too() -> None:
+    op = Attention(batch=4, q_len=4096, kv_len=4096, heads=32, kv_heads=8, head_dim=128, window=128)
+    both = replace(op, causal=False)
+    assert both.pairs == pytest.approx(op.pairs, rel=0.03)
+    assert gpu.time(both, chip()).seconds == pytest.approx(gpu.time(op, chip()).seconds, rel=0.1)
+    assert gpu.time(replace(both, window=None), chip()).seconds > 5 * gpu.time(both, chip()).seconds
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("kv_dtype", ["bf16", "fp8"])
+def test_decode_costs_its_cache_whatever_the_batch(asynchronous: bool, kv_dtype: str) -> None:
+    """One more sequence than the SMs take in whole waves costs its share, not a wave."""
+    on = chip(asynchronous=asynchronous, shared=227)
+    times = {}
+    for batch in range(48, 64):  # 96 to 126 blocks of one KV head's cache on 100 SMs
+        op = Attention(batch=batch, q_len=1, kv_len=16384, heads=16, kv_heads=2, head_dim=128, kv_dtype=kv_dtype)
+        t = gpu.time(op, on)
+        assert t.bound == "hbm"
+        assert op.bytes / on.memory.sustained / t.seconds > 0.8
+        times[batch] = t.seconds / op.bytes
+    assert max(times.values()) / min(times.values()) < 1.15
+
+
+def test_more_sms_do_not_slow_a_decode_step() -> None:
+    op = Attention(batch=16, q_len=1, kv_len=4096, heads=64, kv_heads=8, head_dim=128)
+    times = [gpu.time(op, chip(asynchronous=True, sms=n)).seconds for n in range(96, 136)]
+    assert all(after < 1.1 * before for before, after in pairwise(times))
+    assert times[-1] < times[0]
+
+
+def test_what_bounds_attention() -> None:
+    def bound(q: int, kv: int, macs: float = 1024, sfu: float = 16.0) -> OpTime:
+        return gpu.time(Attention(batch=2, q_len=q, kv_len=kv, heads=32, kv_heads=32, head_dim=128),
+                        chip(macs=macs).replace("core", sfu=sfu))
+    assert bound(8192, 8192).bound == "matrix"
+    assert "in turn" in bound(8192, 8192).plan
+    assert bound(8192, 8192).busy["matrix"] > 0.9 * bound(8192, 8192).seconds
+    assert bound(8192, 8192, macs=8192, sfu=2.0).bound == "vector", "few exponentials per cycle beside a large engine"
+    assert bound(1, 65536).bound == "hbm"
+    assert "in turn" not in bound(1, 65536).plan
+    assert bound(1, 1).bound == "launch"
+
+
+def test_a_full_cache_makes_attention_read_its_keys_again() -> None:
+    op = Attention(batch=1, q_len=65536, kv_len=65536, heads=8, kv_heads=1, head_dim=128)  # 32 MiB of keys
+    small, large = chip().replace("cache", capacity=4 * MiB), chip().replace("cache", capacity=80 * MiB)
+    assert gpu.time(op, large).hbm_bytes == op.bytes
+    assert gpu.time(op, small).hbm_bytes > 3 * op.bytes
+    assert gpu.time(op, small).hbm_bytes < gpu.time(op, small).on_chip_bytes
+
+
 def test_grouped_heads_share_their_keys() -> None:
     def seconds(kv_heads: int) -> float:
         return gpu.time(Attention(batch=64, q_len=1, kv_len=8192, heads=32, kv_heads=kv_heads, head_dim=128),
@@ -167,6 +227,45 @@ def test_the_power_limit_slows_long_products() -> None:
     assert t.seconds > sum(base.values()) / len(base)
     unlimited = free.replace("core.tensor", energy={"bf16": 2 * pJ}).replace(power=Power(tdp=9000 * W, idle=50 * W))
     assert gpu.time(op, unlimited).seconds == gpu.time(op, free).seconds
+
+
+def test_a_dtype_without_an_energy_scales_the_nearest() -> None:
+    known = {"bf16": 0.8e-12, "fp8": 0.4e-12}
+    assert flop_energy(known, "fp8") == 0.4e-12
+    assert flop_energy(known, "int8") == 0.4e-12
+    assert flop_energy(known, "int4") == 0.2e-12
+    assert flop_energy(known, "tf32") == 1.6e-12
+    hot = chip().replace("core.tensor", energy={"bf16": 2 * pJ}).replace(power=Power(tdp=300 * W, idle=50 * W))
+    full, half = (gpu.time(MatMul(m=8192, n=8192, k=8192, dtype=name), hot) for name in ("bf16", "fp8"))
+    assert "power-limited" in half.plan, "the chip lists no energy for fp8"
+    assert half.seconds == pytest.approx(full.seconds / 2, rel=0.05)
+
+
+def test_shared_memory_must_be_written() -> None:
+    op = MatMul(m=4096, n=4096, k=4096)
+    slow = chip().replace("core.shared", write_bytes=8.0)
+    assert gpu.time(op, slow).seconds > 1.5 * gpu.time(op, chip()).seconds
+
+
+def test_plans_count_rounds_in_english() -> None:
+    assert gpu.time(MatMul(m=64, n=64, k=64), chip()).plan.endswith("1 round")
+    assert gpu.time(MatMul(m=16384, n=8192, k=64), chip()).plan.endswith("rounds")
+
+
+@pytest.mark.parametrize("field", ["tiles", "attention_tiles"])
+@pytest.mark.parametrize("bad", [(), [()], [(0, 64, 64)], [(64, -1)], [(64,)], 5, ["128x128x64"], [(1.5, 64, 64)]])
+def test_tiles_that_cannot_be_meant_name_the_field(field: str, bad: object) -> None:
+    with pytest.raises(ArchsimError, match=rf"GpuCore\.{field}"):
+        chip().replace("core", **{field: bad})
+
+
+def test_tiles_may_be_lists() -> None:
+    on = chip().replace("core", tiles=[[128, 128, 64]], attention_tiles=[[64, 64]])
+    assert isinstance(on.core, GpuCore)
+    assert on.core.tiles == ((128, 128, 64),)
+    assert "128x128x64B" in gpu.time(MatMul(m=1, n=1, k=1), on).plan
+    assert "64x64" in gpu.time(Attention(batch=1, q_len=1, kv_len=1, heads=1, kv_heads=1, head_dim=64), on).plan
+    assert on.core.fuse_elementwise is False
 
 
 def test_small_row_operators_cost_a_launch() -> None:
