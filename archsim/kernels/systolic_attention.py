@@ -131,9 +131,9 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         for j in range(2):
             number = edge_kv if j else blocks - edge_kv
             w = work[edge_q, j]
-            slow = max(w[1], w[2], moved)
-            task_seconds += number * (max(w[0] * pack + start, slow * pack) + e.step)
-            last_seconds += number * (max(w[0] * last_pack + start, slow * last_pack) + e.step)
+            products, beside = max(w[0], w[1]), max(w[2], moved)
+            task_seconds += number * (max(products * pack + start, beside * pack) + e.step)
+            last_seconds += number * (max(products * last_pack + start, beside * last_pack) + e.step)
             matrix += number * w[0]
             port += number * w[1]
             vector += number * w[2]
