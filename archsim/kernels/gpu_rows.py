@@ -22,13 +22,18 @@ def norm(gpu: Gpu, rows: float, cols: float, size: float, access: float, read: f
     threads = min(THREADS, 32.0 * math.ceil(cols / (32.0 * access)))
     iterations = math.ceil(cols / (threads * access))
     resident = max(1.0, math.floor(2.0 * THREADS / threads))
-    generations = math.ceil(rows / (gpu.sms * resident))
-    active = min(rows, gpu.sms)
-    together = min(resident, math.ceil(rows / gpu.sms))  # rows that one SM works on at once
-    flight = together * threads * access * size
-    # first pass: the row comes from device memory; its sum goes through a barrier and shared memory twice
-    share = min(1.0, active * together / rows)
-    fetch = max(iterations * gpu.dram_latency, memory_cycles(gpu, active, flight, read * share, 0.0))
-    # second pass: the row again, now in L2 or nearer, and out
-    scale = max(iterations * gpu.l2_latency, write * share / gpu.dram_write)
-    return float(gpu.launch + generations * (gpu.prologue + fetch + 2.0 * gpu.sync + scale))
+    full = math.floor(rows / (gpu.sms * resident))
+    cycles = gpu.launch
+    for part in range(2):  # full generations, and a last one of fewer rows
+        count = gpu.sms * resident if part == 0 else rows - full * gpu.sms * resident
+        times = full if part == 0 else 1.0
+        if count * times > 0.0:
+            active = min(count, gpu.sms)
+            flight = math.ceil(count / gpu.sms) * threads * access * size
+            share = count / rows
+            # first pass: the row comes from device memory; its sum goes through a barrier and shared memory twice
+            fetch = max(iterations * gpu.dram_latency, memory_cycles(gpu, active, flight, read * share, 0.0))
+            # second pass: the row again, now in L2 or nearer, and out
+            scale = max(iterations * gpu.l2_latency, write * share / gpu.dram_write)
+            cycles += times * (gpu.prologue + fetch + 2.0 * gpu.sync + scale)
+    return float(cycles)

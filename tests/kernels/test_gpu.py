@@ -361,14 +361,12 @@ def naive_norm(g: k.Gpu, rows: int, cols: int, access: int) -> float:
     iterations = len(range(0, cols, threads * access))
     per_sm = max(1, 2048 // threads)
     cycles, left = g.launch, rows
-    at_once = int(g.sms) * per_sm
-    active = min(rows, int(g.sms))
-    together = min(per_sm, -(-rows // int(g.sms)))
-    data = min(rows, active * together) * cols * 2.0
     while left > 0:
-        left -= at_once
+        now = min(left, int(g.sms) * per_sm)
+        left -= now
+        data, rows_each = now * cols * 2.0, -(-now // int(g.sms))
         fetch = max(iterations * g.dram_latency,
-                    k.memory_cycles(g, float(active), together * threads * access * 2.0, data, 0.0))
+                    k.memory_cycles(g, min(now, g.sms), rows_each * threads * access * 2.0, data, 0.0))
         cycles += g.prologue + fetch + 2 * g.sync + max(iterations * g.l2_latency, data / g.dram_write)
     return cycles
 
