@@ -1,9 +1,9 @@
-"""Fusion: which operators a compiler merges before timing. Conserves FLOPs and never adds bytes.
+"""Fusion: which operators are merged before timing. Conserves FLOPs and never adds bytes.
 
-On a systolic machine an ahead-of-time compiler (XLA, neuronx-cc) lets elementwise operators ride with the matrix
-stream that feeds them: they become the product's epilogue, run on the vector unit while the array works, and their
-operand never visits device memory. A reduction (a norm) ends a fusion. GPU serving frameworks launch these operators
-as kernels of their own, so there nothing is merged.
+Where a core's `fuse_elementwise` is set, elementwise operators ride with the matrix product that feeds them, as an
+ahead-of-time compiler arranges it: they become the product's epilogue, run on the vector unit while the array works,
+and their operand never visits device memory. A reduction (a norm) ends a fusion. Where it is not set, each is a kernel
+of its own, as most serving frameworks launch them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from archsim.workload.ops import Elementwise, MatMul
 
 
 def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
-    """Return the graph as `chip`'s compiler would run it; the graph given is not changed."""
-    if chip.kind != "systolic":
+    """Return the graph as it runs on `chip`; the graph given is not changed."""
+    if not chip.core.fuse_elementwise:
         return graph
     fused = graph.copy()
     for node in list(nx.topological_sort(graph)):

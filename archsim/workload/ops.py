@@ -325,11 +325,11 @@ class Attention(Op):
 
         Where there are fewer pairs than chips, or they do not divide evenly (5 %), each pair is cut into equal
         pieces: along the queries, dealt alternately so that each piece has the mean causal load, or, where fewer
-        than 64 queries (decode) are all that reuse a key, along the keys.
+        than 64 queries (decode) are all that reuse a key, along the keys (not those of sliding windows).
         """
         if chips == 1:
             return self
-        by_queries = self.q_len >= 64
+        by_queries = self.q_len >= 64 or (self.window is not None and self.q_len > 1)
         seen = min(self.kv_len, self.window or self.kv_len)
         cuts = 1
         while True:
@@ -338,14 +338,15 @@ class Attention(Op):
             if share * chips <= 1.05 * pieces or 2 * cuts > (self.q_len if by_queries else seen):
                 break
             cuts *= 2
-        one = replace(self, batch=share, heads=self.heads // self.kv_heads, kv_heads=1)
+        units = _share(share, cuts)  # a chip's pieces come from as few pairs as can be: those read the same keys
+        one = replace(self, batch=units, heads=self.heads // self.kv_heads, kv_heads=1)
         if cuts == 1:
             return one
         if by_queries:
-            q_len = _share(self.q_len, cuts)
+            q_len = _share(share * self.q_len, cuts * units)
             kv_len = self.kv_len - (self.q_len - q_len) // 2 if self.causal else self.kv_len
             return replace(one, q_len=q_len, kv_len=kv_len)
-        return replace(one, kv_len=_share(seen, cuts), causal=False, window=None)
+        return replace(one, kv_len=_share(share * seen, cuts * units), causal=False, window=None)
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield q, k, v and out."""

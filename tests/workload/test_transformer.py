@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim import models
+from archsim import chips, models
 from archsim.errors import ArchsimError
 from archsim.timing.fusion import fuse
 from archsim.workload import MatMul, transformer
@@ -184,14 +184,10 @@ def test_any_config_counts_consistently(model: ModelConfig, phase: str, batch: i
         assert total(graph, "flops") == batch * model.flops_per_token(length)
 
 
-class _Systolic:
-    kind = "systolic"
-
-
 @given(configs(), st.sampled_from(["prefill", "decode"]), st.integers(1, 3))
 def test_fusion_conserves_work_and_never_adds_bytes(model: ModelConfig, phase: str, batch: int) -> None:
     graph = transformer(model, phase=phase, batch=batch, **({"seq": 17} if phase == "prefill" else {"context": 17}))
-    fused = fuse(graph, _Systolic())  # type: ignore[arg-type]
+    fused = fuse(graph, chips.get("tpu-v5p"))
     assert total(fused, "flops") == total(graph, "flops")
     assert total(fused, "vector_ops") == pytest.approx(total(graph, "vector_ops"))
     assert total(fused, "transcendentals") == pytest.approx(total(graph, "transcendentals"))
@@ -200,3 +196,11 @@ def test_fusion_conserves_work_and_never_adds_bytes(model: ModelConfig, phase: s
     assert nx.is_directed_acyclic_graph(fused)
     assert not {"rope", "act_mul", "act"} & set(fused.nodes), "elementwise work rides with the product before it"
     assert {"attn_norm", "mlp_norm", "attention"} <= set(fused.nodes), "a reduction does not"
+
+
+def test_fusion_is_an_option_of_the_core() -> None:
+    graph, gpu = transformer(models.get("llama-3.1-8b"), seq=128), chips.get("h100-sxm")
+    assert fuse(graph, gpu) is graph
+    fused = fuse(graph, gpu.replace("core", fuse_elementwise=True))
+    assert "rope" in graph
+    assert "rope" not in fused
