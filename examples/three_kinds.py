@@ -6,7 +6,7 @@ can: how the matrix engine is fed decides what is left of the peak in prefill. D
 
 import archsim as sim
 from archsim.hardware.gpu import ASYNC_TILES
-from archsim.units import GB, TFLOPS, GHz, KiB, MB, MiB, TB_per_s, W
+from archsim.units import GB, MB, TFLOPS, GHz, KiB, MiB, TB_per_s, W
 
 MEMORY = sim.Memory(capacity=96 * GB, bandwidth=4 * TB_per_s)
 POWER = sim.Power(tdp=700 * W)
