@@ -22,7 +22,7 @@ machines (HPMLL's and SemiAnalysis's microbenchmarks), lies between p = 2 and p 
 OVERLAP = 4.0
 """Exponent with which matrix engine, L2 and device memory overlap in a pipeline of few stages: the time of a round is
 ``(x**p + y**p + z**p)**(1/p)``. Infinite p would be perfect overlap; loads whose latency varies cost something where
-two resources are close. Estimated, and the same for every chip."""
+two resources are close. Estimated with measured products in sight, and the same for every chip."""
 
 
 class Gpu(NamedTuple):
