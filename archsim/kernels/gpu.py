@@ -213,13 +213,15 @@ def gemm(
 @njit(cache=True)
 def best_gemm(
     gpu: Gpu, tiles: NDArray[np.float64], m: float, n: float, k: float, batch: float, a_size: float, b_size: float,
-    out_size: float, beside: float,
+    out_size: float, beside: float, floor: float, per_byte: float,
 ) -> Plan:
     """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes), split-K factors and blocks per SM.
 
-    So would a library that has timed its kernels; more blocks per SM than there are to run are not tried.
+    So would a library that has timed its kernels; more blocks per SM than there are to run are not tried. Under a power
+    limit no plan is faster than `floor` cycles and `per_byte` cycles per byte of its HBM traffic (0 where there is no
+    limit): of two that the limit slows, the one that moves less wins.
     """
-    best = no_plan()
+    best, least = no_plan(), math.inf
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
         blocks = math.ceil(m / bm) * math.ceil(n / bn) * batch
@@ -229,7 +231,9 @@ def best_gemm(
             resident = 1.0
             while resident == 1.0 or (resident <= 8.0 and (resident - 1.0) * gpu.sms < blocks * splits):
                 p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, bm, bn, bk, splits, resident)
-                if p.cycles < best.cycles:
+                limited = max(p.cycles, floor + per_byte * p.hbm_bytes)
+                if limited < least or (limited == least and p.cycles < best.cycles):
+                    least = limited
                     best = Plan(p.cycles, p.matrix, p.on_chip, p.hbm, p.vector, p.fixed, p.hbm_bytes, p.l2_bytes,
                                 p.rounds, p.occupancy, p.stages, p.splits, float(i))
                 resident *= 2.0

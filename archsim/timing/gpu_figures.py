@@ -76,7 +76,7 @@ def powered(op: MatMul | Attention, chip: Chip, hbm_bytes: float) -> float:
     if power is None or power.idle is None or core.tensor.energy is None:
         return 0.0
     joules = op.flops * flop_energy(core.tensor.energy, op.dtype) + hbm_bytes * chip.memory.energy
-    return joules / (power.tdp - power.idle)
+    return joules / (power.tdp - power.idle)  # linear in hbm_bytes: the choice of a tile relies on it
 
 
 def rounds(p: kernel.Plan) -> str:

@@ -178,7 +178,7 @@ def test_gemm_never_beats_its_resources(
 
 def test_the_library_takes_its_fastest_plan() -> None:
     library = np.array([(128, 128, 128), (64, 64, 128), (64, 128, 64)], dtype=np.float64)
-    best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0)
+    best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, 0.0, 0.0)
     for bm, bn, bk in library:
         for splits in (1.0, 2.0, 3.0, 4.0):
             p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, bm, bn, bk, splits, 1.0)
@@ -375,3 +375,15 @@ def naive_norm(g: k.Gpu, rows: int, cols: int, access: int) -> float:
 def test_norm_equals_generations_of_rows(rows: int, cols: int, access: int) -> None:
     got = kr.norm(PLAIN, float(rows), float(cols), 2.0, float(access), rows * cols * 2.0, rows * cols * 2.0)
     assert got == pytest.approx(naive_norm(PLAIN, rows, cols, access))
+
+
+def test_under_a_power_limit_the_plan_that_moves_less_wins() -> None:
+    small_l2 = PLAIN._replace(l2_capacity=1e6, dram_read=1e6, dram_write=1e6)  # traffic costs no time
+    library = np.array([(64, 64, 64), (128, 128, 64)], dtype=np.float64)
+    size = (4096.0, 4096.0, 4096.0, 1.0, 2.0, 2.0, 2.0, 0.0)
+    free = k.best_gemm(small_l2, library, *size, 0.0, 0.0)
+    hot = k.best_gemm(small_l2, library, *size, 10.0 * free.cycles, 1.0)
+    assert hot.hbm_bytes <= free.hbm_bytes
+    for bm, bn, bk in library:
+        p = k.gemm(small_l2, *size, bm, bn, bk, 1.0, 1.0)
+        assert hot.hbm_bytes <= p.hbm_bytes
