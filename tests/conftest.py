@@ -7,7 +7,9 @@ import pytest
 from hypothesis import settings
 
 # The first call of a kernel loads or compiles it: that is no reason to fail an example.
-settings.register_profile("archsim", deadline=None, max_examples=60)
+# A gate must give the same answer twice, so CI draws the same examples each time; ARCHSIM_EXAMPLES=1000 looks further.
+settings.register_profile("archsim", deadline=None, max_examples=int(os.environ.get("ARCHSIM_EXAMPLES", "60")),
+                          derandomize=bool(os.environ.get("CI")))
 settings.load_profile("archsim")
 
 
