@@ -22,7 +22,10 @@ ALIASES = {
     "a100": "a100-sxm-80gb",
     "a100-sxm": "a100-sxm-80gb",
     "a100-80gb": "a100-sxm-80gb",
+    "a100-sxm4-80gb": "a100-sxm-80gb",  # as its driver reports it
     "h100": "h100-sxm",
+    "h100-sxm5": "h100-sxm",
+    "h100-80gb-hbm3": "h100-sxm",
     "b200-sxm": "b200",
     "v4": "tpu-v4",
     "v5e": "tpu-v5e",
@@ -52,7 +55,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Chip:
-    """Return a chip of the catalogue by its name or alias; case, ``_`` and spaces do not matter.
+    """Return a chip of the catalogue by its name or alias; case, ``_``, spaces and a vendor in front do not matter.
 
     Raises
     ------
@@ -60,6 +63,7 @@ def get(name: str) -> Chip:
         If there is no such chip; the message gives the nearest name.
     """
     key = str(name).strip().lower().replace("_", "-").replace(" ", "-")
+    key = key.removeprefix("nvidia-").removeprefix("google-").removeprefix("aws-")
     key = ALIASES.get(key, key)
     known = catalogue()
     if key not in known:

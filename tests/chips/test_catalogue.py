@@ -40,7 +40,8 @@ def test_the_eight_chips_are_there() -> None:
         chips.names())
 
 
-@pytest.mark.parametrize("alias", ["H100_SXM", "h100", "TPU v5p", "v5p", "a100_sxm", "trn2", "Trainium2", "tpu v6e"])
+@pytest.mark.parametrize("alias", ["H100_SXM", "h100", "TPU v5p", "v5p", "a100_sxm", "trn2", "Trainium2", "tpu v6e",
+                                   "NVIDIA A100-SXM4-80GB", "NVIDIA H100 80GB HBM3", "nvidia_b200", "AWS Trainium2"])
 def test_aliases(alias: str) -> None:
     assert chips.get(alias).name in chips.names()
 
