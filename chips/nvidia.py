@@ -28,7 +28,9 @@ def _common(**more: Source) -> dict[str, Source]:
         "core.registers": Source(_GUIDE, "published-unverified"),
         "core.fp32_lanes": Source(_GUIDE, "published-unverified"),
         "core.sfu": Source(_GUIDE, "published-unverified"),
-        "memory.energy": Source("HBM2e to HBM3e device and PHY, 3.5-4.5 pJ/bit", "estimated"),
+        "memory.energy": Source(
+            "DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
+            f"DRAM to SM end to end 117-122 pJ/B [{_TE42}, power fit]; what lies on chip is in core.tensor.energy"),
     }
     return {**shared, **{path.replace("__", "."): source for path, source in more.items()}}
 

@@ -127,6 +127,7 @@ def _inherited(chip: Chip, price: float | None) -> str:
     """Say which of price and power a variant still has from the chip that it was made of."""
     figures = {path: source for path, *_, source in chip.figures() if path in ("price", "power.tdp") and source}
     kept = {path: source for path, source in figures.items()
-            if source.text.startswith("of ") and not (path == "price" and price is not None)}
+            if source.confidence == "hypothetical" and source.text.startswith("of ")
+            and (path != "price" or price is None)}
     names = " and ".join(path.partition(".")[0] for path in sorted(kept, reverse=True))
     return f"{names} {next(iter(kept.values())).text}" if kept else ""

@@ -178,7 +178,7 @@ class Chip:
         bare: Chip = replace_at(self, "", {"sources": Sources()})
         changed: Chip = replace_at(bare, path, changes)
         if "name" not in changes and not self.name.endswith("*"):
-            changed = replace_at(changed, "", {"name": self.name + "*"})
+            changed = replace_at(changed, "", {"name": self.name[:39] + "*"})
         paths = [p for p, *_ in leaves(changed)]
         alive = {p for leaf in paths for i in range(leaf.count(".") + 1) for p in [leaf.rsplit(".", i)[0]]}
         new = {d: Source("set by replace()", "hypothetical") for d in dotted if d in alive and d != "name"}

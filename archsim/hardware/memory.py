@@ -9,7 +9,8 @@ class Memory:
 
     Where no measurement of a chip is at hand: long reads reach 0.79 to 0.98 of the peak on ten measured GPUs; writes
     among reads reach 1 / (2 / copy - 1 / read) = 0.71 to 0.86 of it on eight of them (te42kyfo/gpu-benches, RRZE and
-    Azure benchmarks: the bus turns around between them); a byte of HBM costs 3.5 to 4.5 pJ per bit.
+    Azure benchmarks: the bus turns around between them); a byte of HBM costs 31 to 56 pJ in the DRAM (Jouppi et al.,
+    Ten Lessons, table 2); what it costs on chip belongs to the core's energies.
     """
 
     capacity: float = figure("B", "device memory", low=1e6, hint="write e.g. 80 * GB")

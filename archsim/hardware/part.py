@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
+from archsim.dtypes import dtype
 from archsim.errors import ArchsimError, unknown
 
 T = TypeVar("T")
@@ -130,8 +131,6 @@ def _check_number(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> 
 
 
 def _check_table(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> Table:
-    from archsim.dtypes import dtype  # names of number formats are the only keys
-
     what = _describe(meta["unit"], meta["doc"])
     if not isinstance(value, Mapping) or not value:
         raise ArchsimError(f"{part}.{name} must be a mapping such as {{'bf16': 1024}}, not {value!r}: {what}")

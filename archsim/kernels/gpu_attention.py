@@ -22,7 +22,7 @@ SCORE_OPS = 4.0
 ROWS = 64.0
 """Query rows that a block computes at least, if sequences have several queries: four warps of 16 rows each.
 Asynchronous kernels have two such groups of warps (FlashAttention 3). In decoding, four warps may share 16 rows and
-split the keys, and an asynchronous product takes its long side from the keys (FlashInfer, TensorRT-LLM's XQA)."""
+split the keys, and an asynchronous product takes its long side from the keys (FlashInfer)."""
 
 KEY_ELEMENTS = 16384.0
 """Elements of keys that a block computes at least: kernels are built for long sequences and mask a short one (the key

@@ -18,10 +18,8 @@ def time(op: Op, chip: Chip) -> OpTime:
     core = chip.core
     assert isinstance(core, RooflineCore)
     busy = {"hbm": op.bytes / chip.memory.sustained, "launch": core.launch}
-    utilization = 0.0
-    peak = 0.0
+    peak = chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else 0.0
     if op.flops:
-        peak = chip.peak(str(getattr(op, "dtype", "bf16")))
         busy["matrix"] = op.flops / (peak * core.efficiency)
     vector_rate = core.vector or max(core.rates.values()) / 16
     busy["vector"] = (op.vector_ops + op.transcendentals) / (vector_rate * chip.cores * chip.clock)

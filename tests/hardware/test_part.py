@@ -164,6 +164,10 @@ def test_a_variant_says_whose_price_and_power_it_has() -> None:
     assert base.replace(price=7000.0).sources["power"].text == "a datasheet"
 
 
+def test_a_variant_of_a_long_name_keeps_to_the_limit() -> None:
+    assert chip(name="a" * 40).replace(clock=2 * GHz).name == "a" * 39 + "*"
+
+
 def test_parts_explain_themselves() -> None:
     assert str(inspect.signature(Memory)).startswith("(*, capacity: float, bandwidth: float, efficiency: float = ")
     assert "bandwidth (B/s), required\n        peak bandwidth" in (Memory.__doc__ or "")
