@@ -12,9 +12,9 @@ class RooflineCore:
     """One core known by its peak alone, with stated efficiencies instead of a microarchitecture.
 
     Where nothing better is known: large products reach 0.5 to 0.87 of the peak on published GPUs, most of them 0.73 or
-    more (stas00/ml-engineering, Azure benchmarks); vector units do a 16th of the matrix rate, as 64 fp32 lanes beside 1024 multiply-adds do on one
-    generation of SMs and 128 beside 2048 on the next; an operator costs 1.6 to 2.6 us, as dependent small kernels in a
-    stream do (te42kyfo/gpu-benches).
+    more (stas00/ml-engineering, Azure benchmarks); vector units do a 16th of the matrix rate, as 64 fp32 lanes beside
+    1024 multiply-adds do on one generation of SMs and 128 beside 2048 on the next; an operator costs 1.6 to 2.6 us, as
+    dependent small kernels in a stream do (te42kyfo/gpu-benches).
     """
 
     rates: Mapping[str, float] = table("FLOP/cycle", "dense matrix FLOP per cycle of one core, by dtype")
