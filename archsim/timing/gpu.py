@@ -12,7 +12,7 @@ from archsim.kernels import gpu_rows as row_kernel
 from archsim.timing.gpu_attention import attention
 from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds, row_figures
 from archsim.timing.optime import OpTime
-from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
+from archsim.workload.ops import Attention, MatMul, Norm, Op, Stream
 
 VECTOR_BYTES = 16.0
 """Bytes of a thread's widest load, on every GPU since 2006 (float4).
@@ -36,7 +36,7 @@ def time(op: Op, chip: Chip) -> OpTime:
         return matmul(op, chip)
     if isinstance(op, Attention):
         return attention(op, chip)
-    if isinstance(op, Norm | Elementwise | Gather):
+    if isinstance(op, Stream):
         return row_operator(op, chip)
     raise UnsupportedError(f"{chip.name}: {op.kind} cannot be timed on a GPU yet")
 
@@ -61,7 +61,7 @@ def matmul(op: MatMul, chip: Chip) -> OpTime:
     return optime(op, chip, p, vector=vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)
 
 
-def row_operator(op: Op, chip: Chip) -> OpTime:
+def row_operator(op: Stream, chip: Chip) -> OpTime:
     """Time a row operator.
 
     An elementwise operator or a gather streams: its bytes at the rate of device memory, or its arithmetic, after a

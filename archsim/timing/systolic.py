@@ -15,7 +15,7 @@ from archsim.kernels.systolic_search import follow, search
 from archsim.timing import systolic_attention, systolic_rows
 from archsim.timing.optime import OpTime
 from archsim.timing.systolic_result import assemble, loads_bind, too_small
-from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
+from archsim.workload.ops import Attention, MatMul, Op, Stream
 
 
 def time(op: Op, chip: Chip) -> OpTime:
@@ -32,7 +32,7 @@ def time(op: Op, chip: Chip) -> OpTime:
         return time_matmul(op, chip)
     if isinstance(op, Attention):
         return systolic_attention.time(op, chip, engine(chip, op.dtype))
-    if isinstance(op, Norm | Elementwise | Gather):
+    if isinstance(op, Stream):
         return systolic_rows.time(op, chip, engine(chip, next(iter(chip.dtypes))))
     raise UnsupportedError(f"a systolic core cannot time {op.kind!r} yet")
 

@@ -1,0 +1,342 @@
+"""Operators without matrix work: elementwise, norms, softmax, gathers, routing, transposes, updates of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from archsim.dtypes import BYTES
+from archsim.errors import ArchsimError, unknown
+from archsim.workload.op import Stream, share
+
+
+@dataclass(frozen=True)
+class Elementwise(Stream):
+    """`elements` results, each from `inputs` elements of the same dtype.
+
+    `name` is what it computes (``silu_mul``, ``rope``, ``add``, ``gelu``, ``quantize``); `ops` and `exps` are its
+    plain and its transcendental operations per result.
+    """
+
+    kind: ClassVar[str] = "elementwise"
+    elements: int
+    inputs: float = 1.0
+    ops: float = 1.0
+    exps: float = 0.0
+    name: str = "elementwise"
+    dtype: str = "bf16"
+    out_dtype: str = "bf16"
+
+    @property
+    def units(self) -> int:
+        """Elements."""
+        return self.elements
+
+    @property
+    def vector_ops(self) -> float:
+        """Plain operations."""
+        return self.elements * self.ops
+
+    @property
+    def transcendentals(self) -> float:
+        """Transcendental operations."""
+        return self.elements * self.exps
+
+    @property
+    def read_bytes(self) -> float:
+        """Bytes of all inputs."""
+        return self.elements * self.inputs * BYTES[self.dtype]
+
+    @property
+    def write_bytes(self) -> float:
+        """Bytes of the result."""
+        return self.elements * BYTES[self.out_dtype]
+
+    def shard(self, chips: int) -> Elementwise:
+        """Deal the elements out."""
+        return replace(self, elements=share(self.elements, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield the flat input and output."""
+        yield "in", (int(self.elements * self.inputs),), self.dtype
+        yield "out", (self.elements,), self.out_dtype
+
+
+@dataclass(frozen=True)
+class Norm(Stream):
+    """RMSNorm or LayerNorm over rows; with `residual` it first adds the row to the residual stream and writes it."""
+
+    kind: ClassVar[str] = "norm"
+    rows: int
+    cols: int
+    name: str = "rmsnorm"
+    residual: bool = False
+    bias: bool = False
+    dtype: str = "bf16"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.name not in ("rmsnorm", "layernorm"):
+            raise unknown("norm", self.name, ("rmsnorm", "layernorm"))
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def passes(self) -> float:
+        """The statistic of a row comes before its scaling."""
+        return 2.0
+
+    @property
+    def reduced(self) -> float:
+        """Every element goes into a row's sum of squares (RMSNorm), and into its mean (LayerNorm)."""
+        return float(self.rows * self.cols * (1 if self.name == "rmsnorm" else 2))
+
+    @property
+    def vector_ops(self) -> float:
+        """Square, sum, scale, gain (RMSNorm); also mean and shift (LayerNorm); also the residual's addition."""
+        per_element = (4 if self.name == "rmsnorm" else 7) + self.residual
+        return float(self.rows * self.cols * per_element)
+
+    @property
+    def transcendentals(self) -> float:
+        """One reciprocal square root per row."""
+        return float(self.rows)
+
+    @property
+    def parameters(self) -> int:
+        """Gain, and shift if there is one."""
+        return self.cols * (1 + self.bias)
+
+    @property
+    def parameter_bytes(self) -> float:
+        """Bytes that the parameters occupy."""
+        return self.parameters * BYTES[self.dtype]
+
+    @property
+    def read_bytes(self) -> float:
+        """Rows (twice with a residual) and parameters."""
+        return self.rows * self.cols * (1 + self.residual) * BYTES[self.dtype] + self.parameter_bytes
+
+    @property
+    def write_bytes(self) -> float:
+        """Normalised rows, and the new residual stream."""
+        return self.rows * self.cols * (1 + self.residual) * BYTES[self.dtype]
+
+    def shard(self, chips: int) -> Norm:
+        """Deal out rows."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield input and output."""
+        yield "in", (self.rows, self.cols), self.dtype
+        yield "out", (self.rows, self.cols), self.dtype
+
+
+@dataclass(frozen=True)
+class Gather(Stream):
+    """`rows` rows of `cols` elements picked from a table of `entries` rows, e.g. an embedding lookup.
+
+    `weights` says that the table is a parameter of the model; tokens on their way to experts are gathered from one
+    that is not.
+    """
+
+    kind: ClassVar[str] = "gather"
+    rows: int
+    cols: int
+    entries: int
+    dtype: str = "bf16"
+    weights: bool = True
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def parameters(self) -> int:
+        """The whole table."""
+        return self.entries * self.cols if self.weights else 0
+
+    @property
+    def parameter_bytes(self) -> float:
+        """Bytes that the table occupies."""
+        return self.parameters * BYTES[self.dtype]
+
+    @property
+    def read_bytes(self) -> float:
+        """The rows picked (not the table), and a 4-byte index each."""
+        return self.rows * (self.cols * BYTES[self.dtype] + 4.0)
+
+    @property
+    def write_bytes(self) -> float:
+        """The rows, dense."""
+        return self.rows * self.cols * BYTES[self.dtype]
+
+    def shard(self, chips: int) -> Gather:
+        """Deal out rows."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield table and output."""
+        yield "table", (self.entries, self.cols), self.dtype
+        yield "out", (self.rows, self.cols), self.dtype
+
+
+@dataclass(frozen=True)
+class Softmax(Stream):
+    """Softmax over rows that lie in memory (attention's own softmax never leaves the chip: see `Attention`)."""
+
+    kind: ClassVar[str] = "softmax"
+    rows: int
+    cols: int
+    dtype: str = "bf16"
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def passes(self) -> float:
+        """The maximum first, then exponentials and their sum, then the scaling: twice from nearby memory."""
+        return 2.0
+
+    @property
+    def reduced(self) -> float:
+        """Every element goes into a row's maximum and into its sum."""
+        return 2.0 * self.rows * self.cols
+
+    @property
+    def vector_ops(self) -> float:
+        """Maximum, subtraction, sum, scaling."""
+        return 4.0 * self.rows * self.cols
+
+    @property
+    def transcendentals(self) -> float:
+        """An exponential per element, a reciprocal per row."""
+        return float(self.rows * (self.cols + 1))
+
+    @property
+    def read_bytes(self) -> float:
+        """Every element."""
+        return self.rows * self.cols * BYTES[self.dtype]
+
+    @property
+    def write_bytes(self) -> float:
+        """Every element."""
+        return self.rows * self.cols * BYTES[self.dtype]
+
+    def shard(self, chips: int) -> Softmax:
+        """Deal out rows."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield input and output."""
+        yield "in", (self.rows, self.cols), self.dtype
+        yield "out", (self.rows, self.cols), self.dtype
+
+
+@dataclass(frozen=True)
+class Route(Stream):
+    """The choice of `top_k` of `experts` for each row of router scores: softmax or sigmoid, then the largest ones."""
+
+    kind: ClassVar[str] = "route"
+    rows: int
+    experts: int
+    top_k: int
+    dtype: str = "fp32"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.top_k > self.experts:
+            raise ArchsimError(f"Route.top_k = {self.top_k} exceeds experts = {self.experts}")
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def passes(self) -> float:
+        """Scores first, then one pass per expert chosen."""
+        return 1.0 + self.top_k
+
+    @property
+    def reduced(self) -> float:
+        """Every score goes into the sum, and into a maximum per expert chosen."""
+        return float(self.rows * self.experts * (1 + self.top_k))
+
+    @property
+    def vector_ops(self) -> float:
+        """Subtraction, sum and scaling, and a comparison and a mask per expert chosen."""
+        return float(self.rows * self.experts * (3 + 2 * self.top_k))
+
+    @property
+    def transcendentals(self) -> float:
+        """An exponential per score, a reciprocal per row."""
+        return float(self.rows * (self.experts + 1))
+
+    @property
+    def read_bytes(self) -> float:
+        """The scores."""
+        return self.rows * self.experts * BYTES[self.dtype]
+
+    @property
+    def write_bytes(self) -> float:
+        """A weight and a 4-byte index per expert chosen."""
+        return self.rows * self.top_k * (BYTES[self.dtype] + 4.0)
+
+    def shard(self, chips: int) -> Route:
+        """Deal out rows."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield the scores and the weights of the chosen."""
+        yield "scores", (self.rows, self.experts), self.dtype
+        yield "out", (self.rows, self.top_k), self.dtype
+
+
+@dataclass(frozen=True)
+class Transpose(Stream):
+    """`batch` matrices of `rows` x `cols`, rows and columns exchanged in memory."""
+
+    kind: ClassVar[str] = "transpose"
+    rows: int
+    cols: int
+    batch: int = 1
+    dtype: str = "bf16"
+
+    @property
+    def units(self) -> int:
+        """Rows of all matrices."""
+        return self.batch * self.rows
+
+    @property
+    def reduced(self) -> float:
+        """Every element changes its lane."""
+        return float(self.batch * self.rows * self.cols)
+
+    @property
+    def read_bytes(self) -> float:
+        """Every element."""
+        return self.batch * self.rows * self.cols * BYTES[self.dtype]
+
+    @property
+    def write_bytes(self) -> float:
+        """Every element."""
+        return self.batch * self.rows * self.cols * BYTES[self.dtype]
+
+    def shard(self, chips: int) -> Transpose:
+        """Deal out matrices, or the rows of one."""
+        if self.batch >= chips:
+            return replace(self, batch=share(self.batch, chips))
+        return replace(self, rows=share(self.batch * self.rows, chips), batch=1)
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield input and output."""
+        yield "in", (self.batch, self.rows, self.cols), self.dtype
+        yield "out", (self.batch, self.cols, self.rows), self.dtype
