@@ -5,12 +5,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_MODEL ?= llama-3.1-405b
 
-.PHONY: help demo test lint types layering pytest bench picture clean
+.PHONY: help demo test lint types layering pytest bench peers picture clean
 
 help:
 	@echo "make demo   set up and compare eight chips on $(DEMO_MODEL): time, bytes, dollars"
 	@echo "make test   set up and run lint, types, layering and tests"
 	@echo "make bench  print how fast archsim is, as ratios"
+	@echo "make peers  install SCALE-Sim in an environment of its own, build/peers: make bench compares with it"
 	@echo "make clean  remove .venv and build/"
 
 .venv/run.done: pyproject.toml
@@ -51,6 +52,14 @@ picture: demo
 
 bench: .venv/dev.done
 	$(BIN)/python tests/bench/speed.py
+	$(BIN)/python tests/bench/array.py
+
+# SCALE-Sim 3.0.0 fails with numpy 2.4 and later. Its environment is apart: nothing of it is imported by archsim.
+peers: build/peers/done
+build/peers/done:
+	@rm -rf build/peers && mkdir -p build && $(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check 'scalesim==3.0.0' 'numpy<2.4'
+	@touch $@
 
 clean:
 	rm -rf .venv build *.egg-info
