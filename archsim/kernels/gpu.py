@@ -129,11 +129,13 @@ def hbm_reads(
 @njit(cache=True)
 def gemm(
     gpu: Gpu, m: float, n: float, k: float, batch: float, a_size: float, b_size: float, out_size: float,
-    beside: float, bm: float, bn: float, bk: float, splits: float, resident: float,
+    beside: float, a_reuse: float, bm: float, bn: float, bk: float, splits: float, resident: float,
 ) -> Plan:
     """Time ``out[m, n] = a[m, k] @ b[k, n]`` (`batch` times) with one tile, split-K factor and blocks per SM.
 
-    `beside` is traffic that the epilogue adds (bias, residual) in bytes. Cycles are infinite if the tiles do not fit.
+    `beside` is traffic that the epilogue adds (bias, residual) in bytes. Where one element of `a` in memory occurs
+    `a_reuse` times in the product, L2 absorbs the rest (implicit GEMM of a convolution). Cycles are infinite if the
+    tiles do not fit.
     """
     gm, gn = math.ceil(m / bm), math.ceil(n / bn)
     blocks = gm * gn * batch * splits
@@ -158,7 +160,7 @@ def gemm(
     shared_by = min(max(gpu.multicast, gpu.pair), gm)
     from_l2 = span * (rows * a_size + cols / shared_by * b_size)
     running = max(1.0, min(blocks, gpu.sms * resident) / splits)
-    read = batch * hbm_reads(gpu, gm, gn, bm, bn, m * k * a_size, k * n * b_size, running) + beside
+    read = batch * hbm_reads(gpu, gm, gn, bm, bn, m * k * a_size / a_reuse, k * n * b_size, running) + beside
     out = batch * m * n * out_size
     partial = batch * m * n * 4.0 * splits if splits > 1.0 else 0.0
     spilled = partial if partial > gpu.l2_capacity else 0.0
@@ -213,7 +215,7 @@ def gemm(
 @njit(cache=True)
 def best_gemm(
     gpu: Gpu, tiles: NDArray[np.float64], m: float, n: float, k: float, batch: float, a_size: float, b_size: float,
-    out_size: float, beside: float, floor: float, per_byte: float,
+    out_size: float, beside: float, a_reuse: float, floor: float, per_byte: float,
 ) -> Plan:
     """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes), split-K factors and blocks per SM.
 
@@ -230,7 +232,7 @@ def best_gemm(
         while splits == 1.0 or (blocks * splits <= 4.0 * gpu.sms and splits <= steps / 4.0 and splits <= 64.0):
             resident = 1.0
             while resident == 1.0 or (resident <= 8.0 and (resident - 1.0) * gpu.sms < blocks * splits):
-                p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, bm, bn, bk, splits, resident)
+                p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, a_reuse, bm, bn, bk, splits, resident)
                 limited = max(p.cycles, floor + per_byte * p.hbm_bytes)
                 if limited < least or (limited == least and p.cycles < best.cycles):
                     least = limited

@@ -46,11 +46,11 @@ def matmul(op: MatMul, chip: Chip) -> OpTime:
     core = chip.core
     assert isinstance(core, GpuCore)
     a, b, out = BYTES[op.dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
-    operands = op.batch * (op.m * op.k * a + op.k * op.n * b + op.m * op.n * out)
+    operands = op.a_bytes + op.batch * (op.k * op.n * b + op.m * op.n * out)
     floor = powered(op, chip, 0.0)
     per_byte = powered(op, chip, 1e9) / 1e9 - floor / 1e9
     p = kernel.best_gemm(figures(chip, op.dtype), as_array(core.tiles), float(op.m), float(op.n), float(op.k),
-                         float(op.batch), a, b, out, max(0.0, op.bytes - operands), floor * chip.clock,
+                         float(op.batch), a, b, out, max(0.0, op.bytes - operands), op.a_reuse, floor * chip.clock,
                          per_byte * chip.clock)
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")

@@ -77,7 +77,7 @@ def problem(op: MatMul) -> kernel.Gemm:
     outputs = float(op.batch) * op.m * op.n
     product = op.a_bytes + op.batch * op.k * op.n * BYTES[op.b_dtype]
     return kernel.Gemm(
-        m=op.m, n=op.n, k=op.k, batch=op.batch, a_size=BYTES[op.dtype], b_size=BYTES[op.b_dtype],
+        m=op.m, n=op.n, k=op.k, batch=op.batch, a_size=BYTES[op.dtype] / op.a_reuse, b_size=BYTES[op.b_dtype],
         side=max(0.0, op.read_bytes - product) / outputs, out=op.write_bytes / outputs,
         ops=op.vector_ops / outputs, exps=op.transcendentals / outputs,
     )

@@ -18,8 +18,9 @@ class MatMul(Op):
 
     `dtype` is that of `a` and of the arithmetic; `b_dtype` and `out_dtype` follow it unless given. `weights` says
     that `b` is a parameter of the model; `split` is the side along which tensor parallelism would cut it.
-    `epilogue` holds elementwise operators fused to its output (see `archsim.timing.fusion`): only the last one's
-    result is written.
+    `a_reuse` is how often an element of `a` in memory occurs in the product: more than once where windows of one image
+    overlap (see `archsim.workload.conv`). `epilogue` holds elementwise operators fused to its output (see
+    `archsim.timing.fusion`): only the last one's result is written.
     """
 
     kind: ClassVar[str] = "matmul"
@@ -33,6 +34,7 @@ class MatMul(Op):
     weights: bool = False
     bias: bool = False
     split: str = "n"
+    a_reuse: float = 1.0
     epilogue: tuple[Elementwise, ...] = ()
 
     def __post_init__(self) -> None:
@@ -45,6 +47,8 @@ class MatMul(Op):
         if self.split not in ("m", "n", "k"):
             raise ArchsimError(f"MatMul.split must be 'm', 'n' or 'k', not {self.split!r}")
         super().__post_init__()
+        if self.a_reuse < 1:
+            raise ArchsimError(f"MatMul.a_reuse must be at least 1, not {self.a_reuse!r}")
 
     @property
     def flops(self) -> float:
@@ -63,8 +67,8 @@ class MatMul(Op):
 
     @property
     def a_bytes(self) -> float:
-        """Bytes of the moving (activation) operand."""
-        return self.batch * self.m * self.k * BYTES[self.dtype]
+        """Bytes of the moving (activation) operand, as it lies in memory."""
+        return self.batch * self.m * self.k * BYTES[self.dtype] / self.a_reuse
 
     @property
     def b_bytes(self) -> float:

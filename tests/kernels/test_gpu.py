@@ -162,7 +162,7 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
 def test_gemm_equals_rounds_added_one_by_one(
     g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int
 ) -> None:
-    p = k.gemm(g, float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, *tile, 1.0, float(resident))
+    p = k.gemm(g, float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, *tile, 1.0, float(resident))
     assert p.cycles == pytest.approx(naive_gemm(g, m, n, kk, tile, resident))
 
 
@@ -170,7 +170,7 @@ def test_gemm_equals_rounds_added_one_by_one(
 def test_gemm_never_beats_its_resources(
     g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, float, float], splits: float
 ) -> None:
-    p = k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, *tile, splits, 1.0)
+    p = k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, *tile, splits, 1.0)
     assert p.cycles >= m * n * kk / (g.macs * g.sms)
     assert p.cycles >= max(p.matrix, p.on_chip * (1 - 1e-9), p.hbm)
     assert p.hbm_bytes >= 2 * (m * kk + kk * n + m * n) * (1 - 1e-12)
@@ -178,16 +178,17 @@ def test_gemm_never_beats_its_resources(
 
 def test_the_library_takes_its_fastest_plan() -> None:
     library = np.array([(128, 128, 128), (64, 64, 128), (64, 128, 64)], dtype=np.float64)
-    best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, 0.0, 0.0)
+    best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, 0.0, 0.0)
     for bm, bn, bk in library:
         for splits in (1.0, 2.0, 3.0, 4.0):
-            p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, bm, bn, bk, splits, 1.0)
+            p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, bm, bn, bk, splits, 1.0)
             assert best.cycles <= p.cycles
     assert best.splits > 1, "2 tiles of 64x64 with a long K want more blocks"
 
 
 def test_a_tile_beyond_the_accumulators_does_not_fit() -> None:
-    assert k.gemm(PLAIN, 64.0, 64.0, 64.0, 1.0, 2.0, 2.0, 2.0, 0.0, 512.0, 512.0, 64.0, 1.0, 1.0).cycles == math.inf
+    p = k.gemm(PLAIN, 64.0, 64.0, 64.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, 512.0, 512.0, 64.0, 1.0, 1.0)
+    assert p.cycles == math.inf
 
 
 # --- attention
@@ -380,7 +381,7 @@ def test_norm_equals_generations_of_rows(rows: int, cols: int, access: int) -> N
 def test_under_a_power_limit_the_plan_that_moves_less_wins() -> None:
     small_l2 = PLAIN._replace(l2_capacity=1e6, dram_read=1e6, dram_write=1e6)  # traffic costs no time
     library = np.array([(64, 64, 64), (128, 128, 64)], dtype=np.float64)
-    size = (4096.0, 4096.0, 4096.0, 1.0, 2.0, 2.0, 2.0, 0.0)
+    size = (4096.0, 4096.0, 4096.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0)
     free = k.best_gemm(small_l2, library, *size, 0.0, 0.0)
     hot = k.best_gemm(small_l2, library, *size, 10.0 * free.cycles, 1.0)
     assert hot.hbm_bytes <= free.hbm_bytes
