@@ -57,18 +57,21 @@ def names() -> list[str]:
 def get(name: str) -> Chip:
     """Return a chip of the catalogue by its name or alias; case, ``_``, spaces and a vendor in front do not matter.
 
+    ``name@state`` is the chip at one of its clock states.
+
     Raises
     ------
     ArchsimError
-        If there is no such chip; the message gives the nearest name.
+        If there is no such chip or state; the message gives the nearest name.
     """
-    key = str(name).strip().lower().replace("_", "-").replace(" ", "-")
+    name, at, state = str(name).partition("@")
+    key = name.strip().lower().replace("_", "-").replace(" ", "-")
     key = key.removeprefix("nvidia-").removeprefix("google-").removeprefix("aws-")
     key = ALIASES.get(key, key)
     known = catalogue()
     if key not in known:
         raise unknown("chip", name, known)
-    return known[key]
+    return known[key].at(state.strip()) if at else known[key]
 
 
 def load(spec: str | os.PathLike[str]) -> Chip:

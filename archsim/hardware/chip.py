@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from archsim.errors import ArchsimError, UnsupportedError, nearest
+from archsim.errors import ArchsimError, UnsupportedError, nearest, unknown
 from archsim.hardware.gpu import GpuCore
 from archsim.hardware.memory import Cache, Memory
 from archsim.hardware.part import Source, figure, leaves, option, part, replace_at, table, whole
@@ -81,12 +81,15 @@ class Chip:
     """
 
     name: str = option("name, lower case, as the catalogue lists it")
-    clock: float = figure("Hz", "clock at which the matrix engine reaches its peak", low=1e6, high=1e11,
+    clock: float = figure("Hz", "clock of the cores; where it can be set, the default", low=1e6, high=1e11,
                           hint="write e.g. 1.75 * GHz")
     core: Core = option("SystolicCore(...), GpuCore(...) or RooflineCore(...)")
     memory: Memory = option("Memory(capacity=..., bandwidth=...)")
     cores: int = whole("cores of this kind: TensorCores, NeuronCores, SMs or CUs", default=1)
-    cache: Cache | None = option("cache shared by all cores, e.g. L2", default=None)
+    cache: Cache | None = option("memory between device memory and all cores: an L2, or a shared scratchpad",
+                                 default=None)
+    clock_states: Mapping[str, float] | None = table("Hz", "clocks that the chip can be set to, by name; `clock` is "
+                                                     "the default one", default=None, keys="name")
     link: Link | None = option("chip-to-chip interconnect", default=None)
     power: Power | None = option("power", default=None)
     die: Die | None = option("silicon", default=None)
@@ -151,6 +154,24 @@ class Chip:
     def balance(self, dtype: str = "bf16") -> float:
         """Return the balance point, peak over HBM bandwidth, in FLOP/byte."""
         return self.peak(dtype) / self.memory.bandwidth
+
+    def at(self, state: str) -> Chip:
+        """Return this chip set to another of its `clock_states`; memory and links keep their speed.
+
+        Raises
+        ------
+        ArchsimError
+            If there is no such state; the message lists them.
+        """
+        if not self.clock_states:
+            raise ArchsimError(f"{self.name} has no clock states; replace(clock=...) sets any clock")
+        if state not in self.clock_states:
+            raise unknown(f"clock state of {self.name}", state, self.clock_states)
+        sources = {p: s for p, s in self.sources.items() if p != "clock"}
+        sources["clock"] = Source(f"clock state {state}", "derived", "of clock_states")
+        changed: Chip = replace_at(self, "", {"clock": self.clock_states[state], "sources": Sources(sources),
+                                              "name": f"{self.name.partition('@')[0]}@{state}"})
+        return changed
 
     def replace(self, path: str = "", /, *values: Any, **changes: Any) -> Chip:
         """Return a hypothetical variant with the fields of one part changed.

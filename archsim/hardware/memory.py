@@ -33,7 +33,7 @@ class Memory:
 
 @part
 class Cache:
-    """A hardware-managed memory shared by all cores, e.g. a GPU's L2."""
+    """A memory on the chip that all cores share: a GPU's L2, which hardware manages, or a scratchpad, as TPU v4's."""
 
     capacity: float = figure("B", "capacity", low=1e3)
     bandwidth: float = figure("B/s", "bandwidth to all cores together, over its whole capacity", low=1e6)

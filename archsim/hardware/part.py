@@ -103,9 +103,16 @@ def whole(doc: str, *, default: Any = dataclasses.MISSING, high: int = 1_000_000
     )
 
 
-def table(unit: str, doc: str, *, default: Any = dataclasses.MISSING) -> Any:
-    """Declare a mapping from dtype to a positive number."""
-    return dataclasses.field(default=default, metadata={"kind": "table", "unit": unit, "doc": doc})
+def table(unit: str, doc: str, *, default: Any = dataclasses.MISSING, keys: str = "dtype") -> Any:
+    """Declare a mapping to positive numbers from dtypes, or from names if `keys` is ``name``."""
+    return dataclasses.field(default=default, metadata={"kind": "table", "unit": unit, "doc": doc, "keys": keys})
+
+
+def by_dtype(unit: str, doc: str, *, default: Any = dataclasses.MISSING, low: float = 0.0,
+             high: float = math.inf) -> Any:
+    """Declare a number that may differ by dtype: one for all, or a mapping from dtype."""
+    return dataclasses.field(default=default, metadata={"kind": "by_dtype", "unit": unit, "doc": doc, "low": low,
+                                                        "high": high, "hint": "", "zero": False, "keys": "dtype"})
 
 
 def option(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
@@ -138,7 +145,7 @@ def _check_table(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> T
     for key, number in value.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
             raise ArchsimError(f"{part}.{name}[{key!r}] must be a positive number, not {number!r}: {what}")
-        checked[dtype(key)] = float(number)
+        checked[dtype(key) if meta["keys"] == "dtype" else str(key)] = float(number)
     return Table(checked)
 
 
@@ -177,7 +184,8 @@ def _with_fields(doc: str, fields: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(figure, whole, table, option))
+@dataclass_transform(kw_only_default=True, frozen_default=True,
+                     field_specifiers=(figure, whole, table, by_dtype, option))
 def part(cls: type[T]) -> type[T]:
     """Make `cls` a frozen, keyword-only dataclass that checks its figures and explains what is missing."""
     made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
@@ -206,9 +214,9 @@ def part(cls: type[T]) -> type[T]:
             value = given[name]
             if value is None and f.default is None:
                 continue
-            if meta["kind"] in ("number", "count"):
+            if meta["kind"] in ("number", "count") or (meta["kind"] == "by_dtype" and not isinstance(value, Mapping)):
                 given[name] = _check_number(made.__name__, name, value, meta)
-            elif meta["kind"] == "table":
+            elif meta["kind"] == "table" or (meta["kind"] == "by_dtype" and isinstance(value, Mapping)):
                 given[name] = _check_table(made.__name__, name, value, meta)
             else:
                 given[name] = _check_option(made.__name__, name, value, hints()[name])

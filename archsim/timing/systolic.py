@@ -52,14 +52,14 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
     array, vector = core.array, core.vector
     size = BYTES[chip.check_dtype(dtype)]
     rate = array.rows_per_cycle[dtype]
-    load = array.rows * size / array.load_bytes
+    load = array.rows * size / array.load_rate(dtype)
     clock = vector.clock or chip.clock
     latency = core.dma_latency
     return kernel.Engine(
         rows=array.rows, cols=array.cols, arrays=array.count, rate=rate,
         granule=max(1, math.ceil(array.row_granule / size)),
         min_issue=array.min_issue, load=load,
-        latency=float(array.latency or array.rows + array.cols - 1),
+        latency=array.delay(dtype),
         keep_rows=array.accumulator_rows or 2 * math.ceil(max(load, array.min_issue) * rate),
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
         clock=chip.clock, vector=vector.lanes * vector.alus * clock,
@@ -67,7 +67,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         capacity=core.scratchpad.capacity * core.kernel_share, read_latency=latency,
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
-        dma=math.inf if core.dma_bandwidth is None else core.dma_bandwidth,
+        dma=math.inf if core.dma_rate is None else core.dma_rate,
         write_cost=chip.memory.efficiency / chip.memory.write_efficiency,
     )
 
