@@ -6,20 +6,16 @@ it, whole or not at all (.png, .svg or .pdf). Colours are those of `archsim.repo
 
 from __future__ import annotations
 
-import io
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import wraps
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from archsim.errors import ArchsimError, nearest
+from archsim.errors import ArchsimError
+from archsim.report.canvas import FORMATS, Path_, blank, check_path, drawn, image, save
 from archsim.report.labels import Dot, label_clusters
 from archsim.report.quantity import quantity, scale, short_percent, sig
 from archsim.report.table import workload
-from archsim.report.theme import BOUND, BOUND_NAME, COST, FAINT, INK, MUTED, PHASE_MARKER, RC, SPARE_MARKERS
+from archsim.report.theme import BOUND, BOUND_NAME, COST, FAINT, INK, MUTED, PHASE_MARKER, SPARE_MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,84 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "breakdown", "check_path", "cost_bars", "image", "roofline"]
 
-FORMATS = (".png", ".svg", ".pdf")
 PEAK: Final = 6
 """Matplotlib's mark whose tip points up at the place."""
 REACH = {"D": math.sqrt(2.0)}
 """How far a marker reaches, in half square roots of its area: a diamond is a square on its corner."""
 
-P = ParamSpec("P")
-Path_ = str | os.PathLike[str]
-
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def check_path(path: Path_) -> Path:
-    """Return `path` if a figure can be written there.
-
-    Raises
-    ------
-    ArchsimError
-        If its suffix is none of `FORMATS`, or its folder is missing.
-    """
-    target = Path(path)
-    if target.suffix.lower() not in FORMATS:
-        guess = nearest(target.suffix, FORMATS) or FORMATS[0]
-        raise ArchsimError(f"{target}: a figure is {', '.join(FORMATS)}; did you mean {target.stem}{guess}?")
-    if not target.parent.is_dir():
-        raise ArchsimError(f"cannot write {target}: no folder {target.parent}")
-    return target
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Use our settings alone, and leave the caller's as they are."""
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcParams.update(matplotlib.rcParamsDefault)
-        matplotlib.rcParams.update(RC)  # type: ignore[arg-type]
-        yield
-
-
-def _drawn(make: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw under our settings alone, and write the figure if the caller gave a path."""
-
-    @wraps(make)
-    def with_settings(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with _settings():
-            return make(*args, **kwargs)
-
-    return with_settings
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Return an empty figure on the Agg canvas, unknown to pyplot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(made)
-    return made
-
-
-def image(figure: Figure, suffix: str = ".png") -> bytes:
-    """Return a figure as the bytes of a file with one of the suffixes in `FORMATS`."""
-    held = io.BytesIO()
-    with _settings():
-        figure.savefig(held, format=suffix.lstrip(".").lower())
-    return held.getvalue()
-
-
-def _save(figure: Figure, path: Path_ | None) -> Figure:
-    if path is not None:
-        from archsim.simulation.run import write_whole
-
-        target = check_path(path)
-        write_whole(target, image(figure, target.suffix))
-    return figure
 
 
 def _runs(runs: Run | Sequence[Run]) -> list[Run]:
@@ -154,7 +80,7 @@ def _point(o: OpRun) -> Point | None:
     return Point(work / t.hbm_bytes, work / t.seconds, bool(t.flops))
 
 
-@_drawn
+@drawn
 def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
     """Draw every operator of one or many runs under the roof of its chip, one panel per chip.
 
@@ -182,7 +108,7 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
     cols = n if n < 4 else 2 if n == 4 else 4
     rows = -(-n // cols)
     hollow = n <= 2
-    figure = _figure(8.0 if n == 1 else 10.0, 5.0 if n == 1 else 1.0 + rows * (4.2 if cols < 3 else 2.9))
+    figure = blank(8.0 if n == 1 else 10.0, 5.0 if n == 1 else 1.0 + rows * (4.2 if cols < 3 else 2.9))
     axes = figure.subplots(rows, cols, sharex=True, sharey=True, squeeze=False)
     points = [p for r in many for o in r.ops if (p := _point(o)) and (hollow or p.matrix)]
     xs = [p.intensity for p in points] + [c.balance(dt) for c, dt in chips]
@@ -221,7 +147,7 @@ def roofline(runs: Run | Sequence[Run], path: Path_ | None = None) -> Figure:
     for ax, ((chip, dtype), mine) in zip(axes.flat, chips.items(), strict=False):
         _roof(ax, chip, dtype, x)
         _operators(ax, mine, markers, area, hollow, lines=6 if n == 1 else 4 if cols < 3 else 2)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _short(run: Run) -> str:
@@ -294,7 +220,7 @@ def _roofline_legend(figure: Figure, runs: Sequence[Run], markers: dict[str, str
 
 # --- cost -------------------------------------------------------------------------------------------------------------
 
-@_drawn
+@drawn
 def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Path_ | None = None) -> Figure:
     """Draw dollars per million tokens and per achieved PFLOP, one row per phase, chips in the order of their cost.
 
@@ -313,7 +239,7 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
     phases = list(dict.fromkeys(_phase(r) for r, _ in priced))
     most = max(sum(_phase(r) == p for r, _ in priced) for p in phases)
     matrix = all(r.flops for r, _ in priced)  # without matrix work there is no price of a PFLOP
-    figure = _figure(10.0, (0.3 * most + 1.0) * len(phases) + 0.9)
+    figure = blank(10.0, (0.3 * most + 1.0) * len(phases) + 0.9)
     axes = figure.subplots(len(phases), 2 if matrix else 1, squeeze=False)
     for row, phase in zip(axes, phases, strict=True):
         mine = sorted(((r, c) for r, c in priced if _phase(r) == phase), key=lambda rc: rc[1].usd_per_mtoken)
@@ -338,7 +264,7 @@ def cost_bars(runs: Run | Sequence[Run], costs: Sequence[Cost | None], path: Pat
                   title="\n".join(notes) or None, title_fontsize=8)
     model = clip(str(priced[0][0].workload.get("model", "graph")), 80)
     figure.suptitle(f"{model}, {priced[0][0].dtype}", fontsize=11, fontweight="bold", x=0.01, ha="left")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _bars(ax: Axes, mine: Sequence[tuple[Run, Cost]], total: Sequence[float], title: str, label: str,
@@ -367,7 +293,7 @@ def _bars(ax: Axes, mine: Sequence[tuple[Run, Cost]], total: Sequence[float], ti
 
 # --- time -------------------------------------------------------------------------------------------------------------
 
-@_drawn
+@drawn
 def breakdown(run: Run, path: Path_ | None = None) -> Figure:
     """Draw the time of every operator in the order of execution, coloured by what bound it.
 
@@ -380,7 +306,7 @@ def breakdown(run: Run, path: Path_ | None = None) -> Figure:
 
     ops = run.ops
     factor, unit = scale([o.time_s for o in ops], "s")
-    figure = _figure(8.0, 0.27 * len(ops) + 1.6)
+    figure = blank(8.0, 0.27 * len(ops) + 1.6)
     ax = figure.subplots()
     where = range(len(ops))
     ax.barh(where, [o.time_s / factor for o in ops], color=[BOUND[o.time.bound] for o in ops], height=0.7)
@@ -399,4 +325,4 @@ def breakdown(run: Run, path: Path_ | None = None) -> Figure:
     seen = {o.time.bound for o in ops}
     figure.legend(handles=[Patch(color=c, label=f"bound by {BOUND_NAME[b]}") for b, c in BOUND.items() if b in seen],
                   loc="outside lower center", ncols=len(seen), fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)

@@ -171,7 +171,7 @@ def test_drawing_changes_no_settings_and_knows_no_pyplot(prefill):
     assert dict(mpl.rcParams) == before
     mpl.rcdefaults()
     code = ("import sys; from archsim.report import plot; from archsim.report.theme import RC;"
-            "plot._figure(2, 2); assert 'matplotlib.pyplot' not in sys.modules")
+            "plot.blank(2, 2); assert 'matplotlib.pyplot' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
