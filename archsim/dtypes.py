@@ -1,10 +1,36 @@
-"""Number formats: their names, aliases and sizes."""
+"""Number formats: their names, aliases and sizes, scales of small formats included."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from archsim.errors import unknown
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A storage format whose elements share scales: `group` elements of format `base` and `scale` bytes."""
+
+    base: str
+    group: int
+    scale: float
+
+
+SCALED: dict[str, Scaled] = {
+    # What GPTQ and AWQ checkpoints hold by default: groups of 128 along k with an fp16 scale (symmetric).
+    "int4_g128": Scaled("int4", 128, 2.0),
+    "int4_g64": Scaled("int4", 64, 2.0),
+    "int4_g32": Scaled("int4", 32, 2.0),
+    # OCP Microscaling Formats (MX) v1.0, 2023: blocks of 32 with an E8M0 scale of 8 bits.
+    "mxfp8": Scaled("fp8", 32, 1.0),
+    "mxfp4": Scaled("fp4", 32, 1.0),
+    # NVIDIA Blackwell: blocks of 16 with an E4M3 scale (the fp32 scale of a whole tensor does not count).
+    "nvfp4": Scaled("fp4", 16, 1.0),
+    # DeepSeek-V3 (arXiv 2412.19437, 3.3): tiles of 128 x 128 weights with an fp32 scale.
+    "fp8_block": Scaled("fp8", 128 * 128, 4.0),
+}
+"""Storage formats with scales. A bare ``fp8``, ``int8``, ``int4`` or ``fp4`` has one scale per tensor or row: none."""
 
 BYTES: dict[str, float] = {
     "fp32": 4.0,
@@ -16,7 +42,9 @@ BYTES: dict[str, float] = {
     "int4": 0.5,
     "fp4": 0.5,
 }
-"""Storage of one element, in bytes, without scales."""
+"""Storage of one element, in bytes; for a format of `SCALED` with its share of the scale."""
+
+BYTES.update({name: BYTES[s.base] + s.scale / s.group for name, s in SCALED.items()})
 
 ALIASES: dict[str, str] = {
     "float32": "fp32",
@@ -31,8 +59,6 @@ ALIASES: dict[str, str] = {
     "fp8_e4m3": "fp8",
     "e4m3": "fp8",
     "s8": "int8",
-    "nvfp4": "fp4",
-    "mxfp4": "fp4",
 }
 
 
@@ -49,6 +75,18 @@ def dtype(name: Any) -> str:
     if key not in BYTES:
         raise unknown("dtype", name, BYTES)
     return key
+
+
+def arithmetic(name: Any) -> str:
+    """Return the format that a multiplier sees: that of the elements, without their scales (``nvfp4`` gives ``fp4``).
+
+    Raises
+    ------
+    ArchsimError
+        If the format is not known.
+    """
+    key = dtype(name)
+    return SCALED[key].base if key in SCALED else key
 
 
 def size(name: str) -> float:

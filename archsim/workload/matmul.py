@@ -1,23 +1,63 @@
-"""MatMul: matrix products, plain and batched, with what is fused to their output."""
+"""Matrix products: plain, batched and grouped by expert, with what is fused to their output."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from archsim.dtypes import BYTES, dtype
-from archsim.errors import ArchsimError
+from archsim.dtypes import BYTES, arithmetic
+from archsim.dtypes import dtype as dtype_name
+from archsim.errors import ArchsimError, positive_int
 from archsim.workload.op import Op, share
 from archsim.workload.stream import Elementwise
+
+
+def check_epilogue(owner: str, epilogue: object) -> None:
+    """Raise an ArchsimError unless `epilogue` is a tuple of Elementwise operators."""
+    if not isinstance(epilogue, tuple) or not all(isinstance(e, Elementwise) for e in epilogue):
+        raise ArchsimError(f"{owner}.epilogue must be a tuple of Elementwise operators, not {epilogue!r}")
+
+
+def through(epilogue: tuple[Elementwise, ...], outputs: float) -> tuple[float, float]:
+    """Return (bytes that fused operators read beside a product of `outputs` elements, elements left to write)."""
+    left, beside = outputs, 0.0
+    for e in epilogue:
+        wanted = e.elements * e.inputs
+        taken = min(left, wanted)  # rope takes a part of the product, a gate takes all of it
+        beside += (wanted - taken) * BYTES[e.dtype]
+        left += e.elements - taken
+    return beside, left
+
+
+def set_formats(op: MatMul | GroupedMatMul) -> None:
+    """Fill in the formats of a product that were left out; a format with scales is kept for storage alone."""
+    stored = dtype_name(op.dtype)
+    fill = {"a_dtype": stored, "b_dtype": stored, "out_dtype": "bf16" if BYTES[stored] < 2 else stored}
+    for name, value in fill.items():
+        if not getattr(op, name):
+            object.__setattr__(op, name, value)
+    object.__setattr__(op, "dtype", arithmetic(stored))
+
+
+def scaling_ops(op: MatMul | GroupedMatMul, outputs: float, weights: float) -> float:
+    """Return the plain operations by which narrow operands get their scales back.
+
+    Weights narrower than the arithmetic (weight-only quantisation) are converted and scaled, 2 per element that is
+    read; a product of 8 bits or fewer is scaled once per output.
+    """
+    narrow = BYTES[op.b_dtype] < 2 and BYTES[op.dtype] > BYTES[arithmetic(op.b_dtype)]
+    return 2.0 * weights * narrow + outputs * (BYTES[op.dtype] < 2)
 
 
 @dataclass(frozen=True)
 class MatMul(Op):
     """``out[m, n] = a[m, k] @ b[k, n]``, `batch` times with different operands.
 
-    `dtype` is that of `a` and of the arithmetic; `b_dtype` and `out_dtype` follow it unless given. `weights` says
-    that `b` is a parameter of the model; `split` is the side along which tensor parallelism would cut it.
+    `dtype` is that of the arithmetic; `a_dtype` and `b_dtype`, in which the operands lie in memory (perhaps with
+    scales: see `archsim.dtypes.SCALED`), and `out_dtype` follow it unless given. `weights` says that `b` is a
+    parameter of the model; `split` is the side along which tensor parallelism would cut it.
     `a_reuse` is how often an element of `a` in memory occurs in the product: more than once where windows of one image
     overlap (see `archsim.workload.conv`). `epilogue` holds elementwise operators fused to its output (see
     `archsim.timing.fusion`): only the last one's result is written.
@@ -36,14 +76,11 @@ class MatMul(Op):
     split: str = "n"
     a_reuse: float = 1.0
     epilogue: tuple[Elementwise, ...] = ()
+    a_dtype: str = ""
 
     def __post_init__(self) -> None:
-        if not self.b_dtype:
-            object.__setattr__(self, "b_dtype", self.dtype)
-        if not self.out_dtype:
-            object.__setattr__(self, "out_dtype", "bf16" if BYTES[dtype(self.dtype)] < 2 else self.dtype)
-        if not isinstance(self.epilogue, tuple) or not all(isinstance(e, Elementwise) for e in self.epilogue):
-            raise ArchsimError(f"MatMul.epilogue must be a tuple of Elementwise operators, not {self.epilogue!r}")
+        set_formats(self)
+        check_epilogue("MatMul", self.epilogue)
         if self.split not in ("m", "n", "k"):
             raise ArchsimError(f"MatMul.split must be 'm', 'n' or 'k', not {self.split!r}")
         super().__post_init__()
@@ -57,8 +94,10 @@ class MatMul(Op):
 
     @property
     def vector_ops(self) -> float:
-        """Plain operations of the bias and the fused epilogue."""
-        return self.batch * self.m * self.n * self.bias + sum(e.vector_ops for e in self.epilogue)
+        """Plain operations of the bias, of the scales of narrow operands (see `scaling_ops`) and of the epilogue."""
+        outputs = float(self.batch * self.m * self.n)
+        scaled = scaling_ops(self, outputs, float(self.batch * self.k * self.n))
+        return outputs * self.bias + scaled + sum(e.vector_ops for e in self.epilogue)
 
     @property
     def transcendentals(self) -> float:
@@ -68,33 +107,23 @@ class MatMul(Op):
     @property
     def a_bytes(self) -> float:
         """Bytes of the moving (activation) operand, as it lies in memory."""
-        return self.batch * self.m * self.k * BYTES[self.dtype] / self.a_reuse
+        return self.batch * self.m * self.k * BYTES[self.a_dtype] / self.a_reuse
 
     @property
     def b_bytes(self) -> float:
         """Bytes of the stationary (weight) operand, bias included."""
         return self.batch * (self.k + self.bias) * self.n * BYTES[self.b_dtype]
 
-    def _through_epilogue(self) -> tuple[float, float]:
-        """Return (bytes that fused operators read beside the product, elements left to write)."""
-        left, beside = float(self.batch * self.m * self.n), 0.0
-        for e in self.epilogue:
-            wanted = e.elements * e.inputs
-            taken = min(left, wanted)  # rope takes a part of the product, a gate takes all of it
-            beside += (wanted - taken) * BYTES[e.dtype]
-            left += e.elements - taken
-        return beside, left
-
     @property
     def read_bytes(self) -> float:
         """Both operands and what the epilogue reads beside the product (a residual, say)."""
-        return self.a_bytes + self.b_bytes + self._through_epilogue()[0]
+        return self.a_bytes + self.b_bytes + through(self.epilogue, float(self.batch * self.m * self.n))[0]
 
     @property
     def write_bytes(self) -> float:
         """The product, or what the fused operators leave of it."""
         out = self.epilogue[-1].out_dtype if self.epilogue else self.out_dtype
-        return self._through_epilogue()[1] * BYTES[out]
+        return through(self.epilogue, float(self.batch * self.m * self.n))[1] * BYTES[out]
 
     @property
     def parameters(self) -> int:
@@ -116,6 +145,132 @@ class MatMul(Op):
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield a, b and out."""
         lead = (self.batch,) if self.batch > 1 else ()
-        yield "a", (*lead, self.m, self.k), self.dtype
+        yield "a", (*lead, self.m, self.k), self.a_dtype
         yield "b", (*lead, self.k, self.n), self.b_dtype
         yield "out", (*lead, self.m, self.n), self.out_dtype
+
+
+@dataclass(frozen=True)
+class GroupedMatMul(Op):
+    """A product per expert: ``out[e] = a[e] @ b[e]``, expert e with ``groups[e]`` rows; `n` and `k` are common.
+
+    An expert without rows is not touched: its weights are not read. With `wgrad` it is the weights' gradient,
+    ``out[e][k, n] = a[e]^T @ d[e]``, whose contraction runs over the rows instead. Formats and `epilogue` as in
+    `MatMul`.
+    """
+
+    kind: ClassVar[str] = "grouped_matmul"
+    groups: tuple[int, ...]
+    n: int
+    k: int
+    dtype: str = "bf16"
+    b_dtype: str = ""
+    out_dtype: str = ""
+    bias: bool = False
+    split: str = "n"
+    wgrad: bool = False
+    epilogue: tuple[Elementwise, ...] = ()
+    a_dtype: str = ""
+
+    def __post_init__(self) -> None:
+        set_formats(self)
+        check_epilogue("GroupedMatMul", self.epilogue)
+        if self.split not in ("n", "k"):
+            raise ArchsimError(f"GroupedMatMul.split must be 'n' or 'k', not {self.split!r}")
+        if not isinstance(self.groups, tuple) or not self.groups:
+            raise ArchsimError(f"GroupedMatMul.groups must be a tuple of rows per expert, not {self.groups!r}")
+        rows = tuple(positive_int(f"GroupedMatMul.groups[{i}]", g) if g != 0 else 0 for i, g in enumerate(self.groups))
+        object.__setattr__(self, "groups", rows)
+        positive_int("the rows of GroupedMatMul.groups together", self.rows)
+        super().__post_init__()
+
+    @property
+    def rows(self) -> int:
+        """Rows of all experts."""
+        return sum(self.groups)
+
+    @property
+    def touched(self) -> int:
+        """Experts that have any rows."""
+        return len(self.groups) - self.groups.count(0)
+
+    @property
+    def members(self) -> tuple[tuple[int, MatMul], ...]:
+        """(how many, one product) per distinct number of rows: plain products whose work and bytes add up to this."""
+        found = []
+        for rows, count in sorted(Counter(g for g in self.groups if g).items(), reverse=True):
+            epilogue = tuple(replace(e, elements=max(1, round(e.elements * rows / self.rows))) for e in self.epilogue)
+            m, n, k = (self.k, self.n, rows) if self.wgrad else (rows, self.n, self.k)
+            found.append((count, MatMul(m=m, n=n, k=k, dtype=self.dtype, a_dtype=self.a_dtype, b_dtype=self.b_dtype,
+                                        out_dtype=self.out_dtype, weights=not self.wgrad, bias=self.bias,
+                                        split=self.split, epilogue=epilogue)))
+        return tuple(found)
+
+    @property
+    def outputs(self) -> int:
+        """Elements of the result."""
+        return self.touched * self.k * self.n if self.wgrad else self.rows * self.n
+
+    @property
+    def flops(self) -> float:
+        """2 n k per row."""
+        return 2.0 * self.rows * self.n * self.k
+
+    @property
+    def vector_ops(self) -> float:
+        """Plain operations of the biases, of the scales of narrow operands and of the fused epilogue."""
+        weights = 0.0 if self.wgrad else float(self.touched * self.k * self.n)
+        return (self.outputs * self.bias + scaling_ops(self, float(self.outputs), weights)
+                + sum(e.vector_ops for e in self.epilogue))
+
+    @property
+    def transcendentals(self) -> float:
+        """Transcendental operations of the fused epilogue."""
+        return sum(e.transcendentals for e in self.epilogue)
+
+    @property
+    def a_bytes(self) -> float:
+        """Bytes of all rows."""
+        return self.rows * self.k * BYTES[self.a_dtype]
+
+    @property
+    def b_bytes(self) -> float:
+        """Bytes of the weights and biases of the experts touched (of the rows' gradients with `wgrad`)."""
+        if self.wgrad:
+            return self.rows * self.n * BYTES[self.b_dtype]
+        return self.touched * (self.k + self.bias) * self.n * BYTES[self.b_dtype]
+
+    @property
+    def read_bytes(self) -> float:
+        """Rows, weights of the experts touched, and what the epilogue reads beside the product."""
+        return self.a_bytes + self.b_bytes + through(self.epilogue, float(self.outputs))[0]
+
+    @property
+    def write_bytes(self) -> float:
+        """The products, or what the fused operators leave of them."""
+        out = self.epilogue[-1].out_dtype if self.epilogue else self.out_dtype
+        return through(self.epilogue, float(self.outputs))[1] * BYTES[out]
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all experts, touched or not."""
+        return 0 if self.wgrad else len(self.groups) * (self.k + self.bias) * self.n
+
+    @property
+    def parameter_bytes(self) -> float:
+        """Bytes that all experts occupy."""
+        return self.parameters * BYTES[self.b_dtype]
+
+    def shard(self, chips: int) -> GroupedMatMul:
+        """Cut every expert along `split`, and the epilogue with it: each chip does an equal part of each expert."""
+        if chips == 1:
+            return self
+        cut = {self.split: share(getattr(self, self.split), chips)}
+        return replace(self, **cut, epilogue=tuple(e.shard(chips) for e in self.epilogue))  # type: ignore[arg-type]
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield the rows of all experts, their weights, and the result."""
+        experts = len(self.groups)
+        yield "a", (self.rows, self.k), self.a_dtype
+        yield "b", (self.rows, self.n) if self.wgrad else (experts, self.k, self.n), self.b_dtype
+        yield "out", (experts, self.k, self.n) if self.wgrad else (self.rows, self.n), self.out_dtype

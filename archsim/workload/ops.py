@@ -1,9 +1,20 @@
 """All operators under one name: ``ops.MatMul``, ``ops.Attention`` ... Each is defined where its subject is."""
 
-from archsim.workload.attention import Attention
-from archsim.workload.matmul import MatMul
+from archsim.workload.attention import Attention, AttentionBackward
+from archsim.workload.gradient import CrossEntropy, Dropout, NormBackward, SoftmaxBackward, Update
+from archsim.workload.matmul import GroupedMatMul, MatMul
 from archsim.workload.op import Op, Stream, describe
-from archsim.workload.stream import Elementwise, Gather, Norm, Route, Softmax, Transpose
+from archsim.workload.stream import (
+    Elementwise,
+    Gather,
+    Norm,
+    Quantize,
+    Route,
+    Scatter,
+    Softmax,
+    Transpose,
+)
 
-__all__ = ["Attention", "Elementwise", "Gather", "MatMul", "Norm", "Op", "Route", "Softmax", "Stream", "Transpose",
-           "describe"]
+__all__ = ["Attention", "AttentionBackward", "CrossEntropy", "Dropout", "Elementwise", "Gather", "GroupedMatMul",
+           "MatMul", "Norm", "NormBackward", "Op", "Quantize", "Route", "Scatter", "Softmax", "SoftmaxBackward",
+           "Stream", "Transpose", "Update", "describe"]

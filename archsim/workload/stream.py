@@ -1,4 +1,4 @@
-"""Operators without matrix work: elementwise, norms, softmax, gathers, routing, transposes, updates of parameters."""
+"""Operators without matrix work: elementwise, norms, softmax, gathers and scatters, routing, quantisation."""
 
 from __future__ import annotations
 
@@ -65,7 +65,11 @@ class Elementwise(Stream):
 
 @dataclass(frozen=True)
 class Norm(Stream):
-    """RMSNorm or LayerNorm over rows; with `residual` it first adds the row to the residual stream and writes it."""
+    """RMSNorm or LayerNorm over rows; with `residual` it first adds the row to the residual stream and writes it.
+
+    With `post` the normalised rows are themselves the new residual stream, and the sum is not written. `weights` says
+    whether there is a gain at all.
+    """
 
     kind: ClassVar[str] = "norm"
     rows: int
@@ -74,6 +78,8 @@ class Norm(Stream):
     residual: bool = False
     bias: bool = False
     dtype: str = "bf16"
+    post: bool = False
+    weights: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,7 +115,7 @@ class Norm(Stream):
     @property
     def parameters(self) -> int:
         """Gain, and shift if there is one."""
-        return self.cols * (1 + self.bias)
+        return self.cols * (1 + self.bias) * self.weights
 
     @property
     def parameter_bytes(self) -> float:
@@ -123,8 +129,8 @@ class Norm(Stream):
 
     @property
     def write_bytes(self) -> float:
-        """Normalised rows, and the new residual stream."""
-        return self.rows * self.cols * (1 + self.residual) * BYTES[self.dtype]
+        """Normalised rows, and the new residual stream if it is another one."""
+        return self.rows * self.cols * (1 + (self.residual and not self.post)) * BYTES[self.dtype]
 
     def shard(self, chips: int) -> Norm:
         """Deal out rows."""
@@ -340,3 +346,108 @@ class Transpose(Stream):
         """Yield input and output."""
         yield "in", (self.batch, self.rows, self.cols), self.dtype
         yield "out", (self.batch, self.cols, self.rows), self.dtype
+
+
+@dataclass(frozen=True)
+class Scatter(Stream):
+    """`rows` rows of `cols` elements added onto `entries` rows, the reverse of `Gather`.
+
+    With `weighted` each row is first scaled by a figure of its own: what experts made, back to the tokens.
+    """
+
+    kind: ClassVar[str] = "scatter"
+    rows: int
+    cols: int
+    entries: int
+    weighted: bool = False
+    dtype: str = "bf16"
+
+    @property
+    def units(self) -> int:
+        """Rows written: each sums what belongs to it."""
+        return self.written
+
+    @property
+    def written(self) -> int:
+        """Rows that anything is added to, at most."""
+        return min(self.rows, self.entries)
+
+    @property
+    def vector_ops(self) -> float:
+        """An addition per element, and a product with `weighted`."""
+        return float(self.rows * self.cols * (1 + self.weighted))
+
+    @property
+    def read_bytes(self) -> float:
+        """The rows, a 4-byte index each, and with `weighted` a 4-byte figure."""
+        return self.rows * (self.cols * BYTES[self.dtype] + 4.0 + 4.0 * self.weighted)
+
+    @property
+    def write_bytes(self) -> float:
+        """The sums."""
+        return self.written * self.cols * BYTES[self.dtype]
+
+    def shard(self, chips: int) -> Scatter:
+        """Deal out rows, those written and what belongs to them."""
+        return replace(self, rows=share(self.rows, chips), entries=share(self.entries, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield the rows and the sums."""
+        yield "in", (self.rows, self.cols), self.dtype
+        yield "out", (self.entries, self.cols), self.dtype
+
+
+@dataclass(frozen=True)
+class Quantize(Stream):
+    """Rows to a smaller format, each scaled by its own largest magnitude (`dynamic`) or by a figure known before."""
+
+    kind: ClassVar[str] = "quantize"
+    rows: int
+    cols: int
+    dtype: str = "bf16"
+    out_dtype: str = "fp8"
+    dynamic: bool = True
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def passes(self) -> float:
+        """The largest magnitude of a row comes before its scaling."""
+        return 1.0 + self.dynamic
+
+    @property
+    def reduced(self) -> float:
+        """Every element goes into a row's largest magnitude."""
+        return float(self.rows * self.cols * self.dynamic)
+
+    @property
+    def vector_ops(self) -> float:
+        """Scaling and rounding, and with `dynamic` magnitude and maximum."""
+        return float(self.rows * self.cols * (2 + 2 * self.dynamic))
+
+    @property
+    def transcendentals(self) -> float:
+        """A reciprocal per row."""
+        return float(self.rows * self.dynamic)
+
+    @property
+    def read_bytes(self) -> float:
+        """Every element."""
+        return self.rows * self.cols * BYTES[self.dtype]
+
+    @property
+    def write_bytes(self) -> float:
+        """Every element in the smaller format, and an fp32 scale per row."""
+        return self.rows * (self.cols * BYTES[self.out_dtype] + 4.0 * self.dynamic)
+
+    def shard(self, chips: int) -> Quantize:
+        """Deal out rows."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield input and output."""
+        yield "in", (self.rows, self.cols), self.dtype
+        yield "out", (self.rows, self.cols), self.out_dtype
