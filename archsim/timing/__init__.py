@@ -6,7 +6,9 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 
 from archsim.hardware import Chip
+from archsim.timing import lower
 from archsim.timing.optime import BOUNDS, OpTime
+from archsim.workload.conv import Conv
 from archsim.workload.ops import Op
 
 
@@ -35,6 +37,8 @@ def time(op: Op, chip: Chip) -> OpTime:
     UnsupportedError
         If the chip has no path for the operator's dtype, or the engine model cannot time the operator.
     """
+    if isinstance(op, Conv):
+        return lower.conv(op, chip, time)
     return _engine(chip.kind)(op, chip)
 
 
