@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from archsim.report.table import table as table
     from archsim.simulation import Run as Run
     from archsim.simulation import simulate as simulate
+    from archsim.workload import graph as graph
     from archsim.workload import ops as ops
     from archsim.workload import transformer as transformer
 
@@ -50,6 +51,7 @@ _HOME = {
     "models": "archsim.models",
     "units": "archsim.units",
     "plot": "archsim.report.plot",
+    "graph": "archsim.workload.graph",
     "ops": "archsim.workload.ops",
     "Assumptions": "archsim.economics:Assumptions",
     "cost": "archsim.economics:cost",
