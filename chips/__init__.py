@@ -27,16 +27,43 @@ ALIASES = {
     "h100-sxm5": "h100-sxm",
     "h100-80gb-hbm3": "h100-sxm",
     "b200-sxm": "b200",
+    "tpuv1": "tpu-v1",
+    "v2": "tpu-v2",
+    "tpuv2": "tpu-v2",
+    "v3": "tpu-v3",
+    "tpuv3": "tpu-v3",
+    "v4i": "tpu-v4i",
+    "tpuv4i": "tpu-v4i",
+    "tpu-v4-lite": "tpu-v4i",  # as JAX reports it
     "v4": "tpu-v4",
-    "v5e": "tpu-v5e",
-    "v5p": "tpu-v5p",
-    "v6e": "tpu-v6e",
     "tpuv4": "tpu-v4",
+    "v5e": "tpu-v5e",
     "tpuv5e": "tpu-v5e",
+    "tpu-v5-lite": "tpu-v5e",  # as JAX reports it
+    "tpu-v5litepod": "tpu-v5e",
+    "v5p": "tpu-v5p",
     "tpuv5p": "tpu-v5p",
+    "tpu-v5": "tpu-v5p",  # as JAX reports it
+    "v6e": "tpu-v6e",
     "tpuv6e": "tpu-v6e",
+    "tpu-v6-lite": "tpu-v6e",  # as JAX reports it
     "trillium": "tpu-v6e",
+    "tpu-trillium": "tpu-v6e",
+    "v7": "tpu-v7",
+    "v7x": "tpu-v7",
+    "tpuv7": "tpu-v7",
+    "tpu7x": "tpu-v7",  # as JAX reports it
+    "tpu-7x": "tpu-v7",
+    "tpu-v7x": "tpu-v7",
+    "ironwood": "tpu-v7",
+    "tpu-ironwood": "tpu-v7",
+    "tpu7x-tensorcore": "tpu-v7-core",
+    "tpu7x-core": "tpu-v7-core",
+    "trn1": "trainium1",
+    "trainium": "trainium1",
+    "inf2": "inferentia2",
     "trn2": "trainium2",
+    "trn3": "trainium3",
 }
 """Other names under which people and measurements know a chip."""
 
