@@ -76,13 +76,23 @@ def catalogue() -> dict[str, Chip]:
     return {chip.name: chip for vendor in (nvidia, google, amazon) for chip in vendor.CHIPS}
 
 
+@cache
+def _parts() -> dict[str, Chip]:
+    """Return what benchmarks call a device though it is only part of a chip."""
+    from archsim.chips import google
+
+    return {part.name: part for part in google.PARTS}
+
+
 def names() -> list[str]:
     """Return the names of all chips of the catalogue."""
     return list(catalogue())
 
 
 def get(name: str) -> Chip:
-    """Return a chip of the catalogue by its name or alias; case, ``_``, spaces and a vendor in front do not matter.
+    """Return a chip of the catalogue, or a part of one, by name or alias.
+
+    Case, ``_``, spaces and a vendor in front do not matter.
 
     ``name@state`` is the chip at one of its clock states.
 
@@ -95,7 +105,7 @@ def get(name: str) -> Chip:
     key = name.strip().lower().replace("_", "-").replace(" ", "-")
     key = key.removeprefix("nvidia-").removeprefix("google-").removeprefix("aws-")
     key = ALIASES.get(key, key)
-    known = catalogue()
+    known = {**catalogue(), **_parts()}
     if key not in known:
         raise unknown("chip", name, known)
     return known[key].at(state.strip()) if at else known[key]

@@ -310,4 +310,7 @@ TPU_V7_CORE = dataclasses.replace(
     sources={path: source for path, source in TPU_V7.sources.items() if path.split(".")[0] not in ("link", "power")},
 )
 
-CHIPS: tuple[Chip, ...] = (*google_early.CHIPS, TPU_V5E, TPU_V5P, TPU_V6E, TPU_V7, TPU_V7_CORE)
+CHIPS: tuple[Chip, ...] = (*google_early.CHIPS, TPU_V5E, TPU_V5P, TPU_V6E, TPU_V7)
+
+PARTS: tuple[Chip, ...] = (TPU_V7_CORE,)
+"""Parts of chips that software and benchmarks take for devices; found by name, but no chips of the catalogue."""
