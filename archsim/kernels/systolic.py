@@ -1,9 +1,14 @@
-"""Fold-level timing of a weight-stationary array: folds, blocks, and the walk over a blocked product.
+"""Fold-level timing of a systolic array: folds, blocks, and the walk over a blocked product.
 
-A *fold* is one weight tile (rows x cols of the array) with the moving rows that stream past it. A *block* is what is in
-the scratchpad at once: bm x bk of the moving operand times bk x bn of the weights. A *walk* is the sequence of blocks
-that makes up a product, each loaded from device memory while the one before computes. Times of a walk are seconds,
-times of a block are cycles of the array's clock. One multiply-accumulate is 2 FLOP; sizes are elements.
+A *fold* is one tile (rows x cols of the array) of the operand that stays, with the rows that stream past it. A *block*
+is what is in the scratchpad at once: bm x bk of operand a times bk x bn of operand b. A *walk* is the sequence of
+blocks that makes up a product, each loaded from device memory while the one before computes. Times of a walk are
+seconds, times of a block are cycles of the array's clock. One multiply-accumulate is 2 FLOP; sizes are elements.
+
+With shadow registers the folds of a block take ``load + sum over all but the last of max(stream, load, issue) + the
+last stream + latency`` cycles: the first tile has nothing to hide behind, the last has nothing to load behind it, and
+its results leave one latency later. Nothing overlaps from one block to the next: a block step is one turn of a loop
+that was scheduled as a whole, and ends when its results are there.
 """
 
 from __future__ import annotations
@@ -14,16 +19,26 @@ import numpy as np
 from numba import njit
 
 
+WS, OS, IS = 0, 1, 2
+"""Dataflows: b (weights), the output, or a (inputs) stays in the array."""
+
+FIGURES = 6
+"""What `fill_blocks` keeps of each block."""
+
+
 class Engine(NamedTuple):
     """One core with its share of device memory. Rates are per cycle of the array's clock unless they say seconds."""
 
     rows: int  # processing elements along K
     cols: int  # processing elements along N
     arrays: int  # arrays of the core
+    flows: int  # dataflows allowed: bit 0, 1, 2 for WS, OS, IS
+    shadow: int  # 1: the next tile loads (a finished one drains) beside the one in use
     rate: float  # moving rows per cycle of one array
     granule: int  # moving rows are issued in groups of this many
     min_issue: float  # fewest cycles that a fold occupies its array
-    load: float  # cycles to load one weight tile into the shadow registers
+    load: float  # cycles to load one stationary tile
+    drain: float  # cycles to move one tile of finished sums out of the array, where these stay in it
     latency: float  # cycles from the first moving row in to its result out
     keep_rows: int  # moving rows whose partial sums stay beside the array
     read_port: float  # bytes per cycle out of the scratchpad
@@ -32,6 +47,8 @@ class Engine(NamedTuple):
     clock: float  # Hz
     vector: float  # plain vector operations per second
     exps: float  # transcendental operations per second
+    cross: float  # elements per second moved across lanes
+    row_lanes: float  # lanes across which neighbours of a row lie
     capacity: float  # bytes of scratchpad
     read_latency: float  # s, device memory to scratchpad
     write_latency: float  # s, scratchpad to device memory
@@ -42,7 +59,7 @@ class Engine(NamedTuple):
 
 
 class Gemm(NamedTuple):
-    """A product ``out[m, n] += a[m, k] b[k, n]``, `batch` times, with what its epilogue adds per element of output."""
+    """A product ``out[m, n] += a[m, k] b[k, n]``, `batch` times, with what is fused to its operands and its output."""
 
     m: int
     n: int
@@ -50,10 +67,27 @@ class Gemm(NamedTuple):
     batch: int
     a_size: float  # bytes of one element of a in memory
     b_size: float  # bytes of one element of b in memory
+    a_ops: float  # plain vector operations, per element of a that is loaded
+    a_exps: float  # transcendental operations, per element of a that is loaded
+    b_ops: float  # plain vector operations, per element of b that is loaded
     side: float  # bytes read beside the product, per element of output
     out: float  # bytes written, per element of output
     ops: float  # plain vector operations, per element of output
     exps: float  # transcendental operations, per element of output
+
+
+class Split(NamedTuple):
+    """Where the seconds of a walk go; they sum to its seconds."""
+
+    streaming: float  # arrays take moving rows, padded ones included
+    loading: float  # arrays wait for stationary tiles (or for finished sums to leave)
+    skew: float  # the wavefront fills and drains
+    ports: float  # waiting for scratchpad ports
+    vector: float  # waiting for the vector unit
+    memory: float  # waiting for device memory or the DMA engines
+    latency: float  # of the first DMA in and the last one out
+    steps: float  # overhead of block steps
+    idle: float  # the core has run out of work, others have not
 
 
 class Walk(NamedTuple):
@@ -68,6 +102,8 @@ class Walk(NamedTuple):
     read: float  # bytes from device memory
     written: float  # bytes to device memory
     on_chip: float  # bytes through the scratchpad's ports: moving rows, weight tiles, partial sums, results
+    macs: float  # multiply-accumulates of the result, padding left out
+    split: Split
 
 
 @njit(cache=True)
@@ -86,30 +122,68 @@ def transfer(e: Engine, bandwidth: float, read: float, written: float) -> float:
 
 
 @njit(cache=True)
+def chain(e: Engine, stream: float, move: float, last: float, folds: float) -> tuple[float, float]:
+    """Cycles of equal folds one after the other.
+
+    Parameters
+    ----------
+    e
+        The core.
+    stream, last
+        Cycles that one fold streams, and that the last one does.
+    move
+        Cycles to load a fold's tile, or to drain its sums.
+    folds
+        Folds, the last included.
+
+    Returns
+    -------
+    tuple
+        Cycles of all folds as if another followed (folds of more blocks can be added), and what the end adds: the
+        first load (or last drain) and the latency, less what no fold followed to wait for.
+    """
+    if e.shadow:
+        final = max(last, move, e.min_issue)
+        return (folds - 1.0) * max(stream, move, e.min_issue) + final, move + e.latency - (final - last)
+    extra = move + e.latency  # the array empties before each tile is replaced
+    return (folds - 1.0) * (max(stream, e.min_issue) + extra) + max(last, e.min_issue) + extra, 0.0
+
+
+@njit(cache=True)
 def fold_cycles(e: Engine, m: int) -> float:
     """Cycles that `m` moving rows occupy an array per weight tile.
 
     Rows come in whole granules; the next tile loads meanwhile, so a fold costs the longer of stream and load.
     """
     stream = ceil_div(m, e.granule) * e.granule / e.rate
-    return max(stream, e.load, e.min_issue)
+    return chain(e, stream, e.load, stream, 1.0)[0]
+
+
+@njit(cache=True)
+def least_end(e: Engine) -> float:
+    """Fewest cycles that the end of a block adds to its folds."""
+    return e.latency + min(0.0, min(e.load, e.drain) - e.min_issue) if e.shadow else 0.0
 
 
 @njit(cache=True)
 def block_way(
-    e: Engine, m: int, n: int, k: int, carried: bool, result: float, s: int, beside: bool
-) -> tuple[float, float, float]:
-    """Time one way of a block product in the scratchpad, weights double-buffered in the arrays.
+    e: Engine, flow: int, m: int, n: int, k: int, carried: bool, result: float, s: int, beside: bool
+) -> tuple[float, float, float, float, float]:
+    """Time one way of a block product in the scratchpad.
 
-    The block has ``ceil(k / rows) x ceil(n / cols)`` weight tiles. The arrays take different tiles; where there are
-    fewer tiles than arrays (or a remainder), `s` arrays may share one and split its moving rows. Partial sums over the
-    k tiles either stay `beside` the array for chunks of at most `keep_rows` moving rows, so that every chunk loads the
-    tiles again, or cross the scratchpad once per k tile.
+    With stationary weights the block has ``ceil(k / rows) x ceil(n / cols)`` tiles, past each of which m rows stream;
+    stationary inputs exchange the roles of a and b. The arrays take different tiles; where there are fewer tiles than
+    arrays (or a remainder), `s` arrays may share one and split its moving rows. Partial sums over the k tiles either
+    stay `beside` the array for chunks of at most `keep_rows` moving rows, so that every chunk loads the tiles again,
+    or cross the scratchpad once per k tile. With stationary outputs a tile is ``rows x cols`` of the result, both
+    operands stream, and the sums leave when k has gone by.
 
     Parameters
     ----------
     e
         The core.
+    flow
+        ``WS``, ``OS`` or ``IS``.
     m, n, k
         Block size in elements.
     carried
@@ -122,42 +196,61 @@ def block_way(
     Returns
     -------
     tuple
-        Array cycles (without the first weight load, fill and drain), bytes read from and written to the scratchpad.
+        Array cycles as of `chain`, cycles in which an array streams, cycles that the block's end adds, bytes read from
+        and written to the scratchpad.
     """
+    carry = 4.0 * m * n if carried else 0.0
+    if flow == OS:
+        m_tiles, n_tiles = ceil_div(m, e.rows), ceil_div(n, e.cols)
+        folds = ceil_div(m_tiles * n_tiles, e.arrays)
+        stream = k / e.rate
+        cycles, end = chain(e, stream, e.drain, stream, float(folds))
+        moving = (float(m) * n_tiles + float(n) * m_tiles) * k * e.operand
+        return cycles, folds * stream, end, moving + carry, result * m * n
+    if flow == IS:
+        m, n = n, m
     k_tiles, n_tiles = ceil_div(k, e.rows), ceil_div(n, e.cols)
-    folds = ceil_div(k_tiles * n_tiles, e.arrays // s)  # weight tiles one after the other through one array
+    folds = ceil_div(k_tiles * n_tiles, e.arrays // s)  # stationary tiles one after the other through one array
     rows = ceil_div(ceil_div(m, s), e.granule) * e.granule
     chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if beside else rows
     chunks = ceil_div(rows, chunk)
-    cycles = folds * ((chunks - 1) * fold_cycles(e, chunk) + fold_cycles(e, rows - (chunks - 1) * chunk))
+    last = (rows - (chunks - 1) * chunk) / e.rate
+    cycles, end = chain(e, last, e.load, last, float(folds))
+    if chunks > 1:
+        cycles += (chunks - 1) * folds * fold_cycles(e, chunk)
     sums = 0.0 if beside else 4.0 * (k_tiles - 1) * m * n
     moving = float(m) * k * n_tiles * e.operand  # every column of tiles reads all moving rows
-    carry = 4.0 * m * n if carried else 0.0
-    return cycles, moving + float(k) * n * e.operand * s * chunks + sums + carry, sums + result * m * n
+    read = moving + float(k) * n * e.operand * s * chunks + sums + carry
+    return cycles, folds * rows / e.rate, end, read, sums + result * m * n
 
 
 @njit(cache=True)
 def block_cycles(
     e: Engine, m: int, n: int, k: int, carried: bool, result: float
-) -> tuple[float, float, float, float]:
+) -> tuple[float, float, float, float, float, float]:
     """Time one block product in the fastest `block_way`, which has the arguments.
 
     Returns
     -------
     tuple
-        Array cycles (without the first weight load, fill and drain), port cycles, bytes read from and written to the
-        scratchpad.
+        As `block_way`, with port cycles in front of the bytes.
     """
-    best = (np.inf, np.inf, np.inf, np.inf)
-    s = 1
-    while s <= e.arrays:
-        for beside in (False, True):
-            cycles, read, written = block_way(e, m, n, k, carried, result, s, beside)
-            port = max(read / e.read_port, written / e.write_port)
-            slow, slow_best = max(cycles, port), max(best[0], best[1])
-            if slow < slow_best or (slow == slow_best and read + written < best[2] + best[3]):
-                best = (cycles, port, read, written)
-        s *= 2
+    best = (np.inf, 0.0, 0.0, np.inf, np.inf, np.inf)
+    for flow in range(3):
+        if not e.flows >> flow & 1:
+            continue
+        s = 1
+        while s <= e.arrays:
+            for beside in (False, True):
+                if flow == OS and (beside or s > 1):
+                    continue
+                cycles, streams, end, read, written = block_way(e, flow, m, n, k, carried, result, s, beside)
+                port = max(read / e.read_port, written / e.write_port)
+                slow = max(cycles + end, port + e.latency)
+                slow_best = max(best[0] + best[2], best[3] + e.latency)
+                if slow < slow_best or (slow == slow_best and read + written < best[4] + best[5]):
+                    best = (cycles, streams, end, port, read, written)
+            s *= 2
     return best
 
 
@@ -255,12 +348,10 @@ def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray
             for place in range(3):
                 if (place == 0 and nk == 1) or (place == 1 and mid_k == 0):
                     continue
-                cycles, ports, got, put = block_cycles(
+                figures = block_cycles(
                     e, m, n, last_k if place == 2 else bk, place > 0 and nk > 1, g.out if place == 2 else 4.0)
-                table[i, j, place, 0] = cycles
-                table[i, j, place, 1] = ports
-                table[i, j, place, 2] = got
-                table[i, j, place, 3] = put
+                for f, figure in enumerate(figures):
+                    table[i, j, place, f] = figure
 
 
 @njit(cache=True)
@@ -302,11 +393,10 @@ def walk(
     nb, mid_b, last_b = places(g.batch, pack)
     times_m, times_n = (int(nm > 1), mid_m, 1), (int(nn > 1), mid_n, 1)
     times_k, times_b = (int(nk > 1), mid_k, 1), (int(nb > 1), mid_b, 1)
-    start = (e.load + e.latency) / e.clock  # every block exposes its first weights, then fill and drain
     steps = float(nm) * nn * nk * nb
-    fixed = e.read_latency + e.write_latency + steps * (e.step + start)
-    seconds = e.read_latency + e.write_latency + steps * e.step
+    lasting = e.read_latency + e.write_latency
     matrix = port = vector = read = written = on_chip = 0.0
+    streaming = loading = on_ports = on_vector = on_memory = 0.0
     for im in range(3):
         m, first_m = (last_m if im == 2 else bm), im == 0 or nm == 1
         for jn in range(3):
@@ -321,14 +411,14 @@ def walk(
                     continue
                 k, first_k = (last_k if kk == 2 else bk), kk == 0 or nk == 1
                 block = table[int(m < bm), int(n < bn), kk]
-                cycles, ports, got, put = block[0], block[1], block[2], block[3]
-                plain = float(k) * n if load_b and g.b_size < e.operand else 0.0  # weights widened as they arrive
-                rare = 0.0
+                cycles, streams, end, ports = block[0], block[1], block[2], block[3]
+                fresh_a, fresh_b = float(m) * k * load_a, float(k) * n * load_b  # elements loaded
+                plain, rare = g.a_ops * fresh_a + g.b_ops * fresh_b, g.a_exps * fresh_a
                 if kk == 2:
                     plain += g.ops * m * n
                     rare += g.exps * m * n
                 lanes = max(plain / e.vector, rare / e.exps)
-                load = float(k) * (g.a_size * m * load_a + g.b_size * n * load_b) + g.side * m * n / nk
+                load = g.a_size * fresh_a + g.b_size * fresh_b + g.side * m * n / nk
                 store = g.out * m * n / nk
                 alike = float(times_m[im]) * times_n[jn] * times_k[kk]
                 for b in range(3):
@@ -337,17 +427,31 @@ def walk(
                     p = last_b if b == 2 else pack
                     opens = first_m and first_n and first_k and (b == 0 or nb == 1)
                     closes = im == 2 and jn == 2 and b == 2
-                    work = max(max(cycles, ports) * p / e.clock + start, lanes * p)
+                    array = (cycles * p + end) / e.clock
+                    fed = max(array, (ports * p + e.latency) / e.clock)
+                    work = max(fed, lanes * p)
                     moved = transfer(e, bandwidth, 0.0 if opens else p * load, 0.0 if closes else p * store)
-                    seconds += alike * times_b[b] * max(work, moved)
+                    times = alike * times_b[b]
+                    loading += times * (array - (streams * p + e.latency) / e.clock)
+                    on_ports += times * (fed - array)
+                    on_vector += times * (work - fed)
+                    on_memory += times * max(0.0, moved - work)
                     if opens:
-                        seconds += transfer(e, bandwidth, p * load, 0.0)
+                        on_memory += transfer(e, bandwidth, p * load, 0.0)
                 count = alike * g.batch
+                streaming += count * streams / e.clock
                 matrix += count * cycles / e.clock
                 port += count * ports / e.clock
                 vector += count * lanes
                 read += count * load
                 written += count * store
-                on_chip += count * (got + put)
-    seconds += transfer(e, bandwidth, 0.0, last_b * g.out * last_m * last_n)
-    return Walk(seconds, matrix, port, vector, transfer(e, bandwidth, read, written), fixed, read, written, on_chip)
+                on_chip += count * (block[4] + block[5])
+    on_memory += transfer(e, bandwidth, 0.0, last_b * g.out * last_m * last_n)
+    skew = steps * e.latency / e.clock
+    seconds = streaming + loading + skew + on_ports + on_vector + on_memory + lasting + steps * e.step
+    macs = float(g.batch) * g.m * g.n * g.k
+    return Walk(
+        seconds, min(matrix, seconds), port, vector, transfer(e, bandwidth, read, written),
+        lasting + steps * (e.step + e.latency / e.clock), read, written, on_chip, macs,
+        Split(streaming, loading, skew, on_ports, on_vector, on_memory, lasting, steps * e.step, 0.0),
+    )

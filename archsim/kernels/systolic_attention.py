@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from archsim.kernels.systolic import Engine, Walk, block_sizes, block_way, ceil_div, parts, transfer
-from archsim.kernels.systolic_stream import Rows, stream
+from archsim.kernels.systolic import OS, Engine, Split, Walk, block_sizes, block_way, ceil_div, parts, transfer
+from archsim.kernels.systolic_stream import Rows, stream, then
 
 
 class Heads(NamedTuple):
@@ -25,6 +25,15 @@ class Heads(NamedTuple):
     q_size: float  # bytes of one element of queries in memory
     kv_size: float  # the same of keys and values
     out_size: float  # the same of results
+    shared: int  # 1: the values are the first value_dim elements of the keys
+    score_ops: float  # plain vector operations per score
+    score_exps: float  # transcendental operations per score
+
+
+@njit(cache=True)
+def key_width(h: Heads) -> float:
+    """Elements in memory per key, with its value."""
+    return float(h.head_dim if h.shared else h.head_dim + h.value_dim)
 
 
 @njit(cache=True)
@@ -42,35 +51,44 @@ def visible(h: Heads, first: int, end: int) -> tuple[int, int]:
 def step_work(e: Engine, h: Heads, rows: int, keys: int, out: np.ndarray) -> None:
     """Work of one (query block, key block) step.
 
-    Fills ``out`` with seconds of the arrays, of the ports, of the vector unit, all overlapped, and bytes through the
-    ports. Scores = q k^T has head_dim as contraction; its weights are the keys. The values' product contracts over the
-    keys. Both take the ways (see `block_way`) that are fastest together, as they share the ports with the softmax. The
-    vector unit scales the scores, keeps the running maximum and sum, and rescales the float32 result; the exponentials
-    run on their own unit.
+    Fills ``out`` with cycles of the arrays, cycles in which they stream, cycles that the two products' ends add, port
+    cycles, seconds of the vector unit, all overlapped, and bytes through the ports. Scores = q k^T has head_dim as
+    contraction; its weights are the keys. The values' product contracts over the keys. Both take the ways (see
+    `block_way`) that are fastest together, as they share the ports with the softmax. The vector unit scales the scores,
+    keeps the running maximum and sum, and rescales the float32 result; the exponentials run on their own unit, and what
+    is left of the maximum and the sum of a row after it was folded lane by lane goes across the lanes.
     """
     scores = float(rows) * keys
     out[:] = np.inf
-    s1 = 1
-    while s1 <= e.arrays:
-        for beside1 in (False, True):
-            c1, r1, w1 = block_way(e, rows, keys, h.head_dim, False, 4.0, s1, beside1)
-            s2 = 1
-            while s2 <= e.arrays:
-                for beside2 in (False, True):
-                    c2, r2, w2 = block_way(e, rows, h.value_dim, keys, True, 4.0, s2, beside2)
+    for way1 in range(6):
+        flow1, beside1 = way1 // 2, way1 % 2 == 1
+        if not e.flows >> flow1 & 1 or (flow1 == OS and beside1):
+            continue
+        s1 = 1
+        while s1 <= (1 if flow1 == OS else e.arrays):
+            c1, t1, end1, r1, w1 = block_way(e, flow1, rows, keys, h.head_dim, False, 4.0, s1, beside1)
+            for way2 in range(6):
+                flow2, beside2 = way2 // 2, way2 % 2 == 1
+                if not e.flows >> flow2 & 1 or (flow2 == OS and beside2):
+                    continue
+                s2 = 1
+                while s2 <= (1 if flow2 == OS else e.arrays):
+                    c2, t2, end2, r2, w2 = block_way(e, flow2, rows, h.value_dim, keys, True, 4.0, s2, beside2)
                     read, written = r1 + r2 + 4.0 * scores, w1 + w2 + e.operand * scores
                     port = max(read / e.read_port, written / e.write_port)
-                    slow, slow_best = max(c1 + c2, port), max(out[0], out[1])
-                    if slow < slow_best or (slow == slow_best and read + written < out[3]):
-                        out[0], out[1], out[3] = c1 + c2, port, read + written
-                s2 *= 2
-        s1 *= 2
-    out[0] /= e.clock
-    out[1] /= e.clock
-    plain = 4.0 * scores + 2.0 * rows * h.value_dim
+                    slow = max(c1 + c2 + end1 + end2, port + 2.0 * e.latency)
+                    slow_best = max(out[0] + out[2], out[3] + 2.0 * e.latency)
+                    if slow < slow_best or (slow == slow_best and read + written < out[5]):
+                        out[0], out[1], out[2] = c1 + c2, t1 + t2, end1 + end2
+                        out[3], out[5] = port, read + written
+                    s2 *= 2
+            s1 *= 2
+    plain = h.score_ops * scores + 2.0 * rows * h.value_dim
     if h.kv_size < e.operand:
-        plain += float(keys) * (h.head_dim + h.value_dim)
-    out[2] = max(plain / e.vector, (scores + rows) / e.exps)
+        plain += float(keys) * key_width(h)
+    exps = h.score_exps * scores + rows
+    cross = 2.0 * rows * min(float(keys), e.row_lanes)
+    out[4] = max(plain / e.vector, exps / e.exps, cross / e.cross)
 
 
 @njit(cache=True)
@@ -104,12 +122,14 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
     groups = ceil_div(mine, pack)
     last_pack = mine - (groups - 1) * pack
     bandwidth = e.bandwidth / used
-    start = 2.0 * (e.load + e.latency) / e.clock
-    work = np.empty((2, 2, 4))
+    skew = 2.0 * e.latency / e.clock
+    work = np.empty((2, 2, 6))
     for i in range(2):
         for j in range(2):
             step_work(e, h, h.group * (last_q if i else bq), last_kv if j else bkv, work[i, j])
-    seconds = last_seconds = matrix = port = vector = steps = keys_read = on_chip = longest = first_load = 0.0
+    waits = np.zeros((2, 4))  # of a unit in a step of `pack` units and of the last: loading, ports, vector, memory
+    seconds = last_seconds = streaming = matrix = port = vector = steps = keys_read = on_chip = longest = 0.0
+    first_load = 0.0
     loaded_to = 0
     for task in range(nq):
         first = task * bq
@@ -122,7 +142,7 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         fresh = stop - max(b0 * bkv, loaded_to) if resident else stop - b0 * bkv
         loaded_to = max(loaded_to, stop)
         blocks = b1 - b0
-        kv_bytes = max(0, fresh) * (h.head_dim + h.value_dim) * h.kv_size
+        kv_bytes = max(0, fresh) * key_width(h) * h.kv_size
         q_bytes = float(tokens) * h.group * h.head_dim * h.q_size
         out_bytes = float(tokens) * h.group * h.value_dim * h.out_size
         # queries and results move along with the keys
@@ -131,13 +151,25 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         for j in range(2):
             number = edge_kv if j else blocks - edge_kv
             w = work[edge_q, j]
-            products, beside = max(w[0], w[1]), max(w[2], moved)
-            task_seconds += number * (max(products * pack + start, beside * pack) + e.step)
-            last_seconds += number * (max(products * last_pack + start, beside * last_pack) + e.step)
-            matrix += number * w[0]
-            port += number * w[1]
-            vector += number * w[2]
-            on_chip += number * w[3]
+            for turn in range(2):
+                p = last_pack if turn else pack
+                array = (w[0] * p + w[2]) / e.clock
+                fed = max(array, w[3] * p / e.clock + skew)
+                done = max(fed, w[4] * p)
+                whole = max(done, moved * p) + e.step
+                waits[turn, 0] += number * (array - w[1] * p / e.clock - skew)
+                waits[turn, 1] += number * (fed - array)
+                waits[turn, 2] += number * (done - fed)
+                waits[turn, 3] += number * (whole - e.step - done)
+                if turn:
+                    last_seconds += number * whole
+                else:
+                    task_seconds += number * whole
+            streaming += number * w[1] / e.clock
+            matrix += number * w[0] / e.clock
+            port += number * w[3] / e.clock
+            vector += number * w[4]
+            on_chip += number * w[5]
         if task == 0:  # the very first load has nothing to hide behind
             first_load = kv_bytes / blocks + q_bytes
         seconds += task_seconds
@@ -146,18 +178,26 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         longest = max(longest, task_seconds)
     turns = float(h.units) / used
     total = (groups - 1) * seconds + last_seconds  # whole units dealt to cores
-    if pack == 1 and not resident:  # or their query blocks: greedy dealing is this near to even
-        total = min(total, seconds * turns + longest * (1.0 - 1.0 / used))
+    even = seconds * turns + longest * (1.0 - 1.0 / used)  # or their query blocks: greedy dealing is this near to even
+    spread = pack == 1 and not resident and even < total
+    idle = even - seconds * turns if spread else 0.0
+    full, rest = (turns, 0.0) if spread else (groups - 1.0, 1.0)  # turns of `pack` units, and the last
+    units = turns if spread else float(mine)
     at_once = pack if groups > 1 else last_pack
     first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.out_size * last_pack
-    fixed = e.read_latency + e.write_latency + turns / pack * steps * (e.step + start)
-    total += (e.read_latency + e.write_latency + transfer(e, bandwidth, first_load * at_once, 0.0)
-              + transfer(e, bandwidth, 0.0, first_out))
+    ends = transfer(e, bandwidth, first_load * at_once, 0.0) + transfer(e, bandwidth, 0.0, first_out)
+    lasting = e.read_latency + e.write_latency
+    total = (even if spread else total) + lasting + ends
     q_all = float(h.units) * h.group * h.q_len
     read, written = h.units * keys_read + q_all * h.head_dim * h.q_size, q_all * h.value_dim * h.out_size
+    waited = full * waits[0] + rest * waits[1]
+    split = Split(streaming * units, waited[0], (full + rest) * steps * skew, waited[1], waited[2], waited[3] + ends,
+                  lasting, (full + rest) * steps * e.step, idle)
+    macs = pairs(h) * h.group * (h.head_dim + h.value_dim) * units
     return Walk(  # busy times are those of an even share
-        total, matrix * turns, port * turns, vector * turns, transfer(e, bandwidth, read / used, written / used), fixed,
-        read, written, on_chip * h.units,
+        total, min(matrix * turns, total), port * turns, vector * turns,
+        transfer(e, bandwidth, read / used, written / used), lasting + turns / pack * steps * (e.step + skew),
+        read, written, on_chip * h.units, macs, split,
     )
 
 
@@ -167,10 +207,11 @@ def least_seconds(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, 
     area = pairs(h)
     steps = area / (float(bq) * bkv) / pack
     peak = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
-    arrays = area * h.group * (h.head_dim + h.value_dim) / peak + steps * 2.0 * (e.load + e.latency) / e.clock
-    lanes = area * h.group * max(1.0 / e.exps, 4.0 / e.vector)
+    arrays = area * h.group * (h.head_dim + h.value_dim) / peak
+    arrays += steps * 2.0 * (min(e.load, e.drain) + e.latency) / e.clock
+    lanes = area * h.group * max(h.score_exps / e.exps, h.score_ops / e.vector)
     keys = 0.0 if resident else area / bq  # a query block reads all keys that any of its queries sees
-    memory = transfer(e, e.bandwidth / used, keys * (h.head_dim + h.value_dim) * h.kv_size, 0.0)
+    memory = transfer(e, e.bandwidth / used, keys * key_width(h) * h.kv_size, 0.0)
     return e.read_latency + e.write_latency + (max(arrays, lanes, memory) + steps * e.step) * h.units / used
 
 
@@ -179,7 +220,7 @@ def attention_bytes(e: Engine, h: Heads, bq: int, bkv: int, pack: int, resident:
     """Bytes of scratchpad: queries, keys and values double-buffered, scores, probabilities, float32 result, output."""
     rows = float(h.group) * bq
     keys = h.kv_len + bkv if resident else 2 * bkv
-    kv = float(keys) * (h.head_dim + h.value_dim) * h.kv_size
+    kv = float(keys) * key_width(h) * h.kv_size
     q = rows * (2.0 * (h.q_size * h.head_dim + h.out_size * h.value_dim) + 4.0 * h.value_dim)
     return pack * (kv + q) + rows * bkv * (4.0 + e.operand)
 
@@ -196,7 +237,7 @@ def cut_keys(h: Heads, cuts: int) -> Heads:
     if cuts == 1:
         return h
     return Heads(h.units * cuts, h.group, 1, ceil_div(h.kv_len, cuts), h.head_dim, h.value_dim, 0, 0, h.q_size,
-                 h.kv_size, 4.0)
+                 h.kv_size, 4.0, h.shared, h.score_ops, h.score_exps)
 
 
 @njit(cache=True)
@@ -208,15 +249,8 @@ def merge(e: Engine, h: Heads, cuts: int, used: int) -> Walk:
     """
     rows = float(h.units) * h.group * h.q_len
     partial = rows * cuts * (h.value_dim + 2.0)
-    r = Rows(4.0 * partial, rows * h.value_dim * h.out_size, 1.0, 2.0 * partial, rows * (cuts + 1.0))
+    r = Rows(4.0 * partial, rows * h.value_dim * h.out_size, 1.0, 2.0 * partial, rows * (cuts + 1.0), 0.0)
     return stream(e, r, 1.0 / used, e.bandwidth / used)[0]
-
-
-@njit(cache=True)
-def after(w: Walk, m: Walk, used: int) -> Walk:
-    """Return the walk `w` (bytes of all cores) followed by `m` (bytes of one of `used` cores)."""
-    return Walk(w.seconds + m.seconds, w.matrix, w.port + m.port, w.vector + m.vector, w.memory + m.memory,
-                w.fixed + m.fixed, w.read + used * m.read, w.written + used * m.written, w.on_chip + used * m.on_chip)
 
 
 @njit(cache=True)
@@ -227,7 +261,8 @@ def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]
     several cores, whose partial results are then merged. Time is infinite if nothing fits.
     """
     plan = np.zeros(6, np.int64)
-    best = Walk(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0)
+    best = Walk(np.inf, 0.0, 0.0, 0.0, 0.0, 0.0, np.inf, 0.0, 0.0, 0.0,
+                Split(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
     unit_k = max(e.rows, e.cols)
     for cuts in parts(ceil_div(h.kv_len, unit_k), cores if h.q_len == 1 and h.units < cores else 1):
         g = cut_keys(h, cuts)
@@ -247,7 +282,7 @@ def search_attention(e: Engine, h: Heads, cores: int) -> tuple[np.ndarray, Walk]
                                 continue
                             w = attend(e, g, used, bq, bkv, pack, resident == 1)
                             if cuts > 1:
-                                w = after(w, merge(e, h, cuts, used), used)
+                                w = then(w, merge(e, h, cuts, used), float(used))
                             if w.seconds < best.seconds or (w.seconds == best.seconds and w.read < best.read):
                                 best = w
                                 for i, value in enumerate((bq, bkv, pack, resident, used, cuts)):

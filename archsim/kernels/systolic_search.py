@@ -6,20 +6,26 @@ import numpy as np
 from numba import njit
 
 from archsim.kernels.systolic import (
+    FIGURES,
+    IS,
+    OS,
+    WS,
     Engine,
     Gemm,
     Walk,
     block_sizes,
     ceil_div,
+    chain,
     fill_blocks,
     fold_cycles,
     footprint,
+    least_end,
     parts,
     share,
     transfer,
     walk,
 )
-from archsim.kernels.systolic_stream import Rows, stream
+from archsim.kernels.systolic_stream import Rows, stream, then
 
 
 @njit(cache=True)
@@ -53,8 +59,9 @@ def part_of(e: Engine, g: Gemm, cb: int, cm: int, cn: int, ck: int) -> Gemm:
     """
     m, n, k = share(g.m, cm, e.granule), share(g.n, cn, e.cols), share(g.k, ck, e.rows)
     if ck > 1:
-        return Gemm(m, n, k, ceil_div(g.batch, cb), g.a_size, g.b_size, 0.0, 4.0, 0.0, 0.0)
-    return Gemm(m, n, k, ceil_div(g.batch, cb), g.a_size, g.b_size, g.side, g.out, g.ops, g.exps)
+        return Gemm(m, n, k, ceil_div(g.batch, cb), g.a_size, g.b_size, g.a_ops, g.a_exps, g.b_ops, 0.0, 4.0, 0.0, 0.0)
+    return Gemm(m, n, k, ceil_div(g.batch, cb), g.a_size, g.b_size, g.a_ops, g.a_exps, g.b_ops, g.side, g.out, g.ops,
+                g.exps)
 
 
 @njit(cache=True)
@@ -64,25 +71,34 @@ def add_partials(e: Engine, g: Gemm, outputs: float, ck: int, bandwidth: float) 
     The partial sums lie in device memory: each core reads all of its elements' partials, adds them, applies the
     epilogue and writes the result.
     """
-    rows = Rows(outputs * (4.0 * ck + g.side), outputs * g.out, 1.0, outputs * (ck - 1.0 + g.ops), outputs * g.exps)
+    rows = Rows(outputs * (4.0 * ck + g.side), outputs * g.out, 1.0, outputs * (ck - 1.0 + g.ops), outputs * g.exps, 0.0)
     return stream(e, rows, 1.0 / ck, bandwidth)[0]
 
 
 @njit(cache=True)
 def array_cycles(e: Engine, g: Gemm, bm: int) -> float:
     """Fewest cycles of the arrays for a product whose rows come in blocks of `bm`: no array ever idle."""
-    chunks = ceil_div(g.m, bm)
-    rows = (chunks - 1) * fold_cycles(e, bm) + fold_cycles(e, g.m - (chunks - 1) * bm)
-    return float(g.batch) * ceil_div(g.k, e.rows) * ceil_div(g.n, e.cols) * rows / e.arrays
+    least = np.inf
+    if e.flows >> WS & 1:
+        chunks = ceil_div(g.m, bm)
+        rows = (chunks - 1) * fold_cycles(e, bm) + fold_cycles(e, g.m - (chunks - 1) * bm)
+        least = float(ceil_div(g.k, e.rows)) * ceil_div(g.n, e.cols) * rows
+    if e.flows >> IS & 1:
+        least = min(least, float(ceil_div(g.k, e.rows)) * ceil_div(g.m, e.cols) * fold_cycles(e, g.n))
+    if e.flows >> OS & 1:
+        fold = chain(e, g.k / e.rate, e.drain, g.k / e.rate, 1.0)[0]
+        least = min(least, float(ceil_div(g.m, e.rows)) * ceil_div(g.n, e.cols) * fold)
+    return g.batch * least / e.arrays
 
 
 @njit(cache=True)
 def least_seconds(e: Engine, g: Gemm, bandwidth: float) -> float:
     """Return a lower bound on every walk over a product: each resource alone, with the latencies and one step."""
     batch, outputs = float(g.batch), float(g.batch) * g.m * g.n
-    ports = batch * g.k * (float(g.m) * ceil_div(g.n, e.cols) + g.n) * e.operand / e.read_port
-    arrays = (max(array_cycles(e, g, g.m), ports) + e.load + e.latency) / e.clock
-    lanes = outputs * max(g.ops / e.vector, g.exps / e.exps)
+    ports = batch * g.k * (float(g.m) + g.n) * e.operand / e.read_port  # each operand at least once
+    arrays = max(array_cycles(e, g, g.m) + least_end(e), ports + e.latency) / e.clock
+    plain = outputs * g.ops + batch * g.k * (g.a_ops * g.m + g.b_ops * g.n)
+    lanes = max(plain / e.vector, (outputs * g.exps + batch * g.k * g.m * g.a_exps) / e.exps)
     read = batch * g.k * (g.a_size * g.m + g.b_size * g.n) + outputs * g.side
     memory = transfer(e, bandwidth, read, outputs * g.out)
     return max(arrays, lanes, memory) + e.read_latency + e.write_latency + e.step
@@ -142,7 +158,7 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
     """
     plan = np.zeros(11, np.int64)
     best, best_bytes = np.inf, np.inf
-    table = np.empty((2, 2, 3, 4))
+    table = np.empty((2, 2, 3, FIGURES))
     todo = splits(e, g, cores)
     for _ in range(len(todo)):
         split = 0
@@ -169,7 +185,7 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                     for pack in packs:
                         steps = blocks * ceil_div(own.batch, pack)
                         rest = steps * e.step + e.read_latency + e.write_latency + after
-                        if (pack > 1 and blocks > 1) or rest + arrays + steps * (e.load + e.latency) / e.clock > best:
+                        if (pack > 1 and blocks > 1) or rest + arrays + steps * least_end(e) / e.clock > best:
                             continue
                         for order in range(2):
                             for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
@@ -205,9 +221,9 @@ def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, floa
     full = part_of(e, g, cb, cm, cn, ck)
     used = cb * cm * cn * ck
     bandwidth = e.bandwidth / used
-    table = np.empty((2, 2, 3, 4))
-    busiest = Walk(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    table = np.empty((2, 2, 3, FIGURES))
     read = written = on_chip = 0.0
+    first = True
     for case in range(16):  # the full shares first; the last one of each side may be smaller
         number = 1
         for bit, count in enumerate((cb, cm, cn, ck)):
@@ -217,20 +233,20 @@ def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, floa
         own = Gemm(g.m - (cm - 1) * full.m if case & 2 else full.m, g.n - (cn - 1) * full.n if case & 4 else full.n,
                    g.k - (ck - 1) * full.k if case & 8 else full.k,
                    g.batch - (cb - 1) * full.batch if case & 1 else full.batch,
-                   full.a_size, full.b_size, full.side, full.out, full.ops, full.exps)
+                   full.a_size, full.b_size, full.a_ops, full.a_exps, full.b_ops, full.side, full.out, full.ops,
+                   full.exps)
         sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
         fill_blocks(e, own, sm, sn, sk, table)
         w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, min(plan[10], own.batch), bandwidth, table)
-        if busiest.seconds == 0.0:
+        if first:
             busiest = w
+            first = False
         read += number * w.read
         written += number * w.written
         on_chip += number * w.on_chip
     if ck > 1:
         last = add_partials(e, g, float(full.batch) * full.m * full.n, ck, bandwidth)
-        busiest = Walk(busiest.seconds + last.seconds, busiest.matrix, busiest.port + last.port,
-                       busiest.vector + last.vector, busiest.memory + last.memory, busiest.fixed + last.fixed,
-                       busiest.read + last.read, busiest.written + last.written, busiest.on_chip + last.on_chip)
+        busiest = then(busiest, last, 1.0)
         every = add_partials(e, g, float(g.batch) * g.m * g.n, ck, bandwidth)  # bytes of one of `ck` equal parts
         read += ck * every.read
         written += ck * every.written

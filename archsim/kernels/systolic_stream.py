@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from archsim.kernels.systolic import Engine, Walk, ceil_div, parts, transfer
+from archsim.kernels.systolic import Engine, Split, Walk, ceil_div, parts, transfer
 
 
 class Rows(NamedTuple):
@@ -18,6 +18,7 @@ class Rows(NamedTuple):
     passes: float  # times that the inputs are read from the scratchpad
     ops: float  # plain vector operations
     exps: float  # transcendental operations
+    cross: float  # elements moved across lanes
 
 
 @njit(cache=True)
@@ -33,7 +34,7 @@ def stream(e: Engine, r: Rows, part: float, bandwidth: float) -> tuple[Walk, int
         The core's `Walk`, and `c`.
     """
     read, written = r.read * part, r.written * part
-    vector = max(r.ops / e.vector, r.exps / e.exps) * part
+    vector = max(r.ops / e.vector, r.exps / e.exps, r.cross / e.cross) * part
     port = max(r.passes * read / e.read_port, written / e.write_port) / e.clock
     best, steps = np.inf, 1
     for i in range(17):
@@ -47,9 +48,24 @@ def stream(e: Engine, r: Rows, part: float, bandwidth: float) -> tuple[Walk, int
         seconds = load + ends + max(0, c - 2) * max(work, both) + store + c * e.step
         if seconds < best:
             best, steps = seconds, c
-    fixed = e.read_latency + e.write_latency
-    return Walk(best + fixed, 0.0, port, vector, transfer(e, bandwidth, read, written), fixed + steps * e.step,
-                read, written, r.passes * read + written), steps
+    lasting, overhead, work = e.read_latency + e.write_latency, steps * e.step, max(vector, port)
+    moved = transfer(e, bandwidth, read, written)
+    bound = work if work > moved else 0.0  # what the chunks wait for; the first and the last wait for memory anyway
+    split = Split(0.0, 0.0, 0.0, bound if port > vector else 0.0, 0.0 if port > vector else bound,
+                  best - overhead - bound, lasting, overhead, 0.0)
+    return Walk(best + lasting, 0.0, port, vector, moved, lasting + overhead,
+                read, written, r.passes * read + written, 0.0, split), steps
+
+
+@njit(cache=True)
+def then(w: Walk, m: Walk, used: float) -> Walk:
+    """Return the walk `w` followed by `m`, with the bytes of `w` and of `used` cores that do what `m` does."""
+    a, b = w.split, m.split
+    split = Split(a.streaming + b.streaming, a.loading + b.loading, a.skew + b.skew, a.ports + b.ports,
+                  a.vector + b.vector, a.memory + b.memory, a.latency + b.latency, a.steps + b.steps, a.idle + b.idle)
+    return Walk(w.seconds + m.seconds, w.matrix, w.port + m.port, w.vector + m.vector, w.memory + m.memory,
+                w.fixed + m.fixed, w.read + used * m.read, w.written + used * m.written, w.on_chip + used * m.on_chip,
+                w.macs, split)
 
 
 @njit(cache=True)

@@ -10,12 +10,18 @@ import numpy as np
 from archsim.dtypes import BYTES
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.hardware import Chip, SystolicCore
+from archsim.hardware.systolic import DATAFLOWS
 from archsim.kernels import systolic as kernel
 from archsim.kernels.systolic_search import follow, search
 from archsim.timing import systolic_attention, systolic_rows
 from archsim.timing.optime import OpTime
 from archsim.timing.systolic_result import assemble, loads_bind, too_small
+from archsim.workload.matmul import scaling_ops
 from archsim.workload.ops import Attention, MatMul, Op, Stream
+
+
+SUM = 4.0
+"""Bytes of a partial sum: all arrays add in float32 or int32."""
 
 
 def time(op: Op, chip: Chip) -> OpTime:
@@ -55,15 +61,18 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
     load = array.rows * size / array.load_rate(dtype)
     clock = vector.clock or chip.clock
     latency = core.dma_latency
+    lanes = float(vector.lanes)
     return kernel.Engine(
-        rows=array.rows, cols=array.cols, arrays=array.count, rate=rate,
+        rows=array.rows, cols=array.cols, arrays=array.count,
+        flows=sum(1 << bit for bit, name in enumerate(DATAFLOWS) if name in array.dataflows),
+        shadow=int(array.shadow), rate=rate,
         granule=max(1, math.ceil(array.row_granule / size)),
-        min_issue=array.min_issue, load=load,
+        min_issue=array.min_issue, load=load, drain=array.rows * SUM / array.load_rate(dtype),
         latency=array.delay(dtype),
         keep_rows=array.accumulator_rows or 2 * math.ceil(max(load, array.min_issue) * rate),
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
-        clock=chip.clock, vector=vector.lanes * vector.alus * clock,
-        exps=(vector.transcendentals or float(vector.lanes)) * clock,
+        clock=chip.clock, vector=lanes * vector.alus * clock, exps=(vector.transcendentals or lanes) * clock,
+        cross=(vector.cross_lane or lanes) * clock, row_lanes=float(vector.row_lanes or vector.lanes),
         capacity=core.scratchpad.capacity * core.kernel_share, read_latency=latency,
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
@@ -74,12 +83,14 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
 
 def problem(op: MatMul) -> kernel.Gemm:
     """Return a product as the kernels see it: what its epilogue reads, computes and writes, per element of output."""
-    outputs = float(op.batch) * op.m * op.n
-    product = op.a_bytes + op.batch * op.k * op.n * BYTES[op.b_dtype]
+    outputs, moving, weights = (float(op.batch) * x * y for x, y in ((op.m, op.n), (op.m, op.k), (op.k, op.n)))
+    b_size = BYTES[op.b_dtype]
+    rescaled = scaling_ops(op, 0.0, weights)  # of narrow weights, each time that they are loaded
     return kernel.Gemm(
-        m=op.m, n=op.n, k=op.k, batch=op.batch, a_size=BYTES[op.dtype] / op.a_reuse, b_size=BYTES[op.b_dtype],
-        side=max(0.0, op.read_bytes - product) / outputs, out=op.write_bytes / outputs,
-        ops=op.vector_ops / outputs, exps=op.transcendentals / outputs,
+        m=op.m, n=op.n, k=op.k, batch=op.batch, a_size=op.a_bytes / moving, b_size=b_size,
+        a_ops=0.0, a_exps=0.0, b_ops=rescaled / weights,
+        side=max(0.0, op.read_bytes - op.a_bytes - weights * b_size) / outputs, out=op.write_bytes / outputs,
+        ops=(op.vector_ops - rescaled) / outputs, exps=op.transcendentals / outputs,
     )
 
 

@@ -24,6 +24,7 @@ def heads(op: Attention) -> Heads:
         units=op.batch * op.kv_heads, group=op.heads // op.kv_heads, q_len=op.q_len, kv_len=seen,
         head_dim=op.head_dim, value_dim=op.value_dim, causal=int(op.causal), window=op.window or 0,
         q_size=BYTES[op.dtype], kv_size=BYTES[op.kv_dtype], out_size=BYTES[op.dtype],
+        shared=int(op.shared_kv), score_ops=4.0 + op.biased + 2.0 * op.softcap, score_exps=1.0 + op.softcap,
     )
 
 

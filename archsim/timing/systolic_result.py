@@ -15,11 +15,20 @@ def assemble(op: Op, chip: Chip, w: Walk, moved: float, on_chip: float, plan: st
     """Return the OpTime of the busiest core's walk; all cores together moved `moved` bytes of device memory."""
     busy = {"matrix": w.matrix, "vector": w.vector, "scratchpad": w.port, "hbm": w.memory, "launch": w.fixed}
     seconds = max(w.seconds, *busy.values())
-    peak = op.flops / chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else moved / chip.memory.bandwidth
+    rate = chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else 0.0
+    useful = op.executed_flops / rate if rate else 0.0
+    own = 2 * w.macs * chip.cores / rate if rate else 0.0  # what the busiest core would take at its peak
+    s = w.split
+    stalls = {
+        "padding": s.streaming - own, "weight load": s.loading, "fill and drain": s.skew, "scratchpad ports": s.ports,
+        "vector unit": s.vector, "device memory": s.memory + seconds - w.seconds, "DMA latency": s.latency,
+        "step overhead": s.steps, "idle cores": own - useful + s.idle,
+    }
+    done = op.flops / rate if rate else moved / chip.memory.bandwidth
     return OpTime(
         seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=moved,
-        on_chip_bytes=on_chip, utilization=min(1.0, peak / seconds), bound=max(busy, key=lambda b: busy[b]),
-        busy=busy, plan=plan,
+        on_chip_bytes=on_chip, utilization=min(1.0, done / seconds), bound=max(busy, key=lambda b: busy[b]),
+        busy=busy, plan=plan, stalls={cause: max(0.0, t) for cause, t in stalls.items()},
     )
 
 

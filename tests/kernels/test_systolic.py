@@ -14,15 +14,15 @@ from archsim.kernels import systolic_search as searching
 from archsim.kernels import systolic_stream as streaming
 
 ENGINE = kernel.Engine(
-    rows=128, cols=128, arrays=4, rate=1.0, granule=16, min_issue=1.0, load=32.0, latency=131.0, keep_rows=128,
-    read_port=8192.0, write_port=4096.0, operand=2.0, clock=1.5e9, vector=6e12, exps=1.5e12, capacity=2.0**24,
-    read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf, write_cost=1.1,
+    rows=128, cols=128, arrays=4, flows=1, shadow=1, rate=1.0, granule=16, min_issue=1.0, load=32.0, drain=64.0,
+    latency=131.0, keep_rows=128, read_port=8192.0, write_port=4096.0, operand=2.0, clock=1.5e9, vector=6e12,
+    exps=1.5e12, cross=1.5e12, row_lanes=128.0, capacity=2.0**24, read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf, write_cost=1.1,
 )
 
 
 def gemm(m, n, k, batch=1, **more):
-    return kernel.Gemm(**{"m": m, "n": n, "k": k, "batch": batch, "a_size": 2.0, "b_size": 2.0, "side": 0.0,
-                          "out": 2.0, "ops": 0.0, "exps": 0.0, **more})
+    return kernel.Gemm(**{"m": m, "n": n, "k": k, "batch": batch, "a_size": 2.0, "b_size": 2.0, "a_ops": 0.0,
+                          "a_exps": 0.0, "b_ops": 0.0, "side": 0.0, "out": 2.0, "ops": 0.0, "exps": 0.0, **more})
 
 
 @st.composite
@@ -32,6 +32,8 @@ def engines(draw):
     load = draw(st.sampled_from([1.0, rows / 4, float(rows)]))
     return ENGINE._replace(
         rows=rows, cols=draw(st.sampled_from([4, 16, 128])), arrays=draw(st.integers(1, 6)), rate=rate, load=load,
+        flows=draw(st.sampled_from([1, 1, 2, 3, 5, 7])), shadow=draw(st.sampled_from([1, 1, 0])),
+        drain=draw(st.sampled_from([4.0, 128.0])), cross=draw(st.sampled_from([1e10, 1.5e12])),
         granule=draw(st.sampled_from([1, 8, 16])), min_issue=draw(st.sampled_from([1.0, 64.0])),
         keep_rows=draw(st.integers(1, 600)), read_port=draw(st.sampled_from([64.0, 1024.0, 8192.0])),
         write_port=draw(st.sampled_from([64.0, 512.0, 4096.0])), latency=draw(st.sampled_from([1.0, 131.0])),
@@ -44,7 +46,8 @@ def engines(draw):
 def gemms(draw, high=700):
     size = st.integers(1, high)
     return gemm(draw(size), draw(size), draw(size), draw(st.integers(1, 4)),
-                b_size=draw(st.sampled_from([0.5, 1.0, 2.0])), side=draw(st.sampled_from([0.0, 2.0])),
+                b_size=draw(st.sampled_from([0.5, 1.0, 2.0])), a_ops=draw(st.sampled_from([0.0, 30.0])),
+                a_exps=draw(st.sampled_from([0.0, 1.0])), b_ops=draw(st.sampled_from([0.0, 2.0])), side=draw(st.sampled_from([0.0, 2.0])),
                 out=draw(st.sampled_from([1.0, 2.0, 4.0])), ops=draw(st.sampled_from([0.0, 30.0])),
                 exps=draw(st.sampled_from([0.0, 1.0])))
 
@@ -52,38 +55,71 @@ def gemms(draw, high=700):
 # --- blocks -----------------------------------------------------------------------------------------------------------
 
 
+def naive_folds(e, streams, move):
+    """Follow one array through its folds, each of which streams for so many cycles, until the last result is there.
+
+    Where tiles load, the first one has nothing to hide behind; where sums drain, the last. `move` is either.
+    """
+    now = move
+    for i, stream in enumerate(streams):
+        last = i == len(streams) - 1
+        if e.shadow:
+            now += stream if last else max(stream, move, e.min_issue)  # the next tile moves meanwhile
+        else:
+            now += max(stream, e.min_issue) + (0.0 if last else e.latency + move)  # empty, then the next tile
+    return now + e.latency
+
+
 def naive_ways(e, m, n, k, carried, result):
-    """Deal every weight tile to an array, stream every chunk of rows past it, and count every byte, in every way."""
-    tiles = [(i, j) for j in range(0, n, e.cols) for i in range(0, k, e.rows)]
-    found = []
-    sharing = 1  # arrays that hold the same tile and split the moving rows
-    while sharing <= e.arrays:
-        mine = math.ceil(math.ceil(m / sharing) / e.granule) * e.granule
-        for in_place in (False, True):
-            chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if in_place else mine
-            chunks = range(0, mine, chunk)
-            busy = [0.0] * (e.arrays // sharing)
-            for t in range(len(tiles)):
-                busy[t % len(busy)] += sum(max(min(chunk, mine - c) / e.rate, e.load, e.min_issue) for c in chunks)
-            crossing = 0.0 if in_place else 4.0 * m * n * (math.ceil(k / e.rows) - 1)
-            read = crossing + 4.0 * m * n * carried
-            for i, j in tiles:
-                depth, width = min(e.rows, k - i), min(e.cols, n - j)
-                read += m * depth * e.operand + depth * width * e.operand * sharing * len(chunks)
-            written = crossing + result * m * n
-            found.append((max(busy), read, written))
-        sharing *= 2
-    return found
+    """Deal every tile to an array, stream every chunk of rows past it, and count every byte, in every way."""
+    for flow, (rows, cols) in enumerate(((m, n), (m, n), (n, m))):
+        if not e.flows & 2**flow:
+            continue
+        carry = 4.0 * m * n * carried
+        if flow == kernel.OS:
+            tiles = [(min(e.rows, m - i), min(e.cols, n - j)) for i in range(0, m, e.rows) for j in range(0, n, e.cols)]
+            streams = [k / e.rate] * math.ceil(len(tiles) / e.arrays)
+            read = carry + sum((height + width) * k * e.operand for height, width in tiles)
+            yield naive_folds(e, streams, e.drain), read, result * m * n
+            continue
+        tiles = [(i, j) for j in range(0, cols, e.cols) for i in range(0, k, e.rows)]
+        sharing = 1  # arrays that hold the same tile and split the moving rows
+        while sharing <= e.arrays:
+            mine = math.ceil(math.ceil(rows / sharing) / e.granule) * e.granule
+            for in_place in (False, True):
+                chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if in_place else mine
+                chunks = range(0, mine, chunk)
+                busiest = tiles[:: e.arrays // sharing]
+                streams = [min(chunk, mine - c) / e.rate for c in chunks for _ in busiest]
+                crossing = 0.0 if in_place else 4.0 * m * n * (math.ceil(k / e.rows) - 1)
+                read = crossing + carry
+                for i, j in tiles:
+                    depth, width = min(e.rows, k - i), min(e.cols, cols - j)
+                    read += rows * depth * e.operand + depth * width * e.operand * sharing * len(chunks)
+                yield naive_folds(e, streams, e.load), read, crossing + result * m * n
+            sharing *= 2
 
 
 @given(engines(), st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.booleans())
 def test_a_block_is_the_sum_of_its_folds(e, m, n, k, carried):
-    cycles, port, read, written = kernel.block_cycles(e, m, n, k, carried, 2.0)
-    slow, moved = min((max(busy, got / e.read_port, put / e.write_port), got + put)
+    cycles, streams, end, port, read, written = kernel.block_cycles(e, m, n, k, carried, 2.0)
+    slow, moved = min((max(busy, max(got / e.read_port, put / e.write_port) + e.latency), got + put)
                       for busy, got, put in naive_ways(e, m, n, k, carried, 2.0))
-    assert max(cycles, port) == pytest.approx(slow)
+    assert max(cycles + end, port + e.latency) == pytest.approx(slow)
     assert read + written == pytest.approx(moved)
-    assert cycles >= m * n * k / (e.rows * e.cols * e.arrays * e.rate) * (1 - 1e-12)
+    assert streams >= m * n * k / (e.rows * e.cols * e.arrays * e.rate) * (1 - 1e-12)
+    assert cycles + end >= streams + e.latency
+    assert end >= kernel.least_end(e)
+
+
+@given(engines(), st.lists(st.integers(1, 300), min_size=1, max_size=5), st.integers(1, 4))
+def test_folds_of_more_blocks_add_up(e, streams, more):
+    """Cycles of folds, as if more followed, can be added; the end of the last block comes once."""
+    stream, last = float(streams[0]), float(streams[-1])
+    cycles, end = kernel.chain(e, stream, e.load, last, float(len(streams)))
+    one = [stream] * (len(streams) - 1) + [last]
+    assert cycles + end == pytest.approx(naive_folds(e, one, e.load))
+    assert cycles * more + end == pytest.approx(naive_folds(e, one * more, e.load))
 
 
 def test_a_fold_costs_the_longer_of_stream_and_weight_load():
@@ -91,6 +127,7 @@ def test_a_fold_costs_the_longer_of_stream_and_weight_load():
     assert kernel.fold_cycles(ENGINE, 32) == 32.0
     assert kernel.fold_cycles(ENGINE, 33) == 48.0  # whole granules of 16 rows
     assert kernel.fold_cycles(ENGINE._replace(min_issue=64.0), 8) == 64.0
+    assert kernel.fold_cycles(ENGINE._replace(shadow=0), 33) == 32.0 + 48.0 + 131.0
 
 
 # --- walks ------------------------------------------------------------------------------------------------------------
@@ -119,10 +156,10 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
             seen.add((name, block))
         load = g.a_size * m * k * fresh["a"] + g.b_size * k * n * fresh["b"] + g.side * m * n / len(ks)
         store = g.out * m * n / len(ks)
-        plain = k * n * (fresh["b"] and g.b_size < e.operand) + g.ops * m * n * (p == ks[-1])
-        lanes = max(plain / e.vector, g.exps * m * n * (p == ks[-1]) / e.exps)
-        cycles, port, _, _ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
-        work = max(max(cycles, port) / e.clock * together + (e.load + e.latency) / e.clock, lanes * together)
+        plain = g.b_ops * k * n * fresh["b"] + g.a_ops * m * k * fresh["a"] + g.ops * m * n * (p == ks[-1])
+        lanes = max(plain / e.vector, (g.exps * m * n * (p == ks[-1]) + g.a_exps * m * k * fresh["a"]) / e.exps)
+        cycles, _, end, port, _, _ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
+        work = max((cycles * together + end) / e.clock, (port * together + e.latency) / e.clock, lanes * together)
         loaded = stored = 0.0
         if (b, i, j, p) == steps[0]:
             seconds += move(together * load, 0.0)  # nothing to hide behind
@@ -148,7 +185,7 @@ def test_products_share_steps_and_the_last_step_has_the_rest(e, g, batch, pack, 
 
 
 def check_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack):
-    table = np.empty((2, 2, 3, 4))
+    table = np.empty((2, 2, 3, kernel.FIGURES))
     kernel.fill_blocks(e, g, bm, bn, bk, table)
     w = kernel.walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11, table)
     seconds, read, written = naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11)
@@ -158,6 +195,9 @@ def check_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack):
     assert w.memory == max((w.read + w.written * e.write_cost) / 7e11, (w.read + w.written) / e.dma)
     for busy in (w.matrix, w.port, w.vector, w.fixed, w.memory):
         assert busy <= w.seconds * (1 + 1e-12)
+    assert sum(w.split) == pytest.approx(w.seconds, rel=1e-9)
+    assert min(w.split) >= -1e-15
+    assert w.split.streaming >= w.macs / (e.rows * e.cols * e.arrays * e.rate * e.clock) * (1 - 1e-12)
 
 
 def test_places_parts_and_block_sizes():
@@ -194,16 +234,18 @@ def naive_stream(e, read, written, work, bandwidth, chunks):
 
 @given(engines(), st.floats(1e3, 1e8), st.floats(1e3, 1e8), st.sampled_from([0.0, 1e4, 1e9]), st.integers(1, 5))
 def test_a_stream_is_the_best_sum_of_its_chunks(e, read, written, ops, used):
-    rows = streaming.Rows(read, written, 2.0, ops, 0.0)
+    rows = streaming.Rows(read, written, 2.0, ops, 0.0, ops)
     w, chunks = streaming.stream(e, rows, 1.0 / used, e.bandwidth / used)
     got, put = read / used, written / used
-    work = max(ops / used / e.vector, max(2.0 * got / e.read_port, put / e.write_port) / e.clock)
+    work = max(ops / used / e.vector, ops / used / e.cross, max(2.0 * got / e.read_port, put / e.write_port) / e.clock)
     found = {c: naive_stream(e, got, put, work, e.bandwidth / used, c) for c in (2**i for i in range(11))
              if 2 * (got + put) / c <= e.capacity}
     assert w.seconds <= min(found.values()) * (1 + 1e-12)
     if chunks in found:
         assert w.seconds == pytest.approx(found[chunks], rel=1e-12)
     assert max(w.port, w.vector, w.memory, w.fixed) <= w.seconds
+    assert sum(w.split) == pytest.approx(w.seconds, rel=1e-9)
+    assert min(w.split) >= -1e-12 * w.seconds
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
@@ -217,7 +259,7 @@ def every_split(cores):
 def exhaustive(e, g, cores):
     """Try every candidate without pruning, with every residency that fits."""
     best = math.inf
-    table = np.empty((2, 2, 3, 4))
+    table = np.empty((2, 2, 3, kernel.FIGURES))
     for cb, cm, cn, ck in every_split(cores):
         own = g._replace(m=kernel.share(g.m, cm, e.granule), n=kernel.share(g.n, cn, e.cols),
                          k=kernel.share(g.k, ck, e.rows), batch=-(-g.batch // cb))
@@ -226,7 +268,7 @@ def exhaustive(e, g, cores):
         if own.k < g.k:  # partial sums in float32 leave; then each core adds its part of them
             parts, outputs = -(-g.k // own.k), own.batch * own.m * own.n
             add = streaming.Rows(outputs * (4.0 * parts + g.side), outputs * g.out, 1.0,
-                                 outputs * (parts - 1 + g.ops), outputs * g.exps)
+                                 outputs * (parts - 1 + g.ops), outputs * g.exps, 0.0)
             after = streaming.stream(e, add, 1 / parts, e.bandwidth / used)[0].seconds
             own = own._replace(side=0.0, out=4.0, ops=0.0, exps=0.0)
         sizes = (kernel.block_sizes(own.m, e.granule), kernel.block_sizes(own.n, e.cols),
@@ -265,7 +307,7 @@ def test_more_cores_never_make_a_product_slower(e, g, cores, more):
 
 @given(engines(), gemms(high=2000), st.integers(2, 8))
 def test_no_split_beats_its_lower_bound(e, g, cores):
-    table = np.empty((2, 2, 3, 4))
+    table = np.empty((2, 2, 3, kernel.FIGURES))
     for least, *split in searching.splits(e, g, cores):
         cb, cm, cn, ck = (int(p) for p in split)
         own = searching.part_of(e, g, cb, cm, cn, ck)
@@ -328,30 +370,32 @@ def naive_visible(h, first, end):
 def test_a_query_block_sees_the_keys_that_its_queries_see(q_len, before, window, first, tokens):
     first = min(first, q_len - 1)
     end = min(q_len, first + tokens)
-    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, 1, window, 2.0, 2.0, 2.0)
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, 1, window, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
     assert attention.visible(h, first, end) == naive_visible(h, first, end)
 
 
 @given(engines(), st.integers(1, 300), st.integers(1, 600), st.sampled_from([64, 200]), st.sampled_from([64, 128]))
 def test_a_step_takes_the_ways_of_its_products_that_are_fastest_together(e, rows, keys, head_dim, value_dim):
-    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0, 2.0)
-    out = np.empty(4)
+    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0, 2.0, 0, 4.0, 1.0)
+    out = np.empty(6)
     attention.step_work(e, h, rows, keys, out)
     both = itertools.product(naive_ways(e, rows, keys, head_dim, False, 4.0),
                              naive_ways(e, rows, value_dim, keys, True, 4.0))
-    slow, moved = min((max(c1 + c2, (r1 + r2 + 4.0 * rows * keys) / e.read_port,
-                           (w1 + w2 + e.operand * rows * keys) / e.write_port),
+    slow, moved = min((max(c1 + c2, (r1 + r2 + 4.0 * rows * keys) / e.read_port + 2 * e.latency,
+                           (w1 + w2 + e.operand * rows * keys) / e.write_port + 2 * e.latency),
                        r1 + r2 + w1 + w2 + (4.0 + e.operand) * rows * keys) for (c1, r1, w1), (c2, r2, w2) in both)
-    assert max(out[0], out[1]) * e.clock == pytest.approx(slow)
-    assert out[3] == pytest.approx(moved)
+    assert max(out[0] + out[2], out[3] + 2 * e.latency) == pytest.approx(slow)
+    assert out[5] == pytest.approx(moved)
+    scores = float(rows * keys)
+    assert out[4] == max((4 * scores + 2 * rows * value_dim + keys * (head_dim + value_dim)) / e.vector,
+                         (scores + rows) / e.exps, 2 * rows * min(keys, e.row_lanes) / e.cross)
 
 
 def naive_attention(e, h, bq, bkv, resident):
     """Visit every key block of every query block of one unit; return seconds of its steps and bytes of keys."""
     seconds = keys = 0.0
     on_chip = set()
-    start = 2.0 * (e.load + e.latency) / e.clock
-    out = np.empty(4)
+    out = np.empty(6)
     for q in range(0, h.q_len, bq):
         tokens = min(bq, h.q_len - q)
         low, high = attention.visible(h, q, q + tokens)
@@ -365,14 +409,15 @@ def naive_attention(e, h, bq, bkv, resident):
         for _, size in blocks:
             attention.step_work(e, h, h.group * tokens, size, out)
             memory = kernel.transfer(e, e.bandwidth, moved / len(blocks), stored / len(blocks))
-            seconds += max(max(out[0], out[1]) + start, out[2], memory) + e.step
+            array, ports = out[0] + out[2], out[3] + 2 * e.latency
+            seconds += max(max(array, ports) / e.clock, out[4], memory) + e.step
     return seconds, keys
 
 
 @given(engines(), st.integers(1, 4), st.integers(1, 200), st.integers(0, 300), st.booleans(), st.integers(0, 150),
        st.sampled_from([16, 50, 200]), st.sampled_from([16, 64, 500]), st.booleans())
 def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, window, bq, bkv, resident):
-    h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0, 2.0)
+    h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0, 2.0, 0, 4.0, 1.0)
     bq, bkv = min(bq, h.q_len), min(bkv, h.kv_len)
     w = attention.attend(e, h, 1, bq, bkv, 1, resident)
     seconds, keys = naive_attention(e, h, bq, bkv, resident)
@@ -381,23 +426,25 @@ def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, wind
     first = kernel.transfer(e, e.bandwidth, keys + bq * group * 64 * 2.0, 0.0)
     assert w.seconds <= (seconds + ends) * (1 + 1e-12) + first
     assert w.read == pytest.approx(keys + group * q_len * 64 * 2.0)
+    assert sum(w.split) == pytest.approx(w.seconds, rel=1e-9)
+    assert min(w.split) >= -1e-12 * w.seconds
     assert attention.least_seconds(e, h, 1, bq, bkv, 1, resident) <= w.seconds * (1 + 1e-12)
 
 
 @given(engines(), st.integers(1, 20), st.integers(1, 8), st.integers(1, 300), st.integers(1, 30))
 def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group, keys, pack):
-    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0, 2.0)
+    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
     pack = min(pack, units)
     w = attention.attend(e, h, 1, 1, keys, pack, False)
-    out = np.empty(4)
+    out = np.empty(6)
     attention.step_work(e, h, group, keys, out)
-    start = 2.0 * (e.load + e.latency) / e.clock
     steps = [min(pack, units - first) for first in range(0, units, pack)]
     loaded, stored = keys * 128 * 2.0 + group * 64 * 2.0, group * 64 * 2.0
     seconds = e.read_latency + e.write_latency
     for p in steps:
         memory = kernel.transfer(e, e.bandwidth, loaded * p, stored * p)
-        seconds += max(max(out[0], out[1]) * p + start, out[2] * p, memory) + e.step
+        array, ports = out[0] * p + out[2], out[3] * p + 2 * e.latency
+        seconds += max(max(array, ports) / e.clock, out[4] * p, memory) + e.step
     seconds += kernel.transfer(e, e.bandwidth, loaded * steps[0], 0.0)
     seconds += kernel.transfer(e, e.bandwidth, 0.0, stored * steps[-1])
     assert w.seconds == pytest.approx(seconds, rel=1e-12)
@@ -407,7 +454,8 @@ def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group
 def attentions(draw):
     q_len = draw(st.one_of(st.just(1), st.integers(1, 200)))
     return attention.Heads(draw(st.integers(1, 12)), draw(st.integers(1, 4)), q_len, q_len + draw(st.integers(0, 300)),
-                           64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0, 2.0)
+                           64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0, 2.0,
+                           draw(st.integers(0, 1)), draw(st.sampled_from([4.0, 6.0])), draw(st.sampled_from([1.0, 2.0])))
 
 
 @given(engines(), attentions(), st.sampled_from([1, 2, 3]))
@@ -440,10 +488,13 @@ def test_the_attention_search_finds_what_an_exhaustive_one_finds(e, h, cores):
         rows = h.units * h.group
         assert found.written == pytest.approx(rows * 64 * (4.0 * cuts + 2.0))
         assert found.read >= (rows + h.units * min(h.kv_len, h.window or h.kv_len)) * 64 * 2.0
+    if math.isfinite(best):
+        assert sum(found.split) == pytest.approx(best, rel=1e-9)
+        assert min(found.split) >= -1e-12 * best
 
 
 def test_merging_reads_every_partial_result_once():
-    h = attention.Heads(2, 4, 1, 4096, 64, 128, 1, 0, 2.0, 2.0, 2.0)
+    h = attention.Heads(2, 4, 1, 4096, 64, 128, 1, 0, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
     w = attention.merge(ENGINE, h, 3, 2)
     assert 2 * w.read == 3 * (2 * 4) * (128 + 2) * 4.0  # cuts x rows x (sums, maximum and sum of exponentials)
     assert 2 * w.written == 2 * 4 * 128 * 2.0
@@ -458,6 +509,6 @@ def test_more_cores_never_make_attention_slower(e, h, cores, more):
 
 @given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 80), st.booleans())
 def test_pairs_are_counted_query_by_query(q_len, before, window, causal):
-    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0, 2.0)
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
     sees = [min(before + i + 1 if causal else h.kv_len, window or h.kv_len) for i in range(q_len)]
     assert attention.pairs(h) == sum(sees)
