@@ -73,7 +73,7 @@ TPU_V1 = Chip(
         "An inference machine for 8-bit integers. 16-bit operands on one side halve its rate, on both quarter it; "
         "that is not modelled.",
         "DDR3 holds the weights; activations stay in the unified buffer between layers. Operators are timed one by "
-        "one here, so their activations cross DDR3 too: small batches of wide layers come out up to a fifth slow.",
+        "one here, so their activations cross DDR3 too: small batches of wide layers come out up to a third slow.",
     ),
     sources={
         "year": Source(ISCA17, "published-unverified"),
