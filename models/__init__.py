@@ -10,20 +10,10 @@ from functools import cache
 from pathlib import Path
 
 from archsim.errors import ArchsimError, unknown
+from archsim.models.published import PUBLISHED, Published
 from archsim.workload.config import ModelConfig, read
 
 FOLDER = Path(__file__).parent
-
-PUBLISHED: dict[str, tuple[float, str]] = {
-    "gpt3-175b": (175e9, "Brown et al. 2020, table 2.1 (175.0B); 174.6B in table D.1"),
-    "llama-2-7b": (6_738_415_616, "Hugging Face meta-llama/Llama-2-7b-hf, safetensors count"),
-    "llama-2-70b": (68_976_648_192, "Hugging Face meta-llama/Llama-2-70b-hf, safetensors count"),
-    "llama-3.1-8b": (8_030_261_248, "Hugging Face meta-llama/Llama-3.1-8B, safetensors count"),
-    "llama-3.1-70b": (70_553_706_496, "Hugging Face meta-llama/Llama-3.1-70B, safetensors count"),
-    "llama-3.1-405b": (405_853_388_800, "Hugging Face meta-llama/Llama-3.1-405B, 8-KV-head release"),
-}
-"""Published parameter count and where it is published, for every model shipped."""
-
 
 def names() -> list[str]:
     """Return the names of all models shipped, smallest first."""
@@ -50,6 +40,12 @@ def get(name: str) -> ModelConfig:
     return _shipped(key)
 
 
+def published(model: ModelConfig) -> Published | None:
+    """Return the published parameter count of a model shipped with archsim, None for any other."""
+    known = PUBLISHED.get(model.name)
+    return known if known is not None and model == get(model.name) else None
+
+
 def find(name: str | os.PathLike[str]) -> ModelConfig:
     """Return a shipped model by name, or read the config.json (or its folder) at that path.
 
@@ -67,4 +63,4 @@ def find(name: str | os.PathLike[str]) -> ModelConfig:
         raise ArchsimError(f"{e}; or give the path of a config.json") from None
 
 
-__all__ = ["PUBLISHED", "find", "get", "names", "read"]
+__all__ = ["PUBLISHED", "Published", "find", "get", "names", "published", "read"]

@@ -49,10 +49,10 @@ def models(
     context: Annotated[str, typer.Option("--context", metavar="C", help="Keys that a token attends to.")] = "4096",
     json: Json = False,
 ) -> None:
-    """List the models, or print one with its dimensions.
+    """List the models, or print one with its dimensions and what in its config is not modelled.
 
-    --json: an array of models, or one object: dimensions, parameters, active_parameters, kv_bytes_per_token (bf16),
-    flops_per_token (output head included, attention to the cache apart), flops_per_token_at_context.
+    --json: an array of models, or one object: dimensions by stack, parameters, active_parameters, kv_bytes_per_token
+    (bf16), flops_per_token (output head included, attention to the cache apart), flops_per_token_at_context, source.
     """
     import archsim.models as catalogue
     from archsim.report import data, table

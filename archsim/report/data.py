@@ -7,7 +7,10 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
+
+from archsim.workload.architecture import Stack
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
@@ -53,19 +56,35 @@ def chip_data(chip: Chip, *, figures: bool = False) -> dict[str, Any]:
 
 
 def model_data(model: ModelConfig, context: int = 4096) -> dict[str, Any]:
-    """Return a model's dimensions, parameters, KV bytes and FLOP per token."""
-    from dataclasses import asdict
+    """Return a model's dimensions, parameters, KV bytes and FLOP per token; for a model shipped also the source."""
+    from archsim.models import published
 
+    known = published(model)
     return {
-        **asdict(model),
+        **{f.name: _plain(getattr(model, f.name)) for f in fields(model)},
+        "layers": model.layers,
         "parameters": model.parameters,
         "active_parameters": model.active_parameters,
         "kv_bytes_per_token": model.kv_bytes_per_token("bf16"),
         "kv_dtype": "bf16",
         "flops_per_token": model.flops_per_token(0),
         "context": context,
+        "kv_bytes_at_context": model.kv_bytes(context, "bf16"),
         "flops_per_token_at_context": model.flops_per_token(context),
+        "published_parameters": known.parameters if known else None,
+        "source": known.source if known else None,
+        "differs": (known.differs or None) if known else None,
     }
+
+
+def _plain(part: Any) -> Any:
+    """Return a part of a model as plain values; a stack's layers with their counts."""
+    if isinstance(part, Stack):
+        layers = [{"count": count, **_plain(layer)} for layer, count in part.groups]
+        return {**{f.name: _plain(getattr(part, f.name)) for f in fields(part) if f.name != "groups"}, "layers": layers}
+    if is_dataclass(part):
+        return {f.name: _plain(getattr(part, f.name)) for f in fields(part)}
+    return [_plain(p) for p in part] if isinstance(part, tuple) else part
 
 
 def run_data(run: Run, cost: Cost | None = None, missing: str | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archsim.explore.validate import Report
     from archsim.hardware import Chip, Source
     from archsim.simulation import Run
-    from archsim.workload.config import ModelConfig
+    from archsim.workload.architecture import Layer, ModelConfig
 
 
 __all__ = ["catalogue", "chip_sheet", "comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "scores",
@@ -266,7 +266,10 @@ def _source(source: Source | None) -> str:
 
 
 def models_sheet(models: Sequence[ModelConfig], context: int = 4096) -> Sheet:
-    """Return the models side by side: parameters, KV cache and work per token."""
+    """Return the models side by side: parameters, KV cache and work per token, and where the count is published."""
+    from archsim.models import published
+
+    known = [published(m) for m in models]
     return Sheet(
         "",
         [
@@ -277,27 +280,65 @@ def models_sheet(models: Sequence[ModelConfig], context: int = 4096) -> Sheet:
             Column("KV cache\nkB/token", [sig(m.kv_bytes_per_token("bf16") / 1e3, 4) for m in models]),
             Column("work\nGFLOP/token", [sig(m.flops_per_token(0) / 1e9, 4) for m in models]),
             Column(f"at {context:,} keys\nGFLOP/token", [sig(m.flops_per_token(context) / 1e9, 4) for m in models], 2),
+            Column("source of the count", [p.source if p else NONE for p in known], 4, text=True, wrap=True),
         ],
-        notes=["KV cache in bf16; work: forward matrix FLOP of one token, 2 per multiply-accumulate, output head "
-               "included, attention to the cache apart"],
+        notes=["KV cache in bf16, before any window is full (encoders keep none); work: forward matrix FLOP of one "
+               "token (of a decoder behind an encoder: the decoder's), 2 per multiply-accumulate, output head included, "
+               "attention to the cache apart",
+               *(f"{m.name}: published as {quantity(p.parameters)}: {p.differs}"
+                 for m, p in zip(models, known, strict=True) if p and p.differs)],
     )
 
 
 def model_sheet(model: ModelConfig, context: int = 4096) -> Sheet:
-    """Return one model's dimensions and what follows from them."""
-    from dataclasses import asdict
+    """Return one model's counts, where its parameter count is published, and its layers."""
+    from archsim.models import published
 
+    known = published(model)
     rows = [
+        ("family", model.family),
         ("parameters", f"{model.parameters:,}"),
         ("active parameters", f"{model.active_parameters:,}"),
         ("weights in bf16", _bytes(2.0 * model.parameters, 4)),
         ("KV cache per token in bf16", _bytes(model.kv_bytes_per_token("bf16"), 4)),
+        (f"KV cache at {context:,} tokens", _bytes(model.kv_bytes(context, "bf16"), 4)),
         ("FLOP per token", quantity(model.flops_per_token(0), "FLOP")),
         (f"FLOP per token at {context:,} keys", quantity(model.flops_per_token(context), "FLOP")),
+        ("hidden", f"{model.hidden:,}"),
+        ("vocabulary", f"{model.vocab:,}{', shared with the output head' if model.lm_head and model.tied else ''}"),
+        ("longest sequence", f"{model.max_positions:,}"),
     ]
-    rows += [(k.replace("_", " "), f"{v:,}" if type(v) is int else str(v)) for k, v in asdict(model).items()
-             if k != "name" and v is not None]
-    return Sheet(model.name, [Column("", [k for k, _ in rows], text=True), Column("", [v for _, v in rows])])
+    if known:
+        rows.insert(2, ("published", f"{known.parameters:,.0f}: {known.source}"
+                                     f"{f' ({known.differs})' if known.differs else ''}"))
+    for stack in model.stacks:
+        for layer, count in stack:
+            rows.append((f"{count:,} {stack.name} layers", _layer(layer)))
+    notes = [f"note: {w}" for w in model.warnings]
+    if model.mtp:
+        notes.append(f"note: {model.mtp} more layers in the checkpoint predict further tokens; they are not counted")
+    return Sheet(model.name, [Column("", [k for k, _ in rows], text=True),
+                              Column("", [v for _, v in rows], text=True, wrap=True)], notes=notes)
+
+
+def _layer(layer: Layer) -> str:
+    """Describe a layer in words."""
+    a, f = layer.attention, layer.ffn
+    if a.kind == "mla":
+        query = f", queries through {a.q_lora}" if a.q_lora else ""
+        heads = f"latent attention, {a.heads} heads of {a.head_dim}, {a.kv_lora} + {a.rope_dim} cached{query}"
+    else:
+        heads = f"{a.heads} heads of {a.head_dim}, {a.kv_heads} KV"
+    heads += f", {a.positions} positions" if a.positions != "none" else ", no positions"
+    heads += f", window {a.window:,}" if a.window else ""
+    heads += ", cross-attention" if layer.cross else ""
+    act = f"{'gated ' if f.gated else ''}{f.activation}"
+    if f.experts:
+        ffn = f"{f.top_k} of {f.experts} experts of {f.expert_ffn:,}, {act}"
+        ffn += f", shared expert of {f.shared_ffn:,}" if f.shared_ffn else ""
+    else:
+        ffn = f"FFN {f.ffn:,}, {act}"
+    return f"{heads}; {ffn}; {layer.norms} × {layer.norm}{', parallel' if layer.parallel else ''}"
 
 
 def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
