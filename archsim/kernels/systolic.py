@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-
 WS, OS, IS = 0, 1, 2
 """Dataflows: b (weights), the output, or a (inputs) stays in the array."""
 
@@ -39,7 +38,7 @@ class Engine(NamedTuple):
     min_issue: float  # fewest cycles that a fold occupies its array
     load: float  # cycles to load one stationary tile
     drain: float  # cycles to move one tile of finished sums out of the array, where these stay in it
-    latency: float  # cycles from the first moving row in to its result out
+    latency: float  # cycles that the last result of a row leaves after the row's first element entered
     keep_rows: int  # moving rows whose partial sums stay beside the array
     read_port: float  # bytes per cycle out of the scratchpad
     write_port: float  # bytes per cycle into the scratchpad
@@ -143,10 +142,17 @@ def chain(e: Engine, stream: float, move: float, last: float, folds: float) -> t
         first load (or last drain) and the latency, less what no fold followed to wait for.
     """
     if e.shadow:
-        final = max(last, move, e.min_issue)
-        return (folds - 1.0) * max(stream, move, e.min_issue) + final, move + e.latency - (final - last)
+        final = max(last, e.min_issue)
+        behind = max(0.0, move - final)  # what another tile would wait for
+        return (folds - 1.0) * max(stream, move, e.min_issue) + final + behind, move + e.latency - behind
     extra = move + e.latency  # the array empties before each tile is replaced
     return (folds - 1.0) * (max(stream, e.min_issue) + extra) + max(last, e.min_issue) + extra, 0.0
+
+
+@njit(cache=True)
+def stream_cycles(e: Engine, m: int) -> float:
+    """Whole cycles in which `m` moving rows, in whole granules, enter an array."""
+    return np.ceil(ceil_div(m, e.granule) * e.granule / e.rate)
 
 
 @njit(cache=True)
@@ -155,14 +161,14 @@ def fold_cycles(e: Engine, m: int) -> float:
 
     Rows come in whole granules; the next tile loads meanwhile, so a fold costs the longer of stream and load.
     """
-    stream = ceil_div(m, e.granule) * e.granule / e.rate
+    stream = stream_cycles(e, m)
     return chain(e, stream, e.load, stream, 1.0)[0]
 
 
 @njit(cache=True)
 def least_end(e: Engine) -> float:
     """Fewest cycles that the end of a block adds to its folds."""
-    return e.latency + min(0.0, min(e.load, e.drain) - e.min_issue) if e.shadow else 0.0
+    return e.latency if e.shadow else 0.0
 
 
 @njit(cache=True)
@@ -203,7 +209,7 @@ def block_way(
     if flow == OS:
         m_tiles, n_tiles = ceil_div(m, e.rows), ceil_div(n, e.cols)
         folds = ceil_div(m_tiles * n_tiles, e.arrays)
-        stream = k / e.rate
+        stream = np.ceil(k / e.rate)
         cycles, end = chain(e, stream, e.drain, stream, float(folds))
         moving = (float(m) * n_tiles + float(n) * m_tiles) * k * e.operand
         return cycles, folds * stream, end, moving + carry, result * m * n
@@ -214,14 +220,16 @@ def block_way(
     rows = ceil_div(ceil_div(m, s), e.granule) * e.granule
     chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if beside else rows
     chunks = ceil_div(rows, chunk)
-    last = (rows - (chunks - 1) * chunk) / e.rate
+    last = stream_cycles(e, rows - (chunks - 1) * chunk)
     cycles, end = chain(e, last, e.load, last, float(folds))
+    streams = folds * last
     if chunks > 1:
         cycles += (chunks - 1) * folds * fold_cycles(e, chunk)
+        streams += (chunks - 1) * folds * stream_cycles(e, chunk)
     sums = 0.0 if beside else 4.0 * (k_tiles - 1) * m * n
     moving = float(m) * k * n_tiles * e.operand  # every column of tiles reads all moving rows
     read = moving + float(k) * n * e.operand * s * chunks + sums + carry
-    return cycles, folds * rows / e.rate, end, read, sums + result * m * n
+    return cycles, streams, end, read, sums + result * m * n
 
 
 @njit(cache=True)

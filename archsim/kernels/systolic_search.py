@@ -7,15 +7,12 @@ from numba import njit
 
 from archsim.kernels.systolic import (
     FIGURES,
-    IS,
-    OS,
     WS,
     Engine,
     Gemm,
     Walk,
     block_sizes,
     ceil_div,
-    chain,
     fill_blocks,
     fold_cycles,
     footprint,
@@ -71,23 +68,23 @@ def add_partials(e: Engine, g: Gemm, outputs: float, ck: int, bandwidth: float) 
     The partial sums lie in device memory: each core reads all of its elements' partials, adds them, applies the
     epilogue and writes the result.
     """
-    rows = Rows(outputs * (4.0 * ck + g.side), outputs * g.out, 1.0, outputs * (ck - 1.0 + g.ops), outputs * g.exps, 0.0)
+    read, ops = outputs * (4.0 * ck + g.side), outputs * (ck - 1.0 + g.ops)
+    rows = Rows(read, outputs * g.out, 1.0, ops, outputs * g.exps, 0.0)
     return stream(e, rows, 1.0 / ck, bandwidth)[0]
 
 
 @njit(cache=True)
 def array_cycles(e: Engine, g: Gemm, bm: int) -> float:
-    """Fewest cycles of the arrays for a product whose rows come in blocks of `bm`: no array ever idle."""
-    least = np.inf
-    if e.flows >> WS & 1:
+    """Fewest cycles of the arrays for a product whose rows come in blocks of `bm`: no array ever idle.
+
+    Where there is a choice of dataflow, blocks may differ in it: then no array holds padding either.
+    """
+    if e.flows == 1 << WS:
         chunks = ceil_div(g.m, bm)
         rows = (chunks - 1) * fold_cycles(e, bm) + fold_cycles(e, g.m - (chunks - 1) * bm)
         least = float(ceil_div(g.k, e.rows)) * ceil_div(g.n, e.cols) * rows
-    if e.flows >> IS & 1:
-        least = min(least, float(ceil_div(g.k, e.rows)) * ceil_div(g.m, e.cols) * fold_cycles(e, g.n))
-    if e.flows >> OS & 1:
-        fold = chain(e, g.k / e.rate, e.drain, g.k / e.rate, 1.0)[0]
-        least = min(least, float(ceil_div(g.m, e.rows)) * ceil_div(g.n, e.cols) * fold)
+    else:
+        least = float(g.m) * g.n * g.k / (float(e.rows) * e.cols * e.rate)
     return g.batch * least / e.arrays
 
 

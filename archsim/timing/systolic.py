@@ -19,7 +19,6 @@ from archsim.timing.systolic_result import assemble, loads_bind, too_small
 from archsim.workload.matmul import scaling_ops
 from archsim.workload.ops import Attention, MatMul, Op, Stream
 
-
 SUM = 4.0
 """Bytes of a partial sum: all arrays add in float32 or int32."""
 
@@ -58,7 +57,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
     array, vector = core.array, core.vector
     size = BYTES[chip.check_dtype(dtype)]
     rate = array.rows_per_cycle[dtype]
-    load = array.rows * size / array.load_rate(dtype)
+    load = float(math.ceil(array.rows * size / array.load_rate(dtype)))
     clock = vector.clock or chip.clock
     latency = core.dma_latency
     lanes = float(vector.lanes)
@@ -67,8 +66,8 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         flows=sum(1 << bit for bit, name in enumerate(DATAFLOWS) if name in array.dataflows),
         shadow=int(array.shadow), rate=rate,
         granule=max(1, math.ceil(array.row_granule / size)),
-        min_issue=array.min_issue, load=load, drain=array.rows * SUM / array.load_rate(dtype),
-        latency=array.delay(dtype),
+        min_issue=array.min_issue, load=load, drain=float(math.ceil(array.rows * SUM / array.load_rate(dtype))),
+        latency=array.delay(dtype) - 1.0,
         keep_rows=array.accumulator_rows or 2 * math.ceil(max(load, array.min_issue) * rate),
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
         clock=chip.clock, vector=lanes * vector.alus * clock, exps=(vector.transcendentals or lanes) * clock,

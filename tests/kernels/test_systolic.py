@@ -12,11 +12,13 @@ from archsim.kernels import systolic as kernel
 from archsim.kernels import systolic_attention as attention
 from archsim.kernels import systolic_search as searching
 from archsim.kernels import systolic_stream as streaming
+from archsim.timing import array
 
 ENGINE = kernel.Engine(
     rows=128, cols=128, arrays=4, flows=1, shadow=1, rate=1.0, granule=16, min_issue=1.0, load=32.0, drain=64.0,
     latency=131.0, keep_rows=128, read_port=8192.0, write_port=4096.0, operand=2.0, clock=1.5e9, vector=6e12,
-    exps=1.5e12, cross=1.5e12, row_lanes=128.0, capacity=2.0**24, read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf, write_cost=1.1,
+    exps=1.5e12, cross=1.5e12, row_lanes=128.0, capacity=2.0**24,
+    read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf, write_cost=1.1,
 )
 
 
@@ -47,7 +49,8 @@ def gemms(draw, high=700):
     size = st.integers(1, high)
     return gemm(draw(size), draw(size), draw(size), draw(st.integers(1, 4)),
                 b_size=draw(st.sampled_from([0.5, 1.0, 2.0])), a_ops=draw(st.sampled_from([0.0, 30.0])),
-                a_exps=draw(st.sampled_from([0.0, 1.0])), b_ops=draw(st.sampled_from([0.0, 2.0])), side=draw(st.sampled_from([0.0, 2.0])),
+                a_exps=draw(st.sampled_from([0.0, 1.0])), b_ops=draw(st.sampled_from([0.0, 2.0])),
+                side=draw(st.sampled_from([0.0, 2.0])),
                 out=draw(st.sampled_from([1.0, 2.0, 4.0])), ops=draw(st.sampled_from([0.0, 30.0])),
                 exps=draw(st.sampled_from([0.0, 1.0])))
 
@@ -64,7 +67,7 @@ def naive_folds(e, streams, move):
     for i, stream in enumerate(streams):
         last = i == len(streams) - 1
         if e.shadow:
-            now += stream if last else max(stream, move, e.min_issue)  # the next tile moves meanwhile
+            now += max(stream, e.min_issue, 0.0 if last else move)  # the next tile moves meanwhile
         else:
             now += max(stream, e.min_issue) + (0.0 if last else e.latency + move)  # empty, then the next tile
     return now + e.latency
@@ -78,7 +81,7 @@ def naive_ways(e, m, n, k, carried, result):
         carry = 4.0 * m * n * carried
         if flow == kernel.OS:
             tiles = [(min(e.rows, m - i), min(e.cols, n - j)) for i in range(0, m, e.rows) for j in range(0, n, e.cols)]
-            streams = [k / e.rate] * math.ceil(len(tiles) / e.arrays)
+            streams = [math.ceil(k / e.rate)] * math.ceil(len(tiles) / e.arrays)
             read = carry + sum((height + width) * k * e.operand for height, width in tiles)
             yield naive_folds(e, streams, e.drain), read, result * m * n
             continue
@@ -90,7 +93,7 @@ def naive_ways(e, m, n, k, carried, result):
                 chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if in_place else mine
                 chunks = range(0, mine, chunk)
                 busiest = tiles[:: e.arrays // sharing]
-                streams = [min(chunk, mine - c) / e.rate for c in chunks for _ in busiest]
+                streams = [math.ceil(min(chunk, mine - c) / e.rate) for c in chunks for _ in busiest]
                 crossing = 0.0 if in_place else 4.0 * m * n * (math.ceil(k / e.rows) - 1)
                 read = crossing + carry
                 for i, j in tiles:
@@ -128,6 +131,30 @@ def test_a_fold_costs_the_longer_of_stream_and_weight_load():
     assert kernel.fold_cycles(ENGINE, 33) == 48.0  # whole granules of 16 rows
     assert kernel.fold_cycles(ENGINE._replace(min_issue=64.0), 8) == 64.0
     assert kernel.fold_cycles(ENGINE._replace(shadow=0), 33) == 32.0 + 48.0 + 131.0
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(1, 40),
+       st.sampled_from(["ws", "os", "is"]), st.booleans(), st.integers(1, 3), st.integers(1, 5))
+def test_one_array_with_ideal_memory_is_the_fold_level_to_the_cycle(m, n, k, rows, cols, flow, shadow, lanes, port):
+    """The register level proves `array.count`; a product in one block on one array costs as many cycles."""
+    truth = array.count(m, n, k, rows=rows, cols=cols, dataflow=flow, shadow=shadow, rows_per_cycle=lanes,
+                        load_rows=port)
+    move = float(math.ceil(rows / min(port, rows)))
+    e = ENGINE._replace(rows=rows, cols=cols, arrays=1, flows={"ws": 1, "os": 2, "is": 4}[flow], shadow=int(shadow),
+                        rate=float(lanes), granule=1, load=move, drain=move, latency=rows + cols - 2.0, keep_rows=m + n,
+                        read_port=math.inf, write_port=math.inf, clock=1.0, vector=math.inf, exps=math.inf,
+                        cross=math.inf, capacity=math.inf, read_latency=0.0, write_latency=0.0, step=0.0,
+                        bandwidth=math.inf, dma=math.inf)
+    cycles, streams, end, *_ = kernel.block_cycles(e, m, n, k, False, 2.0)
+    assert cycles + end == truth.cycles
+    assert streams == truth.stream
+    plan, seconds = searching.search(e, gemm(m, n, k), 1)
+    w, *_ = searching.follow(e, gemm(m, n, k), plan)
+    assert seconds == w.seconds == truth.cycles
+    assert w.split.streaming == truth.stream
+    if shadow:
+        assert w.split.loading == truth.load + truth.drain
+        assert w.split.skew == truth.skew
 
 
 # --- walks ------------------------------------------------------------------------------------------------------------
@@ -302,7 +329,7 @@ def test_the_search_finds_what_an_exhaustive_one_finds(e, g, cores):
 
 @given(engines(), gemms(high=3000), st.integers(1, 12), st.integers(1, 12))
 def test_more_cores_never_make_a_product_slower(e, g, cores, more):
-    assert searching.search(e, g, cores + more)[1] <= searching.search(e, g, cores)[1]
+    assert searching.search(e, g, cores + more)[1] <= searching.search(e, g, cores)[1] * (1 + 1e-12)
 
 
 @given(engines(), gemms(high=2000), st.integers(2, 8))
@@ -455,7 +482,8 @@ def attentions(draw):
     q_len = draw(st.one_of(st.just(1), st.integers(1, 200)))
     return attention.Heads(draw(st.integers(1, 12)), draw(st.integers(1, 4)), q_len, q_len + draw(st.integers(0, 300)),
                            64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0, 2.0,
-                           draw(st.integers(0, 1)), draw(st.sampled_from([4.0, 6.0])), draw(st.sampled_from([1.0, 2.0])))
+                           draw(st.integers(0, 1)), draw(st.sampled_from([4.0, 6.0])),
+                           draw(st.sampled_from([1.0, 2.0])))
 
 
 @given(engines(), attentions(), st.sampled_from([1, 2, 3]))
@@ -504,7 +532,7 @@ def test_merging_reads_every_partial_result_once():
 @given(engines(), attentions(), st.integers(1, 12), st.integers(1, 12))
 def test_more_cores_never_make_attention_slower(e, h, cores, more):
     fewer, many = (attention.search_attention(e, h, c)[1].seconds for c in (cores, cores + more))
-    assert many <= fewer
+    assert many <= fewer * (1 + 1e-12)
 
 
 @given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 80), st.booleans())
