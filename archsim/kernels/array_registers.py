@@ -8,15 +8,7 @@ them; `stationary_output` keeps the sums in the PEs. A *fold* is one stationary 
 A controller issues at most one group of moving rows, one step of the load port and one step of the drain port per
 cycle. Delay lines at the edges of the array bring what it issued to row r (column c) r (c) cycles later. Nothing here
 knows how long a product takes: the controller watches its own ports and what has come out of the array, and cycles are
-counted until the array is empty.
-
-How a plane of registers is stored
-----------------------------------
-PE (r, c) is element ``(R - 1 - r) * (C + 1) + C - 1 - c``: the last row first, the last column first. The left
-neighbour is then the next element and the PE above is C + 1 elements on, so that one ascending loop over the plane
-updates all PEs and compiles to vector instructions. Each row has one element more, its left edge, and above row 0 lies
-the top edge. What moves down is kept twice, as before and as after the clock edge; what moves right needs no copy.
-Registers that few PEs write in a cycle (a stationary tile is taken over along a diagonal) are written by themselves.
+counted until the array is empty. `array_planes` says how registers are stored and clocked.
 """
 
 from __future__ import annotations
@@ -26,7 +18,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-FLUSH = 255  # cycles that an unsigned byte can count
+from archsim.kernels.array_planes import (
+    FLUSH,
+    flush,
+    mark_down,
+    mark_in_place,
+    multiply_down,
+    multiply_in_place,
+    shift_down,
+    unfold,
+)
+
 LOAD, STREAM, DRAIN, SKEW = range(4)  # causes of a cycle
 
 
@@ -50,78 +52,12 @@ class Stretch(NamedTuple):
 
 
 @njit(cache=True)
-def multiply_down(after, above, weight, moving, count):  # type: ignore[no-untyped-def]
-    """Add each PE's product to the sum from above; moving operands go one PE to the right."""
-    for i in range(count):
-        operand = moving[i + 1]
-        after[i] = above[i] + after.dtype.type(weight[i]) * operand
-        moving[i] = operand
-
-
-@njit(cache=True)
-def multiply_in_place(total, moving, after, above, count):  # type: ignore[no-untyped-def]
-    """Add each PE's product to its own sum; operands go one PE to the right and one PE down."""
-    for i in range(count):
-        operand = moving[i + 1]
-        other = above[i]
-        total[i] = total[i] + total.dtype.type(operand) * other
-        moving[i] = operand
-        after[i] = other
-
-
-@njit(cache=True)
-def shift_down(after, above, count):  # type: ignore[no-untyped-def]
-    """Move a plane of registers one PE down."""
-    for i in range(count):
-        after[i] = above[i]
-
-
-@njit(cache=True)
-def mark_in_place(busy, moving, real, count):  # type: ignore[no-untyped-def]
-    """Count the PEs whose moving and whose stationary operand are data; the mark of data moves to the right."""
-    for i in range(count):
-        mark = moving[i + 1]
-        busy[i] = busy[i] + (mark & real[i])
-        moving[i] = mark
-
-
-@njit(cache=True)
-def mark_down(busy, moving, after, above, count):  # type: ignore[no-untyped-def]
-    """Count the PEs whose two moving operands are data; the marks of data move right and down."""
-    for i in range(count):
-        mark = moving[i + 1]
-        other = above[i]
-        busy[i] = busy[i] + (mark & other)
-        moving[i] = mark
-        after[i] = other
-
-
-@njit(cache=True)
-def unfold(plane, to):  # type: ignore[no-untyped-def]
-    """Copy a plane of registers to a rows x cols array."""
-    rows, cols = to.shape
-    for r in range(rows):
-        for c in range(cols):
-            to[r, c] = plane[(rows - 1 - r) * (cols + 1) + cols - 1 - c]
-
-
-@njit(cache=True)
-def flush(busy, activity):  # type: ignore[no-untyped-def]
-    """Add a plane of byte counters to `activity` and clear it."""
-    rows, cols = activity.shape
-    for r in range(rows):
-        for c in range(cols):
-            activity[r, c] += busy[(rows - 1 - r) * (cols + 1) + cols - 1 - c]
-    busy[:] = 0
-
-
-@njit(cache=True)
 def delay_lines(length: int, number: int) -> np.ndarray:
     """Return empty delay lines, each at least `length` long; lengths are powers of two, so that ``&`` wraps."""
     size = 1
     while size < length:
         size *= 2
-    return np.full((number, size), -1, np.int64)
+    return np.full((number, size), -1)
 
 
 @njit(cache=True, nogil=True)
@@ -329,7 +265,8 @@ def stationary_operand(  # type: ignore[no-untyped-def]
             log[t, 3], log[t, 4] = tile - (step == 0), cause
         t += 1
     flush(busy, activity)
-    return Stretch(spent[LOAD], spent[STREAM], spent[DRAIN], spent[SKEW], left_words, top_words, results, port_rows, tile_reads, tile_writes)
+    return Stretch(spent[LOAD], spent[STREAM], spent[DRAIN], spent[SKEW], left_words, top_words, results, port_rows,
+                   tile_reads, tile_writes)
 
 
 @njit(cache=True, nogil=True)
@@ -526,4 +463,5 @@ def stationary_output(  # type: ignore[no-untyped-def]
             log[t, 3], log[t, 4] = first + drained - 1, cause
         t += 1
     flush(busy, activity)
-    return Stretch(spent[LOAD], spent[STREAM], spent[DRAIN], spent[SKEW], left_words, top_words, results, port_rows, tile_reads, tile_writes)
+    return Stretch(spent[LOAD], spent[STREAM], spent[DRAIN], spent[SKEW], left_words, top_words, results, port_rows,
+                   tile_reads, tile_writes)

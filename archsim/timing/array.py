@@ -29,7 +29,8 @@ from archsim.kernels import array_folds, array_registers
 DATAFLOWS = {"ws": "weight-stationary", "is": "input-stationary", "os": "output-stationary"}
 TRACE_SIDE, TRACE_CYCLES = 16, 5000  # a larger picture is unreadable
 CAUSES = ("load", "stream", "drain", "skew")  # in the order of the kernel
-MOST = {"rows": 4096, "cols": 4096, "rows_per_cycle": 64, "load_rows": 4096}
+MOST = {"rows": 65536, "cols": 65536, "rows_per_cycle": 64, "load_rows": 65536}
+LONGEST = 2e12  # PE updates: some ten minutes of one core, which nothing can interrupt
 PARALLEL = 10_000_000  # products below which starting threads costs more than they save
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -181,11 +182,16 @@ def run(
     Raises
     ------
     ArchsimError
-        What `count` raises; a or b is not a matrix of numbers that the array takes; their inner sizes differ.
+        What `count` raises; a or b is not a matrix of numbers that the array takes; their inner sizes differ; the
+        product would take more than some ten minutes.
     """
     asked = _asked(rows, cols, dataflow, shadow, rows_per_cycle, load_rows)
     left, right = _operands(a, b)
     (m, k), n = left.shape, right.shape[1]
+    expected = count(m, n, k, **asked)
+    if expected.cycles * rows * cols > LONGEST:
+        raise ArchsimError(f"{expected.cycles:,} cycles of {rows} x {cols} PEs are too many for the register level; "
+                           "count() gives the same cycles at once")
     product, activity, stretches, folds = _simulate(left, right, asked)
     sums = array_registers.Stretch(*(sum(column) for column in zip(*stretches, strict=True)))
     swapped = dataflow == "is"
@@ -310,7 +316,7 @@ def _simulate(
     """Run the registers; return the product, each PE's activity, what each stretch of folds measured, and folds."""
     rows, cols, dataflow = asked["rows"], asked["cols"], asked["dataflow"]
     (m, k), n = a.shape, b.shape[1]
-    kernel: Callable[..., array_registers.Stretch]
+    kernel: Callable[..., tuple[int, ...]]
     if dataflow == "os":
         kernel, first, second, out = array_registers.stationary_output, a, b.T, np.zeros((m, n), _sum_type(a))
         down, across = -(-m // rows), -(-n // cols)
@@ -327,8 +333,9 @@ def _simulate(
     buffers = (record or _Record(0, asked, a)).buffers
 
     def stretch(part: int) -> array_registers.Stretch:
-        return kernel(first, second, out, activity[part], asked["rows_per_cycle"], min(asked["load_rows"], rows),
-                      asked["shadow"], bounds[part], bounds[part + 1], *buffers)
+        return array_registers.Stretch(*kernel(
+            first, second, out, activity[part], asked["rows_per_cycle"], min(asked["load_rows"], rows),
+            asked["shadow"], bounds[part], bounds[part + 1], *buffers))
 
     if parts == 1:
         stretches = [stretch(0)]
