@@ -14,10 +14,10 @@ from archsim.workload.op import Op, share
 from archsim.workload.stream import Elementwise
 
 
-def check_epilogue(owner: str, epilogue: object) -> None:
-    """Raise an ArchsimError unless `epilogue` is a tuple of Elementwise operators."""
-    if not isinstance(epilogue, tuple) or not all(isinstance(e, Elementwise) for e in epilogue):
-        raise ArchsimError(f"{owner}.epilogue must be a tuple of Elementwise operators, not {epilogue!r}")
+def check_fused(where: str, fused: object) -> None:
+    """Raise an ArchsimError unless `fused` is a tuple of Elementwise operators."""
+    if not isinstance(fused, tuple) or not all(isinstance(e, Elementwise) for e in fused):
+        raise ArchsimError(f"{where} must be a tuple of Elementwise operators, not {fused!r}")
 
 
 def through(epilogue: tuple[Elementwise, ...], outputs: float) -> tuple[float, float]:
@@ -60,7 +60,8 @@ class MatMul(Op):
     parameter of the model; `split` is the side along which tensor parallelism would cut it.
     `a_reuse` is how often an element of `a` in memory occurs in the product: more than once where windows of one image
     overlap (see `archsim.workload.conv`). `epilogue` holds elementwise operators fused to its output (see
-    `archsim.timing.fusion`): only the last one's result is written.
+    `archsim.timing.fusion`): only the last one's result is written. `prologue` holds those that make `a` from what
+    lies in memory on its way to the multipliers, each time that it is read.
     """
 
     kind: ClassVar[str] = "matmul"
@@ -77,10 +78,12 @@ class MatMul(Op):
     a_reuse: float = 1.0
     epilogue: tuple[Elementwise, ...] = ()
     a_dtype: str = ""
+    prologue: tuple[Elementwise, ...] = ()
 
     def __post_init__(self) -> None:
         set_formats(self)
-        check_epilogue("MatMul", self.epilogue)
+        check_fused("MatMul.epilogue", self.epilogue)
+        check_fused("MatMul.prologue", self.prologue)
         if self.split not in ("m", "n", "k"):
             raise ArchsimError(f"MatMul.split must be 'm', 'n' or 'k', not {self.split!r}")
         super().__post_init__()
@@ -97,16 +100,18 @@ class MatMul(Op):
         """Plain operations of the bias, of the scales of narrow operands (see `scaling_ops`) and of the epilogue."""
         outputs = float(self.batch * self.m * self.n)
         scaled = scaling_ops(self, outputs, float(self.batch * self.k * self.n))
-        return outputs * self.bias + scaled + sum(e.vector_ops for e in self.epilogue)
+        return outputs * self.bias + scaled + sum(e.vector_ops for e in (*self.prologue, *self.epilogue))
 
     @property
     def transcendentals(self) -> float:
-        """Transcendental operations of the fused epilogue."""
-        return sum(e.transcendentals for e in self.epilogue)
+        """Transcendental operations of the fused prologue and epilogue."""
+        return sum(e.transcendentals for e in (*self.prologue, *self.epilogue))
 
     @property
     def a_bytes(self) -> float:
-        """Bytes of the moving (activation) operand, as it lies in memory."""
+        """Bytes of the moving (activation) operand, as it lies in memory: before the prologue."""
+        if self.prologue:
+            return self.prologue[0].read_bytes
         return self.batch * self.m * self.k * BYTES[self.a_dtype] / self.a_reuse
 
     @property
@@ -140,7 +145,9 @@ class MatMul(Op):
         if chips == 1:
             return self
         cut = {self.split: share(getattr(self, self.split), chips)}
-        return replace(self, **cut, epilogue=tuple(e.shard(chips) for e in self.epilogue))  # type: ignore[arg-type]
+        before = self.prologue if self.split == "n" else tuple(e.shard(chips) for e in self.prologue)
+        after = tuple(e.shard(chips) for e in self.epilogue)
+        return replace(self, **cut, prologue=before, epilogue=after)  # type: ignore[arg-type]
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield a, b and out."""
@@ -174,7 +181,7 @@ class GroupedMatMul(Op):
 
     def __post_init__(self) -> None:
         set_formats(self)
-        check_epilogue("GroupedMatMul", self.epilogue)
+        check_fused("GroupedMatMul.epilogue", self.epilogue)
         if self.split not in ("n", "k"):
             raise ArchsimError(f"GroupedMatMul.split must be 'n' or 'k', not {self.split!r}")
         if not isinstance(self.groups, tuple) or not self.groups:
