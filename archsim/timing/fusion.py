@@ -2,8 +2,12 @@
 
 Where a core's `fuse_elementwise` is set, elementwise operators ride with the matrix product that feeds them, as an
 ahead-of-time compiler arranges it: they become the product's epilogue, run on the vector unit while the array works,
-and their operand never visits device memory. A reduction (a norm) ends a fusion. Where it is not set, each is a kernel
-of its own, as most serving frameworks launch them.
+and that operand never visits device memory. One that several operators feed goes with the last of them that is a
+product, and reads the others' results. Where arrays take their operands from a scratchpad that the vector unit works
+in too, an elementwise operator may also ride in front of the product that alone takes its result, as a prologue. As
+the product may read that operand several times, only a prologue that reads no more than it makes is sure to add no
+bytes. A reduction (a norm, a quantisation by the largest of a row) ends a fusion. Where `fuse_elementwise` is not set,
+each operator is a kernel of its own, as most serving frameworks launch them.
 """
 
 from __future__ import annotations
@@ -12,8 +16,8 @@ from dataclasses import replace
 
 import networkx as nx
 
-from archsim.hardware import Chip
-from archsim.workload.ops import Elementwise, MatMul
+from archsim.hardware import Chip, SystolicCore
+from archsim.workload.ops import Elementwise, GroupedMatMul, MatMul
 
 
 def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
@@ -21,17 +25,54 @@ def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
     if not chip.core.fuse_elementwise:
         return graph
     fused = graph.copy()
-    for node in list(nx.topological_sort(graph)):
-        op = fused.nodes[node]["op"]
-        feeds = list(fused.predecessors(node))
-        if not isinstance(op, Elementwise) or len(feeds) != 1:
-            continue
-        into = fused.nodes[feeds[0]]
-        same_layer = into.get("layer") == fused.nodes[node].get("layer")
-        if not isinstance(into["op"], MatMul) or fused.out_degree(feeds[0]) != 1 or not same_layer:
-            continue
-        into["op"] = replace(into["op"], epilogue=(*into["op"].epilogue, op))
-        for after, edge in list(fused[node].items()):
-            fused.add_edge(feeds[0], after, **edge)
-        fused.remove_node(node)
+    order = list(nx.topological_sort(graph))
+    place = {node: i for i, node in enumerate(order)}
+    for node in order:
+        if isinstance(fused.nodes[node]["op"], Elementwise):
+            if not _epilogue(fused, node, place) and isinstance(chip.core, SystolicCore):
+                _prologue(fused, node)
     return fused
+
+
+def _epilogue(graph: nx.DiGraph, node: str, place: dict[str, int]) -> bool:
+    """Merge an elementwise operator into the last product that feeds it, if it may ride there; say whether it did."""
+    feeds = sorted(graph.predecessors(node), key=lambda n: place[n])
+    if not feeds or graph.out_degree(feeds[-1]) != 1:
+        return False
+    into, op = graph.nodes[feeds[-1]], graph.nodes[node]["op"]
+    outputs = into["op"].outputs if isinstance(into["op"], GroupedMatMul) else 0.0
+    if isinstance(into["op"], MatMul):
+        outputs = float(into["op"].batch) * into["op"].m * into["op"].n
+    taken = min(outputs, op.elements * op.inputs)
+    if not outputs or not _alike(into, graph.nodes[node]) or (len(feeds) > 1 and taken < outputs):
+        return False
+    into["op"] = replace(into["op"], epilogue=(*into["op"].epilogue, op))
+    for other in feeds[:-1]:
+        graph.add_edge(other, feeds[-1], **graph.edges[other, node])
+    for after, edge in list(graph[node].items()):
+        graph.add_edge(feeds[-1], after, **edge)
+    graph.remove_node(node)
+    return True
+
+
+def _prologue(graph: nx.DiGraph, node: str) -> None:
+    """Merge an elementwise operator into the product that alone takes its result as its moving operand, if it may."""
+    op, takers = graph.nodes[node]["op"], list(graph.successors(node))
+    if len(takers) != 1:
+        return
+    into = graph.nodes[takers[0]]
+    product = into["op"]
+    if not isinstance(product, MatMul) or not product.weights or product.a_reuse > 1 or product.prologue:
+        return
+    same = op.elements == product.batch * product.m * product.k
+    if not same or op.read_bytes > product.a_bytes or not _alike(into, graph.nodes[node]):
+        return
+    into["op"] = replace(product, prologue=(op,))
+    for before in list(graph.predecessors(node)):
+        graph.add_edge(before, takers[0], **graph.edges[before, node])
+    graph.remove_node(node)
+
+
+def _alike(a: dict[str, object], b: dict[str, object]) -> bool:
+    """Whether two nodes occur in the same layer, equally often."""
+    return all(a.get(key) == b.get(key) for key in ("layer", "repeat"))

@@ -85,11 +85,12 @@ def problem(op: MatMul) -> kernel.Gemm:
     outputs, moving, weights = (float(op.batch) * x * y for x, y in ((op.m, op.n), (op.m, op.k), (op.k, op.n)))
     b_size = BYTES[op.b_dtype]
     rescaled = scaling_ops(op, 0.0, weights)  # of narrow weights, each time that they are loaded
+    before_ops, before_exps = (sum(getattr(e, x) for e in op.prologue) for x in ("vector_ops", "transcendentals"))
     return kernel.Gemm(
         m=op.m, n=op.n, k=op.k, batch=op.batch, a_size=op.a_bytes / moving, b_size=b_size,
-        a_ops=0.0, a_exps=0.0, b_ops=rescaled / weights,
+        a_ops=before_ops / moving, a_exps=before_exps / moving, b_ops=rescaled / weights,
         side=max(0.0, op.read_bytes - op.a_bytes - weights * b_size) / outputs, out=op.write_bytes / outputs,
-        ops=(op.vector_ops - rescaled) / outputs, exps=op.transcendentals / outputs,
+        ops=(op.vector_ops - rescaled - before_ops) / outputs, exps=(op.transcendentals - before_exps) / outputs,
     )
 
 
