@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from archsim.cli import catalogue, compare, run, validate
+from archsim.cli import catalogue, compare, run, scalesim, validate
 from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
@@ -53,6 +53,7 @@ app.command("gemm", cls=Command, short_help="One matrix product on one chip.")(r
 app.command("chips", cls=Command, short_help="The chips, or every figure of one with its source.")(catalogue.chips)
 app.command("models", cls=Command, short_help="The models, or one with its dimensions.")(catalogue.models)
 app.command("validate", cls=Command, short_help="Score the simulator against measured kernels.")(validate.validate)
+app.command("scalesim", cls=Command, short_help="SCALE-Sim's figures, from its own files.")(scalesim.scalesim)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
