@@ -129,15 +129,16 @@ def hbm_reads(
 @njit(cache=True)
 def gemm(
     gpu: Gpu, m: float, n: float, k: float, batch: float, a_size: float, b_size: float, out_size: float,
-    beside: float, a_reuse: float, bm: float, bn: float, bk: float, splits: float, resident: float,
+    beside: float, a_reuse: float, gm: float, bm: float, bn: float, bk: float, splits: float, resident: float,
 ) -> Plan:
     """Time ``out[m, n] = a[m, k] @ b[k, n]`` (`batch` times) with one tile, split-K factor and blocks per SM.
 
-    `beside` is traffic that the epilogue adds (bias, residual) in bytes. Where one element of `a` in memory occurs
+    `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows, whose mean is
+    then `m`. `beside` is traffic that the epilogue adds (bias, residual) in bytes. Where one element of `a` in memory occurs
     `a_reuse` times in the product, L2 absorbs the rest (implicit GEMM of a convolution). Cycles are infinite if the
     tiles do not fit.
     """
-    gm, gn = math.ceil(m / bm), math.ceil(n / bn)
+    gn = math.ceil(n / bn)
     blocks = gm * gn * batch * splits
     depth = bk / a_size
     steps = math.ceil(math.ceil(k / depth) / splits)
@@ -213,12 +214,24 @@ def gemm(
 
 
 @njit(cache=True)
+def row_blocks(groups: NDArray[np.float64], bm: float) -> tuple[float, float, float]:
+    """Return (products, mean rows, mean row blocks) of `groups`: rows, and how many products have so many."""
+    products = rows = blocks = 0.0
+    for i in range(groups.shape[0]):
+        products += groups[i, 1]
+        rows += groups[i, 0] * groups[i, 1]
+        blocks += math.ceil(groups[i, 0] / bm) * groups[i, 1]
+    return products, rows / products, blocks / products
+
+
+@njit(cache=True)
 def best_gemm(
-    gpu: Gpu, tiles: NDArray[np.float64], m: float, n: float, k: float, batch: float, a_size: float, b_size: float,
+    gpu: Gpu, tiles: NDArray[np.float64], groups: NDArray[np.float64], n: float, k: float, a_size: float, b_size: float,
     out_size: float, beside: float, a_reuse: float, floor: float, per_byte: float,
 ) -> Plan:
     """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes), split-K factors and blocks per SM.
 
+    One kernel does all products of `groups` (see `row_blocks`), whose blocks fill the SMs together.
     So would a library that has timed its kernels; more blocks per SM than there are to run are not tried. Under a power
     limit no plan is faster than `floor` cycles and `per_byte` cycles per byte of its HBM traffic (0 where there is no
     limit): of two that the limit slows, the one that moves less wins.
@@ -226,13 +239,15 @@ def best_gemm(
     best, least = no_plan(), math.inf
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
-        blocks = math.ceil(m / bm) * math.ceil(n / bn) * batch
+        batch, m, gm = row_blocks(groups, bm)
+        blocks = gm * math.ceil(n / bn) * batch
         steps = math.ceil(k * a_size / bk)
         splits = 1.0
         while splits == 1.0 or (blocks * splits <= 4.0 * gpu.sms and splits <= steps / 4.0 and splits <= 64.0):
             resident = 1.0
             while resident == 1.0 or (resident <= 8.0 and (resident - 1.0) * gpu.sms < blocks * splits):
-                p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, a_reuse, bm, bn, bk, splits, resident)
+                p = gemm(gpu, m, n, k, batch, a_size, b_size, out_size, beside, a_reuse, gm, bm, bn, bk, splits,
+                         resident)
                 limited = max(p.cycles, floor + per_byte * p.hbm_bytes)
                 if limited < least or (limited == least and p.cycles < best.cycles):
                     least = limited

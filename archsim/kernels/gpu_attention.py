@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 
 from archsim.kernels.gpu import OVERLAP, Gpu, Plan, memory_cycles, no_plan, step_cycles
 
-SCORE_OPS = 4.0
-"""Plain operations per score: scale, running maximum, subtraction, sum."""
-
 ROWS = 64.0
 """Query rows that a block computes at least, if sequences have several queries: four warps of 16 rows each.
 Asynchronous kernels have two such groups of warps (FlashAttention 3). In decoding, four warps may share 16 rows and
@@ -43,6 +40,9 @@ class Heads(NamedTuple):
     window: float  # keys; infinite if none
     size: float
     kv_size: float
+    shared: float  # 1 if values are part of the keys and are fetched with them, else 0
+    score_ops: float  # plain operations per score
+    score_exps: float  # transcendental operations per score
 
 
 @njit(cache=True)
@@ -93,7 +93,7 @@ def holds(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> bool:
 
     Scores and result are accumulators; registers keep 30 % for addresses, the probabilities and the softmax's state.
     """
-    shared = bq * h.dim * h.size + bk * (h.dim + h.value_dim) * h.kv_size
+    shared = bq * h.dim * h.size + bk * (h.dim + h.value_dim * (1.0 - h.shared)) * h.kv_size
     return shared <= gpu.shared and bq * (bk + h.value_dim) * 4.0 <= 0.7 * max(registers, gpu.accumulators)
 
 
@@ -120,12 +120,12 @@ def tile_of(gpu: Gpu, h: Heads, lanes: float, sfu: float, bq: float, bk: float) 
     chain = gpu.mma_latency * h.size / gpu.k_bytes
     scores = max(step_cycles(gpu, rows, bk, h.dim, h.size), h.dim * chain)
     values = max(step_cycles(gpu, rows, h.value_dim, bk, h.size), bk * chain)
-    softmax = rows * bk * (1.0 / sfu + SCORE_OPS / lanes)
+    softmax = rows * bk * (h.score_exps / sfu + h.score_ops / lanes)
     if gpu.decoupled > 0.0:  # one set of warps exponentiates while another's product runs
         compute = max(scores + values, softmax)
     else:  # the warps that hold the scores in registers multiply and exponentiate in turn
         compute = scores + values + softmax + gpu.sync + 2.0 * gpu.mma_latency
-    key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size
+    key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size * (1.0 - h.shared)
     room = math.floor((gpu.shared - bq * h.dim * h.size) / (key_bytes + value_bytes))
     return Tile(scores, values, softmax, compute, key_bytes, value_bytes,
                 min(2.0, room) if gpu.overlapped > 0.0 else min(1.0, room))
@@ -168,7 +168,7 @@ def kv_reads(gpu: Gpu, h: Heads, seen: float, blocks: float, sharing: float) -> 
     head has more blocks than run at once, later ones find its keys in L2, unless they are more than half of it: then
     each wave reads them again.
     """
-    width = (h.dim + h.value_dim) * h.kv_size
+    width = (h.dim + h.value_dim * (1.0 - h.shared)) * h.kv_size
     once = min(h.kv, h.q + h.window - 1.0) * width
     waves = sharing / min(blocks, gpu.sms)
     again = seen * width * waves

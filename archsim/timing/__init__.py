@@ -9,7 +9,7 @@ from archsim.hardware import Chip
 from archsim.timing import lower
 from archsim.timing.optime import BOUNDS, OpTime
 from archsim.workload.conv import Conv
-from archsim.workload.ops import Op
+from archsim.workload.ops import AttentionBackward, GroupedMatMul, Op
 
 
 @cache
@@ -39,6 +39,10 @@ def time(op: Op, chip: Chip) -> OpTime:
     """
     if isinstance(op, Conv):
         return lower.conv(op, chip, time)
+    if isinstance(op, AttentionBackward) and chip.kind != "roofline":
+        return lower.attention_backward(op, chip, time)
+    if isinstance(op, GroupedMatMul) and chip.kind == "systolic":
+        return lower.grouped(op, chip, time)
     return _engine(chip.kind)(op, chip)
 
 

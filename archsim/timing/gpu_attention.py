@@ -30,6 +30,7 @@ def attention(op: Attention, chip: Chip) -> OpTime:
     heads = kernel.Heads(
         float(op.batch), float(op.q_len), float(op.kv_len), float(op.heads), float(op.kv_heads), float(op.head_dim),
         float(op.value_dim), float(op.causal), float(op.window or math.inf), BYTES[op.dtype], BYTES[op.kv_dtype],
+        float(op.shared_kv), 4.0 + op.biased + 2.0 * op.softcap, 1.0 + op.softcap,
     )
     p = kernel.best_attention(gpu, as_array(core.attention_tiles), heads, float(core.fp32_lanes), core.sfu,
                               core.registers)

@@ -13,7 +13,7 @@ from archsim.dtypes import BYTES
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
 from archsim.timing.optime import OpTime
-from archsim.workload.ops import Attention, MatMul, Op
+from archsim.workload.ops import Op
 
 
 @lru_cache(maxsize=256)
@@ -47,10 +47,10 @@ def row_figures(chip: Chip) -> kernel.Gpu:
     return figures(chip, chip.dtypes[0])
 
 
-@lru_cache(maxsize=64)
-def as_array(tiles: tuple[tuple[int, ...], ...]) -> NDArray[np.float64]:
-    """Return a tile library as the kernels take it."""
-    return np.array(tiles, dtype=np.float64)
+@lru_cache(maxsize=1024)
+def as_array(table: tuple[tuple[float, ...], ...]) -> NDArray[np.float64]:
+    """Return a table (a tile library, groups of rows) as the kernels take it."""
+    return np.array(table, dtype=np.float64)
 
 
 def flop_energy(energy: Mapping[str, float], dtype: str) -> float:
@@ -65,7 +65,7 @@ def flop_energy(energy: Mapping[str, float], dtype: str) -> float:
     return energy[near] * BYTES[dtype] / BYTES[near]
 
 
-def powered(op: MatMul | Attention, chip: Chip, hbm_bytes: float) -> float:
+def powered(op: Op, chip: Chip, hbm_bytes: float) -> float:
     """Return the seconds below which the operator would draw more than the power limit: its clock falls until it fits.
 
     Power above idle is the energy of the matrix work and of device-memory traffic over the time; 0 if the chip states
@@ -75,7 +75,7 @@ def powered(op: MatMul | Attention, chip: Chip, hbm_bytes: float) -> float:
     assert isinstance(core, GpuCore)
     if power is None or power.idle is None or core.tensor.energy is None:
         return 0.0
-    joules = op.flops * flop_energy(core.tensor.energy, op.dtype) + hbm_bytes * chip.memory.energy
+    joules = op.executed_flops * flop_energy(core.tensor.energy, str(getattr(op, "dtype", "bf16"))) + hbm_bytes * chip.memory.energy
     return joules / (power.tdp - power.idle)  # linear in hbm_bytes: the choice of a tile relies on it
 
 

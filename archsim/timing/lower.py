@@ -4,6 +4,9 @@ A convolution is the matrix product of its windows and its filters. The product'
 to the multipliers (implicit GEMM on a GPU, the scratchpad's address generator on a systolic core), so device memory
 gives each pixel once: `MatMul.a_reuse` tells the engine models. Algorithms with fewer multiplications (Winograd, FFT)
 are not modelled.
+
+The experts of a layer are products one after the other, those with equal rows as one batch. The gradient of a fused
+attention walks the same tiles as the forward pass and does more with each.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from archsim.dtypes import BYTES
-from archsim.hardware import Chip
+from archsim.hardware import Chip, SystolicCore
 from archsim.timing.optime import OpTime
 from archsim.workload.conv import Conv
-from archsim.workload.ops import Elementwise, Op
+from archsim.workload.ops import AttentionBackward, Elementwise, GroupedMatMul, Op
 
 
 def conv(op: Conv, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
@@ -42,3 +45,65 @@ def conv(op: Conv, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
     peak = chip.peak(op.dtype)
     return replace(vector, flops=op.flops, utilization=op.flops / peak / vector.seconds,
                    plan=f"on the vector unit, {vector.plan}")
+
+
+def grouped(op: GroupedMatMul, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
+    """Time the products of experts as one pipeline: each follows the one before without waiting for memory to answer.
+
+    Raises
+    ------
+    UnsupportedError
+        If the chip's matrix engine does not take the dtype.
+    """
+    core = chip.core
+    assert isinstance(core, SystolicCore)
+    back = core.dma_latency if core.dma_write_latency is None else core.dma_write_latency
+    parts = [time(replace(member, batch=count), chip) for count, member in op.members]
+    hidden = (core.dma_latency + back) * (len(parts) - 1)  # the loads of one go out while the one before works
+    busy = {b: sum(p.busy[b] for p in parts) for b in parts[0].busy}
+    busy["launch"] -= hidden
+    stalls = {cause: sum(p.stalls[cause] for p in parts) for cause in parts[0].stalls}
+    stalls["DMA latency"] -= hidden
+    seconds = sum(p.seconds for p in parts) - hidden
+    rows = f"{op.counts[-1][0]} to {op.counts[0][0]} rows" if len(parts) > 1 else f"{op.counts[0][0]} rows"
+    padding = (op.executed_flops - op.flops) / chip.peak(op.dtype)
+    stalls["padding"] += padding
+    return replace(
+        parts[0], seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
+        hbm_bytes=sum(p.hbm_bytes for p in parts), on_chip_bytes=sum(p.on_chip_bytes for p in parts),
+        utilization=op.flops / chip.peak(op.dtype) / seconds, bound=max(busy, key=lambda b: busy[b]), busy=busy,
+        plan=f"{op.touched} experts with {rows}: {parts[0].plan}", stalls=stalls,
+    )
+
+
+def attention_backward(op: AttentionBackward, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
+    """Time the gradient of a fused attention: the forward pass's tiles with more work, and more traffic, each.
+
+    Its products are larger by `executed_flops`, its softmax by the vector unit's operations, its traffic by the bytes;
+    what set the pace of the forward pass sets it here, unless something else grew past it.
+
+    Raises
+    ------
+    UnsupportedError
+        If the chip's matrix engine does not take the dtype.
+    """
+    forward = op.forward
+    f = time(forward, chip)
+    products = op.executed_flops / forward.flops
+    work = (op.vector_ops + op.transcendentals) / (forward.vector_ops + forward.transcendentals)
+    traffic = op.bytes / forward.bytes
+    growth = {"matrix": products, "vector": work, "scratchpad": products, "hbm": traffic, "launch": 1.0}
+    busy = {b: f.busy.get(b, 0.0) * grown for b, grown in growth.items()}
+    pace = max(f.busy.get(b, 0.0) for b in growth if b != "launch")
+    stretch = max(busy[b] for b in growth if b != "launch") / pace
+    fixed = min(busy["launch"], f.seconds)
+    seconds = fixed + (f.seconds - fixed) * stretch
+    useful = op.flops / chip.peak(op.dtype)
+    before = sum(f.stalls.values())
+    stalls = {cause: stall * (seconds - useful) / before for cause, stall in f.stalls.items()} if before else {}
+    return replace(
+        f, seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
+        hbm_bytes=f.hbm_bytes * traffic, on_chip_bytes=f.on_chip_bytes * products,
+        utilization=useful / seconds, bound=max(busy, key=lambda b: busy[b]), busy=busy, stalls=stalls,
+        plan=f"scores again, then gradients: {f.plan}",
+    )

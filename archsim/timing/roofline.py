@@ -20,7 +20,7 @@ def time(op: Op, chip: Chip) -> OpTime:
     busy = {"hbm": op.bytes / chip.memory.sustained, "launch": core.launch}
     peak = chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else 0.0
     if op.flops:
-        busy["matrix"] = op.flops / (peak * core.efficiency)
+        busy["matrix"] = op.executed_flops / (peak * core.efficiency)
     vector_rate = core.vector or max(core.rates.values()) / 16
     busy["vector"] = (op.vector_ops + op.transcendentals) / (vector_rate * chip.cores * chip.clock)
     bound = max(busy, key=lambda b: busy[b])

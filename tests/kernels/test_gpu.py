@@ -158,11 +158,27 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
     return g.launch + max(serial, latencies + drain, generations * lone)
 
 
+def gemm(
+    g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, ...], splits: float, resident: float
+) -> k.Plan:
+    """One bf16 product, nothing beside it."""
+    bm, bn, bk = tile
+    return k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, float(math.ceil(m / bm)), bm, bn, bk, splits, resident)
+
+
+def best_gemm(
+    g: k.Gpu, library: np.ndarray, groups: list[tuple[float, float]], n: float, kk: float, floor: float = 0.0,
+    per_byte: float = 0.0,
+) -> k.Plan:
+    """The library's best for bf16 products of some rows each."""
+    return k.best_gemm(g, library, np.array(groups), n, kk, 2.0, 2.0, 2.0, 0.0, 1.0, floor, per_byte)
+
+
 @given(gpus, st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), tiles, st.sampled_from([1, 2, 4]))
 def test_gemm_equals_rounds_added_one_by_one(
     g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int
 ) -> None:
-    p = k.gemm(g, float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, *tile, 1.0, float(resident))
+    p = gemm(g, float(m), float(n), float(kk), tile, 1.0, float(resident))
     assert p.cycles == pytest.approx(naive_gemm(g, m, n, kk, tile, resident))
 
 
@@ -170,7 +186,7 @@ def test_gemm_equals_rounds_added_one_by_one(
 def test_gemm_never_beats_its_resources(
     g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, float, float], splits: float
 ) -> None:
-    p = k.gemm(g, m, n, kk, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, *tile, splits, 1.0)
+    p = gemm(g, m, n, kk, tile, splits, 1.0)
     assert p.cycles >= m * n * kk / (g.macs * g.sms)
     assert p.cycles >= max(p.matrix, p.on_chip * (1 - 1e-9), p.hbm)
     assert p.hbm_bytes >= 2 * (m * kk + kk * n + m * n) * (1 - 1e-12)
@@ -178,16 +194,32 @@ def test_gemm_never_beats_its_resources(
 
 def test_the_library_takes_its_fastest_plan() -> None:
     library = np.array([(128, 128, 128), (64, 64, 128), (64, 128, 64)], dtype=np.float64)
-    best = k.best_gemm(PLAIN, library, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, 0.0, 0.0)
+    best = best_gemm(PLAIN, library, [(64.0, 1.0)], 128.0, 8192.0)
     for bm, bn, bk in library:
         for splits in (1.0, 2.0, 3.0, 4.0):
-            p = k.gemm(PLAIN, 64.0, 128.0, 8192.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, bm, bn, bk, splits, 1.0)
+            p = gemm(PLAIN, 64.0, 128.0, 8192.0, (bm, bn, bk), splits, 1.0)
             assert best.cycles <= p.cycles
     assert best.splits > 1, "2 tiles of 64x64 with a long K want more blocks"
 
 
+@given(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 5)), min_size=1, max_size=6), st.integers(1, 300))
+def test_row_blocks_of_unequal_products(groups: list[tuple[int, int]], bm: int) -> None:
+    each = [rows for rows, count in groups for _ in range(count)]
+    number, mean, blocks = k.row_blocks(np.array(groups, dtype=np.float64), float(bm))
+    assert number == len(each)
+    assert mean * number == pytest.approx(sum(each))
+    assert blocks * number == pytest.approx(sum(-(-rows // bm) for rows in each))
+
+
+def test_unequal_products_are_padded_each_to_its_own_tiles() -> None:
+    library = np.array([(64, 64, 64)], dtype=np.float64)
+    even = best_gemm(PLAIN, library, [(64.0, 16.0)], 4096.0, 4096.0)
+    uneven = best_gemm(PLAIN, library, [(949.0, 1.0), (5.0, 15.0)], 4096.0, 4096.0)
+    assert uneven.matrix == pytest.approx(even.matrix * (15 + 15) / 16, rel=0.1), "949 rows are 15 tiles, 5 rows are 1"
+
+
 def test_a_tile_beyond_the_accumulators_does_not_fit() -> None:
-    p = k.gemm(PLAIN, 64.0, 64.0, 64.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, 512.0, 512.0, 64.0, 1.0, 1.0)
+    p = gemm(PLAIN, 64.0, 64.0, 64.0, (512.0, 512.0, 64.0), 1.0, 1.0)
     assert p.cycles == math.inf
 
 
@@ -195,7 +227,7 @@ def test_a_tile_beyond_the_accumulators_does_not_fit() -> None:
 
 def shape(**changes: float) -> ka.Heads:
     base = ka.Heads(batch=2.0, q=300.0, kv=300.0, heads=4.0, kv_heads=2.0, dim=64.0, value_dim=64.0, causal=1.0,
-                    window=math.inf, size=2.0, kv_size=2.0)
+                    window=math.inf, size=2.0, kv_size=2.0, shared=0.0, score_ops=4.0, score_exps=1.0)
     return base._replace(**changes)
 
 
@@ -381,10 +413,9 @@ def test_norm_equals_generations_of_rows(rows: int, cols: int, access: int) -> N
 def test_under_a_power_limit_the_plan_that_moves_less_wins() -> None:
     small_l2 = PLAIN._replace(l2_capacity=1e6, dram_read=1e6, dram_write=1e6)  # traffic costs no time
     library = np.array([(64, 64, 64), (128, 128, 64)], dtype=np.float64)
-    size = (4096.0, 4096.0, 4096.0, 1.0, 2.0, 2.0, 2.0, 0.0, 1.0)
-    free = k.best_gemm(small_l2, library, *size, 0.0, 0.0)
-    hot = k.best_gemm(small_l2, library, *size, 10.0 * free.cycles, 1.0)
+    free = best_gemm(small_l2, library, [(4096.0, 1.0)], 4096.0, 4096.0)
+    hot = best_gemm(small_l2, library, [(4096.0, 1.0)], 4096.0, 4096.0, floor=10.0 * free.cycles, per_byte=1.0)
     assert hot.hbm_bytes <= free.hbm_bytes
-    for bm, bn, bk in library:
-        p = k.gemm(small_l2, *size, bm, bn, bk, 1.0, 1.0)
+    for tile in library:
+        p = gemm(small_l2, 4096.0, 4096.0, 4096.0, tuple(tile), 1.0, 1.0)
         assert hot.hbm_bytes <= p.hbm_bytes

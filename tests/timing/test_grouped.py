@@ -1,0 +1,74 @@
+"""Products of experts and gradients of attention on every kind of engine."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import archsim as sim
+from archsim import timing
+from archsim.workload.ops import Attention, AttentionBackward, GroupedMatMul, MatMul
+
+CHIPS = ("h100-sxm", "a100-sxm-80gb", "b200", "tpu-v5p", "trainium2")
+
+groups = st.lists(st.integers(0, 700), min_size=1, max_size=24).filter(any).map(tuple)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+@given(rows=groups, wgrad=st.booleans())
+def test_experts_take_no_less_than_their_work_and_bytes(name: str, rows: tuple[int, ...], wgrad: bool) -> None:
+    chip = sim.chips.get(name)
+    op = GroupedMatMul(groups=rows, n=1024, k=512, wgrad=wgrad)
+    t = timing.time(op, chip)
+    assert t.seconds >= op.executed_flops / chip.peak() * (1 - 1e-9)
+    assert t.seconds >= op.bytes / chip.memory.bandwidth * (1 - 1e-9)
+    assert t.hbm_bytes >= op.bytes * (1 - 1e-9)
+    assert 0 < t.utilization <= 1
+    if t.stalls:
+        assert sum(t.stalls.values()) + op.flops / chip.peak() == pytest.approx(t.seconds)
+        assert min(t.stalls.values()) >= -1e-12
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_equal_experts_are_a_batch(name: str) -> None:
+    chip = sim.chips.get(name)
+    grouped = timing.time(GroupedMatMul(groups=(256,) * 8, n=2048, k=2048), chip)
+    batch = timing.time(MatMul(m=256, n=2048, k=2048, batch=8, weights=True), chip)
+    assert grouped.seconds == pytest.approx(batch.seconds)
+    assert grouped.hbm_bytes == pytest.approx(batch.hbm_bytes)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_imbalance_costs_time_and_untouched_experts_save_it(name: str) -> None:
+    chip = sim.chips.get(name)
+    even = timing.time(GroupedMatMul(groups=(64,) * 16, n=4096, k=4096), chip)
+    few = timing.time(GroupedMatMul(groups=(4,) * 2 + (0,) * 14, n=4096, k=4096), chip)
+    ragged = timing.time(GroupedMatMul(groups=(64 * 16 - 15, *(1,) * 15), n=4096, k=4096), chip)
+    assert few.seconds < 0.5 * even.seconds, "two experts' weights instead of sixteen"
+    assert few.hbm_bytes < 0.2 * even.hbm_bytes
+    assert ragged.seconds > 0.95 * even.seconds, "as many weights, more padding"
+
+
+@pytest.mark.parametrize("name", CHIPS)
+@given(batch=st.integers(1, 4), q_len=st.integers(1, 3000), causal=st.booleans())
+def test_the_gradient_of_attention_costs_what_it_does_more(name: str, batch: int, q_len: int, causal: bool) -> None:
+    chip = sim.chips.get(name)
+    forward = Attention(batch=batch, q_len=q_len, kv_len=q_len, heads=8, kv_heads=2, head_dim=128, causal=causal)
+    op = AttentionBackward(forward=forward)
+    f, b = timing.time(forward, chip), timing.time(op, chip)
+    assert f.seconds < b.seconds <= 3.5 * f.seconds
+    assert b.seconds >= op.executed_flops / chip.peak() * (1 - 1e-9)
+    assert b.hbm_bytes >= op.bytes * (1 - 1e-9)
+    if b.stalls:
+        assert sum(b.stalls.values()) + op.flops / chip.peak() == pytest.approx(b.seconds)
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_latent_attention_reads_its_cache_once(name: str) -> None:
+    chip = sim.chips.get(name)
+    latent = Attention(batch=64, q_len=1, kv_len=8192, heads=16, kv_heads=1, head_dim=576, value_dim=512,
+                       shared_kv=True)
+    apart = Attention(batch=64, q_len=1, kv_len=8192, heads=16, kv_heads=1, head_dim=576, value_dim=512)
+    a, b = timing.time(latent, chip), timing.time(apart, chip)
+    assert latent.bytes < 0.55 * apart.bytes
+    assert a.hbm_bytes < 0.55 * b.hbm_bytes
+    assert a.seconds <= b.seconds
