@@ -1,4 +1,4 @@
-"""Convolution and pooling over images, and the per-channel scaling of a batch norm: windows, not matrices.
+"""Convolution and pooling over images: a window that slides, timed as a matrix product.
 
 A window of ``kernel`` taps slides over a (batch, height, width, channels) image. Along one side of `size` pixels it has
 ``(size + padding - dilation (kernel - 1) - 1) // stride + 1`` places
@@ -285,52 +285,3 @@ class Pool(Stream):
         """Yield image and result."""
         yield "in", (self.batch, self.height, self.width, self.channels), self.dtype
         yield "out", (self.batch, _places(self, 0), _places(self, 1), self.channels), self.dtype
-
-
-@dataclass(frozen=True)
-class Affine(Stream):
-    """A gain and a shift per channel of `rows` x `channels`: a batch norm at inference that nothing can absorb."""
-
-    kind: ClassVar[str] = "affine"
-    rows: int
-    channels: int
-    dtype: str = "bf16"
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
-
-    @property
-    def vector_ops(self) -> float:
-        """A multiplication and an addition per element."""
-        return 2.0 * self.rows * self.channels
-
-    @property
-    def parameters(self) -> int:
-        """Gain and shift; the mean and variance that they absorb are no parameters."""
-        return 2 * self.channels
-
-    @property
-    def parameter_bytes(self) -> float:
-        """Bytes that the parameters occupy."""
-        return self.parameters * BYTES[self.dtype]
-
-    @property
-    def read_bytes(self) -> float:
-        """Every element, and the parameters."""
-        return self.rows * self.channels * BYTES[self.dtype] + self.parameter_bytes
-
-    @property
-    def write_bytes(self) -> float:
-        """Every element."""
-        return self.rows * self.channels * BYTES[self.dtype]
-
-    def shard(self, chips: int) -> Affine:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
-
-    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
-        """Yield input and result."""
-        yield "in", (self.rows, self.channels), self.dtype
-        yield "out", (self.rows, self.channels), self.dtype

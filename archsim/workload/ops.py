@@ -1,7 +1,7 @@
 """All operators under one name: ``ops.MatMul``, ``ops.Attention`` ... Each is defined where its subject is."""
 
 from archsim.workload.attention import Attention, AttentionBackward
-from archsim.workload.conv import Affine, Conv, Pool
+from archsim.workload.conv import Conv, Pool
 from archsim.workload.gradient import CrossEntropy, Dropout, NormBackward, SoftmaxBackward, Update
 from archsim.workload.matmul import GroupedMatMul, MatMul
 from archsim.workload.op import Op, Stream, describe
@@ -16,6 +16,6 @@ from archsim.workload.stream import (
     Transpose,
 )
 
-__all__ = ["Affine", "Attention", "AttentionBackward", "Conv", "CrossEntropy", "Dropout", "Elementwise", "Gather",
+__all__ = ["Attention", "AttentionBackward", "Conv", "CrossEntropy", "Dropout", "Elementwise", "Gather",
            "GroupedMatMul", "MatMul", "Norm", "NormBackward", "Op", "Pool", "Quantize", "Route", "Scatter", "Softmax",
            "SoftmaxBackward", "Stream", "Transpose", "Update", "describe"]
