@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from archsim.report.table import table as table
     from archsim.simulation import Run as Run
     from archsim.simulation import simulate as simulate
+    from archsim.workload import Routing as Routing
     from archsim.workload import graph as graph
     from archsim.workload import ops as ops
     from archsim.workload import transformer as transformer
@@ -57,6 +58,7 @@ _HOME = {
     "cost": "archsim.economics:cost",
     "ArchsimError": "archsim.errors:ArchsimError",
     "validate": "archsim.explore.validate:validate",
+    "Routing": "archsim.workload:Routing",
     "Run": "archsim.simulation:Run",
     "simulate": "archsim.simulation:simulate",
     "transformer": "archsim.workload:transformer",

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from archsim.hardware import Chip
     from archsim.simulation import Run
 
-PHASES = ("prefill", "decode", "both")
-BATCH = {"prefill": 1, "decode": 64}
-"""One long prompt fills a chip; decode needs many sequences."""
+PHASES = ("prefill", "decode", "encode", "both")
+BATCH = {"prefill": 1, "decode": 64, "encode": 64}
+"""One long prompt fills a chip; decode, and the short inputs of encoders, need many sequences."""
 
 FILES = ("roofline.png", "cost.png", "compare.csv", "compare.json")
 NO_PRICE = "try archsim run --price USD, or write price=... in a chip file"
@@ -34,7 +34,8 @@ def compare(
         typer.Option("--chips", metavar="A,B,C", help="Names or files of chips (default: all of the catalogue that "
                      "take the dtype)."),
     ] = None,
-    phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|both", help="Which steps.")] = "both",
+    phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|encode|both",
+                                         help="Which steps (both: encode, if there is no decoder).")] = "both",
     batch: Annotated[
         str | None, typer.Option("--batch", metavar="B", help="Sequences (default 1 in prefill, 64 in decode).")
     ] = None,
@@ -69,7 +70,8 @@ def compare(
     hardware = _chips(chips, name)
     from archsim.workload import transformer
 
-    phases = ("prefill", "decode") if phase == "both" else (phase,)
+    decodes = any(stack.causal for stack in config.stacks)
+    phases = (phase,) if phase != "both" else ("prefill", "decode") if decodes else ("encode",)
     graphs = [
         transformer(config, phase=p, dtype=name, kv_dtype=kv_dtype, logits=logits,
                     **_sizes(p, given, both=phase == "both"))
@@ -122,7 +124,7 @@ def _chips(text: str | None, dtype: str) -> list[Chip]:
 
 def _sizes(phase: str, given: dict[str, int | None], both: bool) -> dict[str, Any]:
     """Return the sizes of one phase. With both phases, `seq` is prefill's and `context` is decode's."""
-    other = "context" if phase == "prefill" else "seq"
+    other = "seq" if phase == "decode" else "context"
     sizes: dict[str, Any] = {k: v for k, v in given.items() if not (both and k == other)}
     return sizes if sizes["batch"] is not None else {**sizes, "batch": BATCH[phase]}
 

@@ -17,7 +17,8 @@ from dataclasses import replace
 import networkx as nx
 
 from archsim.hardware import Chip, SystolicCore
-from archsim.workload.ops import Elementwise, GroupedMatMul, MatMul
+from archsim.workload.contract import output
+from archsim.workload.ops import Conv, Elementwise, GroupedMatMul, MatMul
 
 
 def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
@@ -37,12 +38,14 @@ def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
 def _epilogue(graph: nx.DiGraph, node: str, place: dict[str, int]) -> bool:
     """Merge an elementwise operator into the last product that feeds it, if it may ride there; say whether it did."""
     feeds = sorted(graph.predecessors(node), key=lambda n: place[n])
-    if not feeds or graph.out_degree(feeds[-1]) != 1:
+    if not feeds or not _alone(graph, feeds[-1], node):
         return False
     into, op = graph.nodes[feeds[-1]], graph.nodes[node]["op"]
     outputs = into["op"].outputs if isinstance(into["op"], GroupedMatMul) else 0.0
     if isinstance(into["op"], MatMul):
         outputs = float(into["op"].batch) * into["op"].m * into["op"].n
+    if isinstance(into["op"], Conv):
+        outputs = float(into["op"].outputs)
     taken = min(outputs, op.elements * op.inputs)
     if not outputs or not _alike(into, graph.nodes[node]) or (len(feeds) > 1 and taken < outputs):
         return False
@@ -50,9 +53,19 @@ def _epilogue(graph: nx.DiGraph, node: str, place: dict[str, int]) -> bool:
     for other in feeds[:-1]:
         graph.add_edge(other, feeds[-1], **graph.edges[other, node])
     for after, edge in list(graph[node].items()):
+        if graph.has_edge(feeds[-1], after):  # the rest of the product goes there too: all of it, then
+            graph.remove_edge(feeds[-1], after)
+            edge = {"tensor": output(into["op"])}
         graph.add_edge(feeds[-1], after, **edge)
     graph.remove_node(node)
     return True
+
+
+def _alone(graph: nx.DiGraph, producer: str, consumer: str) -> bool:
+    """Whether no other node reads what `consumer` reads of a result: others may read other parts, by their names."""
+    taken = graph.edges[producer, consumer].get("name")
+    names = [edge.get("name") for _, after, edge in graph.out_edges(producer, data=True) if after != consumer]
+    return not names or (taken is not None and None not in names and taken not in names)
 
 
 def _prologue(graph: nx.DiGraph, node: str) -> None:

@@ -58,6 +58,8 @@ def validate(graph: nx.DiGraph) -> None:
         where, made, tensor = f"edge {before!r} -> {after!r}", output(graph.nodes[before]["op"]), data.get("tensor")
         if not isinstance(tensor, Tensor):
             raise ArchsimError(f"{where} carries no tensor: it is {tensor!r}")
+        if data.get("name"):  # not the result, but a part of it or something beside it
+            continue
         if tensor.dtype != made.dtype:
             raise ArchsimError(f"{where} carries {tensor.dtype}, but {before!r} makes {made.dtype}")
         if math.prod(tensor.shape) > math.prod(made.shape):

@@ -162,8 +162,8 @@ class GroupedMatMul(Op):
     """A product per expert: ``out[e] = a[e] @ b[e]``, expert e with ``groups[e]`` rows; `n` and `k` are common.
 
     An expert without rows is not touched: its weights are not read. With `wgrad` it is the weights' gradient,
-    ``out[e][k, n] = a[e]^T @ d[e]``, whose contraction runs over the rows instead. Formats and `epilogue` as in
-    `MatMul`.
+    ``out[e][k, n] = a[e]^T @ d[e]``, whose contraction runs over the rows instead. `useful` says how many of the rows
+    are tokens, the others being padding. Formats and `epilogue` as in `MatMul`.
     """
 
     kind: ClassVar[str] = "grouped_matmul"
@@ -178,6 +178,7 @@ class GroupedMatMul(Op):
     wgrad: bool = False
     epilogue: tuple[Elementwise, ...] = ()
     a_dtype: str = ""
+    useful: int | None = None
 
     def __post_init__(self) -> None:
         set_formats(self)
@@ -190,6 +191,8 @@ class GroupedMatMul(Op):
         object.__setattr__(self, "groups", rows)
         positive_int("the rows of GroupedMatMul.groups together", self.rows)
         super().__post_init__()
+        if self.useful is not None and self.useful > self.rows:
+            raise ArchsimError(f"GroupedMatMul.useful = {self.useful} exceeds the rows = {self.rows}")
 
     @property
     def rows(self) -> int:
@@ -202,10 +205,15 @@ class GroupedMatMul(Op):
         return len(self.groups) - self.groups.count(0)
 
     @property
+    def counts(self) -> tuple[tuple[int, int], ...]:
+        """(rows, how many experts have so many), the busiest first; without those that have none."""
+        return tuple(sorted(Counter(g for g in self.groups if g).items(), reverse=True))
+
+    @property
     def members(self) -> tuple[tuple[int, MatMul], ...]:
         """(how many, one product) per distinct number of rows: plain products whose work and bytes add up to this."""
         found = []
-        for rows, count in sorted(Counter(g for g in self.groups if g).items(), reverse=True):
+        for rows, count in self.counts:
             epilogue = tuple(replace(e, elements=max(1, round(e.elements * rows / self.rows))) for e in self.epilogue)
             m, n, k = (self.k, self.n, rows) if self.wgrad else (rows, self.n, self.k)
             found.append((count, MatMul(m=m, n=n, k=k, dtype=self.dtype, a_dtype=self.a_dtype, b_dtype=self.b_dtype,
@@ -220,7 +228,12 @@ class GroupedMatMul(Op):
 
     @property
     def flops(self) -> float:
-        """2 n k per row."""
+        """2 n k per row that is a token."""
+        return 2.0 * (self.useful or self.rows) * self.n * self.k
+
+    @property
+    def executed_flops(self) -> float:
+        """2 n k per row, padding included."""
         return 2.0 * self.rows * self.n * self.k
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from archsim.dtypes import BYTES
+from archsim.dtypes import BYTES, SCALED
 from archsim.errors import ArchsimError, unknown
 from archsim.workload.op import Stream, share
 
@@ -16,7 +16,7 @@ class Elementwise(Stream):
     """`elements` results, each from `inputs` elements of the same dtype.
 
     `name` is what it computes (``silu_mul``, ``rope``, ``add``, ``gelu``, ``quantize``); `ops` and `exps` are its
-    plain and its transcendental operations per result.
+    plain and its transcendental operations per result; `weights` are parameters that it adds or multiplies by.
     """
 
     kind: ClassVar[str] = "elementwise"
@@ -27,11 +27,22 @@ class Elementwise(Stream):
     name: str = "elementwise"
     dtype: str = "bf16"
     out_dtype: str = "bf16"
+    weights: int | None = None
 
     @property
     def units(self) -> int:
         """Elements."""
         return self.elements
+
+    @property
+    def parameters(self) -> int:
+        """Parameters that it adds or multiplies by."""
+        return self.weights or 0
+
+    @property
+    def parameter_bytes(self) -> float:
+        """Bytes that they occupy."""
+        return self.parameters * BYTES[self.dtype]
 
     @property
     def vector_ops(self) -> float:
@@ -45,8 +56,8 @@ class Elementwise(Stream):
 
     @property
     def read_bytes(self) -> float:
-        """Bytes of all inputs."""
-        return self.elements * self.inputs * BYTES[self.dtype]
+        """Bytes of all inputs and parameters."""
+        return self.elements * self.inputs * BYTES[self.dtype] + self.parameter_bytes
 
     @property
     def write_bytes(self) -> float:
@@ -440,8 +451,9 @@ class Quantize(Stream):
 
     @property
     def write_bytes(self) -> float:
-        """Every element in the smaller format, and an fp32 scale per row."""
-        return self.rows * (self.cols * BYTES[self.out_dtype] + 4.0 * self.dynamic)
+        """Every element in the smaller format, and an fp32 scale per row unless the format brings its own."""
+        scale = 4.0 if self.dynamic and self.out_dtype not in SCALED else 0.0
+        return self.rows * (self.cols * BYTES[self.out_dtype] + scale)
 
     def shard(self, chips: int) -> Quantize:
         """Deal out rows."""

@@ -1,78 +1,65 @@
-"""transformer: the layer graph of one prefill or one decode step, from embedding to logits.
+"""transformer: the layer graph of one step of a model, from embedding to logits (and back, in training).
 
 Equal layers appear once with a ``repeat``, so that the graph grows with distinct layers, not with depth. Nodes carry
 
 - ``op``: an `archsim.workload.ops.Op` (shapes, dtypes, FLOPs, compulsory bytes),
-- ``layer``: ``embedding``, ``decoder`` or ``head``, and ``repeat``: how many equal layers it stands for,
+- ``layer``: ``embedding``, ``decoder`` (``decoder.0``, ``decoder.1`` ... where a stack has distinct layers), ``head``,
+  and ``repeat``: how many equal layers it stands for,
 - ``tied_to``: the node that holds its weights, if they are shared.
 
-Edges carry ``tensor`` (shape, dtype, bytes).
+Edges carry ``tensor`` (shape, dtype, bytes), and ``name`` where that is a part of what the node makes, or something
+beside it (the residual stream behind a norm).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import networkx as nx
 
-from archsim.dtypes import BYTES
+from archsim.dtypes import BYTES, arithmetic
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int, unknown
-from archsim.workload.config import ACTIVATIONS, ModelConfig
-from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
+from archsim.workload.architecture import ModelConfig, Stack
+from archsim.workload.attend import cross_keys
+from archsim.workload.backward import RECOMPUTE, backward, optimize
+from archsim.workload.build import Builder, Lengths, Step, Tensor, Value
+from archsim.workload.gradient import OPTIMIZERS
+from archsim.workload.layers import Stream, block, dropped
+from archsim.workload.moe import Routing
+from archsim.workload.ops import CrossEntropy, Elementwise, Gather, Norm
 
-PHASES = ("prefill", "decode")
+PHASES = ("prefill", "decode", "encode", "train")
 
-@dataclass(frozen=True)
-class Tensor:
-    """What travels along an edge."""
+GROUPED = {"int4": "int4_g128", "fp4": "mxfp4"}
+"""Weights stored in a bare 4-bit format get the scales that checkpoints have: see `archsim.dtypes.SCALED`."""
 
-    shape: tuple[int, ...]
-    dtype: str
-
-    @property
-    def bytes(self) -> float:
-        """Size in bytes."""
-        total = BYTES[self.dtype]
-        for side in self.shape:
-            total *= side
-        return total
-
-
-class _Chain:
-    """A graph under construction; each node is appended behind the last, plus the residual edges asked for."""
-
-    def __init__(self, layers: int) -> None:
-        self.layers = layers
-        self.graph = nx.DiGraph()
-        self.last: str | None = None
-
-    def add(self, name: str, op: Op, layer: str, repeat: int = 1, tied_to: str = "") -> str:
-        extra = {"tied_to": tied_to} if tied_to else {}
-        self.graph.add_node(name, op=op, layer=layer, repeat=repeat, **extra)
-        if self.last is not None:
-            self.join(self.last, name)
-        self.last = name
-        return name
-
-    def deep(self, name: str, op: Op) -> str:
-        return self.add(name, op, "decoder", self.layers)
-
-    def join(self, before: str, after: str) -> None:
-        *_, (_, shape, dt) = self.graph.nodes[before]["op"].shapes()
-        self.graph.add_edge(before, after, tensor=Tensor(shape, dt))
+Size: TypeAlias = int | Sequence[int] | None
 
 
 def transformer(
     model: ModelConfig,
     *,
-    phase: str = "prefill",
-    batch: int = 1,
-    seq: int | None = None,
-    context: int | None = None,
+    phase: str | None = None,
+    batch: int | None = None,
+    seq: Size = None,
+    context: Size = None,
+    source: int | None = None,
     dtype: str = "bf16",
+    weight_dtype: str | None = None,
+    expert_dtype: str | None = None,
     kv_dtype: str | None = None,
+    logits_dtype: str | None = None,
     logits: str = "all",
+    routing: Routing | str = "uniform",
+    fused_attention: bool = True,
+    microbatches: int = 1,
+    recompute: str = "none",
+    optimizer: str = "adam",
+    gradient_dtype: str = "fp32",
+    dropout: bool = False,
 ) -> nx.DiGraph:
     """Build the layer graph of one step of a model.
 
@@ -81,103 +68,300 @@ def transformer(
     model
         From `archsim.models.get` or `archsim.models.read`.
     phase
-        ``prefill``: `seq` new tokens per sequence (default 8192) behind `context` cached ones (default 0).
-        ``decode``: `seq` new tokens per sequence (default 1), each step attending to `context` keys (default 4096),
-        the new ones included. Learned positions cut the defaults short where they end.
+        ``prefill`` (the default): `seq` new tokens per sequence (default 8192) behind `context` cached ones (default
+        0): a chunk of a longer prompt. ``decode``: `seq` new tokens per sequence (default 1, more for speculative
+        decoding), which attend to `context` keys (default 4096), the new ones included. ``encode`` (the default of
+        models without a decoder): one pass of an encoder over `seq` tokens. ``train``: forward and backward pass over
+        `seq` tokens per sequence, and the optimizer's step. Learned positions cut the defaults short where they end.
     batch
-        Sequences.
+        Sequences (default 1). Sequences of different lengths: give `seq` or `context`, or both, as a list.
+    source
+        Tokens of the encoder that each sequence's cross-attention sees (default 512).
     dtype
-        Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16.
+        Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16, and activations are
+        quantised before each product, row by row.
+    weight_dtype, expert_dtype
+        Format in which weights, and those of routed experts, lie in memory (default: as `dtype`, as `weight_dtype`).
+        A narrower one than `dtype` is weight-only quantisation. ``int4`` means groups of 128 with an fp16 scale
+        (``int4_g128``), ``fp4`` means ``mxfp4``.
     kv_dtype
         Format of the KV cache; as the activations if not given.
+    logits_dtype
+        Format in which logits are written; as the activations if not given.
     logits
         ``all``: the output head runs at every token, as FLOPs per token are counted in the literature;
         ``last``: at the last token of each sequence, as serving engines run prefill.
+    routing
+        How tokens choose experts: a `Routing`, or ``uniform``, ``balanced``, ``power:ALPHA``, ``power:ALPHA:SEED``.
+    fused_attention
+        False: scores and probabilities go through memory, as before fused kernels.
+    microbatches
+        Training: parts, one after another, whose gradients add up to those of `batch`.
+    recompute
+        Training: what the backward pass computes again instead of keeping it: ``none``; ``selective``: scores and
+        probabilities of attention (a fused kernel does so anyway); ``full``: whole layers from their inputs
+        (Korthikanti et al. 2022, arXiv 2205.05198).
+    optimizer
+        Training: ``adam``, ``momentum`` or ``sgd``, with states and weights of its own in fp32.
+    gradient_dtype
+        Training: format in which gradients of weights are kept and added up.
+    dropout
+        Training: dropout behind attention and feed-forward blocks (and on probabilities, if attention is not fused).
 
     Returns
     -------
     networkx.DiGraph
-        ``graph.graph`` holds model, phase, batch, seq, context, dtype, tokens, parameters, kv_bytes and note.
+        ``graph.graph`` holds model, phase, batch, seq, context, dtype, weight_dtype, kv_dtype, tokens, parameters,
+        kv_bytes, untouched_bytes (weights of the model that this step does not use) and note.
 
     Raises
     ------
     ArchsimError
-        If a name is unknown, a size is out of range, or learned positions do not reach.
+        If a name is unknown, a size is out of range, learned positions do not reach, or options contradict each other.
     """
     if not isinstance(model, ModelConfig):
         raise ArchsimError(f"transformer() takes a ModelConfig, as archsim.models.get(name) returns, not {model!r}")
-    if phase not in PHASES:
-        raise unknown("phase", phase, PHASES)
-    if logits not in ("all", "last"):
-        raise unknown("logits", logits, ("all", "last"))
-    dt = dtype_name(dtype)
-    act = dt if BYTES[dt] >= 2 else "bf16"
-    kv_dt = dtype_name(kv_dtype) if kv_dtype else act
-    b = positive_int("batch", batch, 2**20)
-    reach = model.max_positions if model.positions == "learned" else 2**25
-    if phase == "prefill":
-        new = positive_int("seq", min(8192, reach) if seq is None else seq, 2**24)
-        past = positive_int("context", context, 2**24) if context else 0
-        keys = past + new
-    else:
-        past = 0
-        new = positive_int("seq", 1 if seq is None else seq, 2**24)
-        keys = positive_int("context", min(4096, reach) if context is None else context, 2**24)
-        if keys < new:
-            raise ArchsimError(f"context = {keys:,} must be at least seq = {new:,}: it includes the new tokens")
-    if keys > reach:
-        raise ArchsimError(f"{model.name} has {model.max_positions:,} learned positions, not {keys:,}: "
-                           "choose a shorter seq or context")
-    t = positive_int("batch x seq", b * new)
-    h, q, kv, f = model.hidden, model.heads * model.head_dim, model.kv_heads * model.head_dim, model.ffn
-    norm_bias = model.norm == "layernorm"
-
-    def norm(residual: bool) -> Norm:
-        return Norm(rows=t, cols=h, name=model.norm, residual=residual, bias=norm_bias, dtype=act)
-
-    def linear(n: int, k: int, bias: bool, split: str = "n", rows: int = t) -> MatMul:
-        return MatMul(m=rows, n=n, k=k, dtype=dt, out_dtype=act, weights=True, bias=bias, split=split)
-
-    c = _Chain(model.layers)
-    c.add("embed", Gather(rows=t, cols=h, entries=model.vocab, dtype=act), "embedding")
-    if model.positions == "learned":
-        c.last = None
-        c.add("position_embed", Gather(rows=t, cols=h, entries=model.max_positions, dtype=act), "embedding")
-        c.add("position_add", Elementwise(elements=t * h, inputs=2, name="add", dtype=act, out_dtype=act), "embedding")
-        c.join("embed", "position_add")
-    entry = c.last
-    # A norm first adds what the sublayer before it made to the residual stream. The first layer has nothing to add
-    # yet; it is counted like the others, so that equal layers stay one.
-    c.deep("attn_norm", norm(residual=True))
-    c.deep("qkv_proj", linear(q + 2 * kv, h, model.bias_qkv))
-    if model.positions == "rope":
-        rope = Elementwise(elements=t * (q + kv), inputs=1, ops=3, name="rope", dtype=act, out_dtype=act)
-        c.deep("rope", rope)
-    c.deep("attention", Attention(
-        batch=b, q_len=new, kv_len=keys, heads=model.heads, kv_heads=model.kv_heads, head_dim=model.head_dim,
-        causal=True, window=model.window, dtype=act, kv_dtype=kv_dt,
-    ))
-    c.deep("o_proj", linear(h, q, model.bias_o, split="k"))
-    c.deep("mlp_norm", norm(residual=True))
-    assert entry is not None
-    c.join(entry, "mlp_norm")
-    plain, exps = ACTIVATIONS[model.activation]
-    if model.gated:
-        c.deep("gate_up_proj", linear(2 * f, h, model.bias_mlp))
-        gate = f"{model.activation}_mul"
-        c.deep("act_mul", Elementwise(elements=t * f, inputs=2, ops=plain + 1, exps=exps, name=gate, dtype=act,
-                                      out_dtype=act))
-    else:
-        c.deep("up_proj", linear(f, h, model.bias_mlp))
-        c.deep("act", Elementwise(elements=t * f, inputs=1, ops=plain, exps=exps, name=model.activation, dtype=act,
-                                  out_dtype=act))
-    c.deep("down_proj", linear(h, f, model.bias_mlp, split="k"))
-    c.add("final_norm", norm(residual=True), "head")
-    c.join("mlp_norm", "final_norm")
-    c.add("lm_head", linear(model.vocab, h, bias=False, rows=t if logits == "all" else b), "head",
-          tied_to="embed" if model.tied else "")
-    c.graph.graph.update(
-        model=model.name, phase=phase, batch=b, seq=new, context=past if phase == "prefill" else keys, dtype=dt,
-        tokens=t, parameters=model.parameters, note=model.note, kv_bytes=b * keys * model.kv_bytes_per_token(kv_dt),
+    decoders = [stack for stack in model.stacks if stack.causal]
+    phase = phase or ("prefill" if decoders else "encode")
+    for kind, value, known in (("phase", phase, PHASES), ("logits", logits, ("all", "last")),
+                               ("recompute", recompute, RECOMPUTE), ("optimizer", optimizer, OPTIMIZERS)):
+        if value not in known:
+            raise unknown(kind, value, known)
+    if phase in ("prefill", "decode") and not decoders:
+        raise ArchsimError(f"{model.name} has no decoder: {phase} does not exist, choose phase 'encode' or 'train'")
+    if phase == "encode" and model.stacks[0].causal:
+        raise ArchsimError(f"{model.name} has no encoder: choose phase 'prefill', 'decode' or 'train'")
+    if phase != "train" and (microbatches != 1 or recompute != "none" or dropout):
+        raise ArchsimError("microbatches, recompute and dropout belong to phase 'train'")
+    stored = dtype_name(dtype)
+    act = stored if BYTES[arithmetic(stored)] >= 2 else "bf16"
+    weights = _storage("weight_dtype", weight_dtype, stored, stored)
+    parts = positive_int("microbatches", microbatches, 2**20)
+    whole = _lengths(model, phase, batch, seq, context)
+    step = Step(
+        lengths=_cut(whole, parts), stored=stored, weights=weights,
+        experts=_storage("expert_dtype", expert_dtype, weights, stored), act=act,
+        kv=dtype_name(kv_dtype) if kv_dtype else act,
+        routing=routing if isinstance(routing, Routing) else Routing.parse(routing),
+        decode=phase == "decode", fused_attention=_flag("fused_attention", fused_attention),
+        dropout=_flag("dropout", dropout),
+        source=positive_int("source", 512 if source is None else source, 2**24),
     )
-    return c.graph
+    stacks = {"encode": model.stacks[:1], "train": model.stacks}.get(phase, tuple(decoders))
+    positive_int("batch x seq", sum(part.count * part.new for part in whole))
+    b = Builder(step)
+    x = _stacks(b, model, stacks, phase)
+    if stacks[-1] is model.stacks[-1]:
+        _head(b, model, x, logits, logits_dtype, phase == "train")
+    graph = b.graph
+    held = sum(d["op"].parameters * d["repeat"] for _, d in graph.nodes(data=True) if not d.get("tied_to"))
+    if phase == "train":
+        graph = optimize(backward(graph, recompute, gradient_dtype, parts), optimizer, gradient_dtype)
+    longest = max(whole, key=lambda part: (part.keys, part.new))
+    cached = phase != "train"
+    kv = sum(part.count * model.kv_bytes(0 if phase == "encode" else part.keys, step.kv,
+                                         part.new if phase == "encode" else step.source) for part in whole)
+    graph.graph.update(
+        model=model.name, phase=phase, batch=sum(part.count for part in whole), seq=longest.new,
+        context=longest.keys - longest.new if phase == "prefill" else longest.keys if phase == "decode" else 0,
+        dtype=step.dtype, weight_dtype=weights, kv_dtype=step.kv, tokens=sum(part.count * part.new for part in whole),
+        parameters=model.parameters, kv_bytes=kv if cached else 0.0,
+        untouched_bytes=max(0, model.parameters - held) * BYTES[weights], note=_note(model, whole),
+    )
+    return graph
+
+
+def _flag(name: str, value: object) -> bool:
+    """Return a flag, or raise an error that names it."""
+    if not isinstance(value, bool):
+        raise ArchsimError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def _storage(name: str, given: str | None, default: str, stored: str) -> str:
+    """Return the format of weights in memory; they may be narrower than the arithmetic, not wider."""
+    if given is None:
+        return default
+    found = dtype_name(given)
+    found = GROUPED.get(found, found)
+    if BYTES[arithmetic(found)] > BYTES[arithmetic(stored)]:
+        raise ArchsimError(f"{name} = {found} is wider than the arithmetic, {arithmetic(stored)}: choose dtype {found}")
+    return found
+
+
+def _note(model: ModelConfig, lengths: Sequence[Lengths]) -> str:
+    """Return what a reader of results should know."""
+    notes = [model.note] if model.note else []
+    if model.mtp and "prediction" not in model.note:
+        notes.append(f"{model.mtp} multi-token-prediction layer{'s' * (model.mtp > 1)} not included")
+    if len(lengths) > 1:
+        notes.append(f"{len(lengths)} distinct lengths, the longest is shown")
+    return "; ".join(notes)
+
+
+# --- lengths
+
+
+def _sizes(name: str, given: Size, default: int, low: int = 1) -> list[int]:
+    """Return a size, or a list of sizes, checked."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        if not given:
+            raise ArchsimError(f"{name} is an empty list: give a length per sequence")
+        return [0 if x == 0 and not low else positive_int(f"{name}[{i}]", x, 2**24) for i, x in enumerate(given)]
+    if given is None or (given == 0 and not low and not isinstance(given, bool)):
+        return [default if given is None else 0]
+    return [positive_int(name, given, 2**24)]
+
+
+def _lengths(model: ModelConfig, phase: str, batch: int | None, seq: Size, context: Size) -> tuple[Lengths, ...]:
+    """Return the distinct (new tokens, keys) of the batch, and how many sequences have each."""
+    reach = model.max_positions if model.position_rows else 2**25
+    if model.patches:
+        tokens = model.patches.count + 1
+        if seq is not None and seq != tokens:
+            raise ArchsimError(f"{model.name} sees images of {tokens - 1} patches and a class token: leave seq out")
+        reach = tokens
+    if phase in ("encode", "train"):
+        if context is not None and context != 0:
+            raise ArchsimError(f"context belongs to phases prefill and decode, not to {phase}")
+        new = _sizes("seq", seq, min(8192, reach, model.max_positions))
+        other = [0]
+    elif phase == "prefill":
+        new = _sizes("seq", seq, min(8192, reach))
+        other = _sizes("context", context, 0, low=0)
+    else:
+        new = _sizes("seq", seq, 1)
+        other = _sizes("context", context, min(4096, reach))
+    listed = max(len(new), len(other))
+    if len(new) > 1 < len(other) and len(new) != len(other):
+        raise ArchsimError(f"seq lists {len(new)} sequences, context {len(other)}")
+    mixed = any(isinstance(x, Sequence) and not isinstance(x, str) for x in (seq, context))
+    count = positive_int("batch", (listed if mixed else 1) if batch is None else batch, 2**20)
+    if mixed and count != listed:
+        raise ArchsimError(f"batch = {count}, but seq or context list {listed} sequences: leave batch out")
+    pairs = zip(new * (listed // len(new)), other * (listed // len(other)), strict=True)
+    found: Counter[tuple[int, int]] = Counter()
+    for n, c in pairs:
+        keys = c if phase == "decode" else n + c
+        if keys < n:
+            raise ArchsimError(f"context = {keys:,} must be at least seq = {n:,}: it includes the new tokens")
+        if keys > reach:
+            raise ArchsimError(f"{model.name} has {model.max_positions:,} learned positions, not {keys:,}: "
+                               "choose a shorter seq or context")
+        found[n, keys] += count if listed == 1 else 1
+    return tuple(Lengths(times, *pair) for pair, times in found.items())
+
+
+def _cut(lengths: tuple[Lengths, ...], microbatches: int) -> tuple[Lengths, ...]:
+    """Return one of `microbatches` equal parts of a batch."""
+    for part in lengths:
+        if part.count % microbatches:
+            raise ArchsimError(f"batch: {part.count} sequences of {part.new:,} tokens cannot be cut into "
+                               f"{microbatches} equal microbatches")
+    return tuple(Lengths(part.count // microbatches, part.new, part.keys) for part in lengths)
+
+
+# --- stacks
+
+
+def _stacks(b: Builder, model: ModelConfig, stacks: tuple[Stack, ...], phase: str) -> Value:
+    """Add stacks one behind the other, each behind its embedding; return what the last one makes."""
+    encoder: Value | None = None
+    embedded = ""
+    x = None
+    for stack in stacks:
+        prefix = f"{stack.name}." if len(stacks) > 1 else ""
+        x = _embedding(b, model, stack is model.stacks[0], prefix, embedded)
+        embedded = embedded or f"{prefix}embed"
+        x = _layers(b, model, stack, x, prefix, encoder)
+        encoder = x
+    assert x is not None
+    behind = model.stacks[-1]
+    if phase == "encode" and behind is not stacks[-1]:  # the decoder's keys and values of this output
+        for i, (layer, count) in enumerate(behind):
+            if layer.cross:
+                b.begin("cross", count, f"cross.{i}." if len(behind.groups) > 1 else "")
+                cross_keys(b, layer.cross, x, model.hidden)
+    return x
+
+
+def _embedding(b: Builder, model: ModelConfig, first: bool, prefix: str, embedded: str) -> Value:
+    """Add what turns tokens, or patches of images, into vectors."""
+    s, t, h = b.step, b.step.tokens, model.hidden
+    b.begin("embedding", 1, prefix)
+    if model.patches and first:
+        p = model.patches
+        pixels = Value("", Tensor((s.batch * p.count, p.pixels), s.act))
+        made = [b.linear("patch_embed", pixels, h, p.pixels, bias=True)]
+    else:
+        table = Gather(rows=t, cols=h, entries=model.vocab, dtype=s.act)
+        made = [b.add("embed", table, tied_to=embedded)]
+    learned = {"position_embed": model.position_rows, "segment_embed": model.token_types}
+    made += [b.add(name, Gather(rows=t, cols=h, entries=rows, dtype=s.act)) for name, rows in learned.items() if rows]
+    x = made[0]
+    if len(made) > 1 or model.patches:
+        op = Elementwise(elements=t * h, inputs=len(made), ops=max(1, len(made) - 1), name="add", dtype=s.act,
+                         out_dtype=s.act, weights=h if model.patches else None)  # the class token
+        x = b.add("position_add", op, made, shape=(t, h))
+    if model.embed_norm:
+        layer = model.stacks[0].first
+        x = b.add("embed_norm", Norm(rows=t, cols=h, name=layer.norm, bias=layer.norm_bias, dtype=s.act), [x])
+    return dropped(b, "embed_dropout", x)
+
+
+def _layers(
+    b: Builder, model: ModelConfig, stack: Stack, x: Value, prefix: str, encoder: Value | None
+) -> Value:
+    """Add a stack's layers, each distinct one once, and its final norm."""
+    s, h, bias = b.step, model.hidden, None
+    if stack.relative_buckets:
+        distances = max(part.new + part.keys - 1 for part in s.lengths)
+        table = Gather(rows=distances, cols=stack.first.attention.heads, entries=stack.relative_buckets, dtype=s.act)
+        bias = b.add("relative_bias", table)
+    stream = Stream(x)
+    for i, (layer, count) in enumerate(stack):
+        name = f"{stack.name}.{i}" if len(stack.groups) > 1 else stack.name
+        b.begin(name, count, f"{name}." if len(stack.groups) > 1 else prefix)
+        stream = block(b, layer, h, stream, causal=stack.causal, cross=encoder, bias=bias)
+    b.begin("head", 1, prefix)
+    if not stack.final_norm:
+        if stream.added is None:
+            return stream.held
+        op = Elementwise(elements=s.tokens * h, inputs=2, name="add", dtype=s.act, out_dtype=s.act)
+        return b.add("residual_add", op, [stream.added, stream.held], shape=(s.tokens, h))
+    last = stack.groups[-1][0]
+    final = Norm(rows=s.tokens, cols=h, name=last.norm, bias=last.norm_bias, residual=stream.added is not None,
+                 dtype=s.act, post=True)
+    return b.add("final_norm", final, [v for v in (stream.added, stream.held) if v])
+
+
+def _head(b: Builder, model: ModelConfig, x: Value, logits: str, logits_dtype: str | None, loss: bool) -> None:
+    """Add what is behind the last stack: logits over the vocabulary, or a pooler and a classification of each input."""
+    s, h = b.step, model.hidden
+    tied = next((n for n in b.graph if str(n).endswith("embed") and b.graph.nodes[n]["op"].kind == "gather"), "")
+    made = []
+    b.begin("head")
+    if model.lm_head:
+        rows = s.batch if logits == "last" else s.tokens
+        seen = x.part("last", rows, h) if rows < s.tokens else x
+        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias,
+                       out_dtype=dtype_name(logits_dtype) if logits_dtype else "", tied_to=tied if model.tied else "")
+        if model.logit_softcap:
+            cap = Elementwise(elements=rows * model.vocab, ops=2, exps=1, name="softcap", dtype=out.tensor.dtype,
+                              out_dtype=out.tensor.dtype)
+            out = b.add("logit_softcap", cap, [out], shape=(rows, model.vocab))
+        made.append(out)
+    y = x.part("first", s.batch, h) if s.batch < s.tokens else x
+    if model.pooler:
+        y = b.linear("pooler", y, h, h, bias=True)
+        tanh = Elementwise(elements=s.batch * h, ops=0, exps=1, name="tanh", dtype=s.act, out_dtype=s.act)
+        y = b.add("pooler_tanh", tanh, [y], shape=(s.batch, h))
+    if model.classes:
+        made.append(b.linear("classifier", y, model.classes, h, bias=True))
+    for out in made if loss else []:
+        rows, cols = out.tensor.shape
+        b.add("loss" if out is made[0] else f"{out.node}_loss",
+              CrossEntropy(rows=rows, cols=cols, dtype=out.tensor.dtype), [out])
+
+
+__all__ = ["PHASES", "Tensor", "transformer"]
