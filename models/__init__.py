@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from archsim.errors import ArchsimError, unknown
-from archsim.models.published import PUBLISHED, Published
 from archsim.workload.config import ModelConfig, read
+
+from .published import PUBLISHED, Published
 
 FOLDER = Path(__file__).parent
 

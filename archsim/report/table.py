@@ -283,8 +283,8 @@ def models_sheet(models: Sequence[ModelConfig], context: int = 4096) -> Sheet:
             Column("source of the count", [p.source if p else NONE for p in known], 4, text=True, wrap=True),
         ],
         notes=["KV cache in bf16, before any window is full (encoders keep none); work: forward matrix FLOP of one "
-               "token (of a decoder behind an encoder: the decoder's), 2 per multiply-accumulate, output head included, "
-               "attention to the cache apart",
+               "token (of a decoder behind an encoder: the decoder's), 2 per multiply-accumulate, output head "
+               "included, attention to the cache apart",
                *(f"{m.name}: published as {quantity(p.parameters)}: {p.differs}"
                  for m, p in zip(models, known, strict=True) if p and p.differs)],
     )

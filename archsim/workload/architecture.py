@@ -44,11 +44,10 @@ def _check(part: Any) -> None:
     """Check the types of a dataclass's numbers and flags; every complaint names the field."""
     for f in fields(part):
         value, where = getattr(part, f.name), f"{type(part).__name__}.{f.name}"
-        if f.type == "int" and not (value == 0 and f.default == 0 and not isinstance(value, bool)):
+        absent = (f.type == "int" and f.default == 0 and type(value) is int and value == 0) or value is None
+        if f.type in ("int", "int | None") and not absent:
             object.__setattr__(part, f.name, positive_int(where, value, 10**9))
-        elif f.type == "int | None" and value is not None:
-            object.__setattr__(part, f.name, positive_int(where, value, 10**9))
-        elif f.type == "float | None" and value is not None and not (
+        elif f.type == "float | None" and not absent and not (
                 isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf):
             raise ArchsimError(f"{where} must be a number above 0, not {value!r}")
         elif f.type == "bool" and not isinstance(value, bool):
@@ -59,9 +58,9 @@ def _check(part: Any) -> None:
 class AttentionConfig:
     """One attention sublayer.
 
-    `head_dim` is that of queries and keys, `value_dim` that of values (as head_dim if 0). `kind` is ``mha`` (multi-head,
-    with fewer KV heads grouped-query, with one multi-query) or ``mla`` (multi-head latent attention: keys and values
-    are rebuilt from `kv_lora` cached elements per token, next to `rope_dim` rotated ones that all heads share).
+    `head_dim` is that of queries and keys, `value_dim` that of values (as head_dim if 0). `kind` is ``mha``
+    (multi-head, with fewer KV heads grouped-query, with one multi-query) or ``mla`` (multi-head latent attention: keys
+    and values are rebuilt from `kv_lora` cached elements per token, next to `rope_dim` rotated ones that heads share).
     `window`: a query sees at most so many keys, itself included. `rope_dim`: elements of a head that are rotated
     (all, if 0 and positions are rope). `sinks`: a learned logit per head joins the softmax. `cross`: keys and values
     come from the encoder's output.

@@ -12,7 +12,7 @@ from typing import Any
 from archsim.errors import ArchsimError, unknown
 from archsim.workload.architecture import ACTIVATIONS, ModelConfig
 from archsim.workload.families import EXPERTS, FAMILIES, ignored
-from archsim.workload.reader import Reader
+from archsim.workload.reader import Reader, short
 
 
 def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfig:
@@ -51,9 +51,12 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
         inner = text.get("model_type")
         family = family if inner is None else inner
         config = {**outer, **text}
+        where = f"{where}: text_config"
     if family is None:
         raise ArchsimError(f"{where}: lacks 'model_type'; known families: {', '.join(FAMILIES)}")
-    if not isinstance(family, str) or family not in FAMILIES:
+    if not isinstance(family, str):
+        raise ArchsimError(f"{where}: model_type must be a string, not {short(family)}")
+    if family not in FAMILIES:
         raise ArchsimError(f"{where}: {unknown('model_type', family, FAMILIES)}")
     reader = Reader(config, where, name, family)
     try:
@@ -64,7 +67,7 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
         raise reader.error(str(e)) from None
     for key in EXPERTS:
         if key not in reader.taken and isinstance(config.get(key), int | float) and config[key] > 1:
-            raise reader.error(f"{key} = {config[key]!r}, but the family {family!r} has no experts")
+            raise reader.error(f"{key} = {short(config[key])}, but the family {family!r} has no experts")
     return replace(model, warnings=(*warnings, *model.warnings, *ignored(reader)))
 
 

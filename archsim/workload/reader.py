@@ -45,10 +45,17 @@ class Reader:
                 raise self.error(f"lacks {keys[0]!r}" + "".join(f" (or {k!r})" for k in keys[1:]))
             return default
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
-            raise self.error(f"{key} must be a whole number, not {_short(value)}")
+            raise self.error(f"{key} must be a whole number, not {short(value)}")
         if not low <= value <= high:
-            raise self.error(f"{key} must be from {low} to {high:,}, not {_short(value)}")
+            raise self.error(f"{key} must be from {low} to {high:,}, not {short(value)}")
         return int(value)
+
+    def optional(self, key: str, absent: int | None = None) -> int | None:
+        """Return a whole number, None where the config says null, and `absent` where it says nothing."""
+        if key not in self.config:
+            self.taken.add(key)
+            return absent
+        return self.whole(key) if self.has(key) else None
 
     def number(self, *keys: str, default: float | None = None, high: float = 1e6) -> float | None:
         """Return a number above 0, or `default`."""
@@ -56,7 +63,7 @@ class Reader:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= high:
-            raise self.error(f"{key} must be a number above 0, not {_short(value)}")
+            raise self.error(f"{key} must be a number above 0, not {short(value)}")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
@@ -65,7 +72,7 @@ class Reader:
         if value is None:
             return default
         if not isinstance(value, bool):
-            raise self.error(f"{key} must be true or false, not {_short(value)}")
+            raise self.error(f"{key} must be true or false, not {short(value)}")
         return value
 
     def text(self, *keys: str, default: str) -> str:
@@ -74,7 +81,7 @@ class Reader:
         if value is None:
             return default
         if not isinstance(value, str):
-            raise self.error(f"{key} must be a string, not {_short(value)}")
+            raise self.error(f"{key} must be a string, not {short(value)}")
         return value
 
     def wholes(self, key: str) -> list[int] | None:
@@ -83,7 +90,7 @@ class Reader:
         if value is None:
             return None
         if not isinstance(value, list) or len(value) > LAYERS or not all(type(v) is int for v in value):
-            raise self.error(f"{key} must be a list of whole numbers, not {_short(value)}")
+            raise self.error(f"{key} must be a list of whole numbers, not {short(value)}")
         return value
 
     def inner(self, key: str) -> Reader:
@@ -92,7 +99,7 @@ class Reader:
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
-            raise self.error(f"{key} must be an object with keys, not {_short(value)}")
+            raise self.error(f"{key} must be an object with keys, not {short(value)}")
         return Reader(value, f"{self.where}: {key}", self.name, self.family)
 
     def activation(self, *keys: str, default: str) -> str:
@@ -109,10 +116,16 @@ class Reader:
     def heads(
         self, hidden: int, key: str = "num_attention_heads", *more: str, kv: tuple[str, ...] = ("num_key_value_heads",),
         dim: tuple[str, ...] = ("head_dim",), width: str = "hidden_size", default_dim: int | None = None,
-        default_heads: int | None = None, default_kv: int | None = None,
+        default_heads: int | None = None, default_kv: int | None = None, grouped: bool = False,
     ) -> dict[str, int]:
-        """Return heads, kv_heads and head_dim, and check that they agree."""
+        """Return heads, kv_heads and head_dim, and check that they agree.
+
+        `grouped`: in this family a config without the key has some number of KV heads that it does not tell, so the
+        key must be there; null means as many as heads.
+        """
         heads = self.whole(key, *more, default=default_heads, high=65536)
+        if grouped and kv[0] not in self.config:
+            raise self.error(f"lacks {kv[0]!r}")
         kv_heads = self.whole(*kv, default=default_kv or heads, high=65536) if kv else heads
         if heads % kv_heads:
             raise self.error(f"{key} = {heads} is no multiple of {kv[0]} = {kv_heads}")
@@ -141,7 +154,7 @@ class Reader:
             return default
         known = {"full_attention": False, "sliding_attention": True, "chunked_attention": True}
         if not isinstance(kinds, list) or len(kinds) != layers:
-            raise self.error(f"layer_types must list the kind of each of the {layers} layers, not {_short(kinds)}")
+            raise self.error(f"layer_types must list the kind of each of the {layers} layers, not {short(kinds)}")
         for kind in kinds:
             if not isinstance(kind, str) or kind not in known:
                 raise self.error(str(unknown("kind of layer in layer_types", kind, known)))
@@ -159,8 +172,9 @@ class Reader:
                 reach: tuple[str, ...] = ("max_position_embeddings",), default_reach: int | None = 2048,
                 final_norm: bool = True, **more: Any) -> ModelConfig:
         """Build a model of one causal stack."""
-        return self.model(hidden, self.whole(*vocab, default=default_vocab), (Stack("decoder", groups, True, final_norm),),
-                          tied=tied, reach=self.whole(*reach, default=default_reach), **more)
+        stack = Stack("decoder", groups, causal=True, final_norm=final_norm)
+        return self.model(hidden, self.whole(*vocab, default=default_vocab), (stack,), tied=tied,
+                          reach=self.whole(*reach, default=default_reach), **more)
 
 
 def grouped(layers: int, kind: Callable[[int], Kind], make: Callable[[Kind], Layer]) -> tuple[tuple[Layer, int], ...]:
@@ -177,12 +191,13 @@ def attention(sizes: Mapping[str, int], **more: Any) -> AttentionConfig:
     return AttentionConfig(heads=sizes["heads"], kv_heads=sizes["kv_heads"], head_dim=sizes["head_dim"], **more)
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """Write a value so that it fits a line; whole numbers of many digits are not written out."""
     if isinstance(value, int) and abs(value) >= 10**30:
         return "a number of more than 30 digits"
-    text = repr(value)
+    text = " ".join(repr(value).split()) if not isinstance(value, list | dict) or len(value) < 20 else (
+        f"{type(value).__name__} of {len(value):,}")
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-__all__ = ["LAYERS", "Reader", "attention", "grouped"]
+__all__ = ["LAYERS", "Reader", "attention", "grouped", "short"]

@@ -1,55 +1,30 @@
-"""Reading config.json: exact counts, and a clear line for anything broken."""
+"""Reading config.json: a clear line for anything broken, a warning for anything not modelled."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archsim import models
 from archsim.errors import ArchsimError
-from archsim.workload.config import ModelConfig, parse, read
+from archsim.workload.config import FAMILIES, ModelConfig, parse, read
 
 LLAMA: dict[str, Any] = json.loads((models.FOLDER / "llama-3.1-8b.json").read_text())
 GPT: dict[str, Any] = json.loads((models.FOLDER / "gpt3-175b.json").read_text())
 
 
-@pytest.mark.parametrize("name", models.names())
-def test_parameters_agree_with_the_published_count(name: str) -> None:
-    published, citation = models.PUBLISHED[name]
-    assert citation
-    assert abs(models.get(name).parameters / published - 1) < 0.005
-    if published % 1e9:  # published to the last digit, not as a headline
-        assert models.get(name).parameters == published
-
-
-# Published exact counts of models that users may bring (Hugging Face safetensors counts).
-BROUGHT = [
-    ({"model_type": "mistral", "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
-      "num_hidden_layers": 32, "num_key_value_heads": 8, "sliding_window": 4096, "tie_word_embeddings": False,
-      "vocab_size": 32000, "max_position_embeddings": 32768, "hidden_act": "silu"}, 7_241_732_096),
-    ({"model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944, "num_attention_heads": 28,
-      "num_hidden_layers": 28, "num_key_value_heads": 4, "tie_word_embeddings": False, "vocab_size": 152064,
-      "max_position_embeddings": 131072, "sliding_window": 131072, "use_sliding_window": False}, 7_615_616_512),
-    ({"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "n_inner": None,
-      "vocab_size": 50257}, 124_439_808),
-    ({"model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192, "num_attention_heads": 32,
-      "num_hidden_layers": 16, "num_key_value_heads": 8, "head_dim": 64, "tie_word_embeddings": True,
-      "vocab_size": 128256}, 1_235_814_400),
-]
-
-
-@pytest.mark.parametrize(("config", "published"), BROUGHT, ids=[c["model_type"] for c, _ in BROUGHT])
-def test_a_users_config_counts_exactly(config: dict[str, Any], published: int) -> None:
-    assert parse(config).parameters == published
-
-
-def test_a_sliding_window_bounds_what_a_token_sees() -> None:
-    model = parse(BROUGHT[0][0])
-    assert model.window == 4096
-    assert model.flops_per_token(10_000) == model.flops_per_token(4096)
+QWEN: dict[str, Any] = json.loads((models.FOLDER / "qwen2.5-7b.json").read_text())
+MIXTRAL: dict[str, Any] = json.loads((models.FOLDER / "mixtral-8x7b.json").read_text())
+DEEPSEEK: dict[str, Any] = json.loads((models.FOLDER / "deepseek-v2.json").read_text())
+DBRX: dict[str, Any] = json.loads((models.FOLDER / "dbrx.json").read_text())
+FALCON: dict[str, Any] = json.loads((models.FOLDER / "falcon-40b.json").read_text())
+T5: dict[str, Any] = json.loads((models.FOLDER / "t5-11b.json").read_text())
+VIT: dict[str, Any] = json.loads((models.FOLDER / "vit-b-16.json").read_text())
+SCOUT: dict[str, Any] = json.loads((models.FOLDER / "llama-4-scout.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -57,7 +32,7 @@ def test_a_sliding_window_bounds_what_a_token_sees() -> None:
     [
         (LLAMA, {"model_type": "lama"}, "unknown model_type 'lama': did you mean 'llama'"),
         (LLAMA, {"model_type": None}, "lacks 'model_type'"),
-        (LLAMA, {"model_type": ["llama"]}, "unknown model_type"),
+        (LLAMA, {"model_type": ["llama"]}, "model_type must be a string"),
         (LLAMA, {"hidden_size": None}, "lacks 'hidden_size'"),
         (LLAMA, {"hidden_size": "big"}, "hidden_size must be a whole number, not 'big'"),
         (LLAMA, {"hidden_size": -4096}, "hidden_size must be from 1"),
@@ -74,6 +49,24 @@ def test_a_sliding_window_bounds_what_a_token_sees() -> None:
         (LLAMA, {"hidden_act": 3}, "hidden_act must be a string"),
         (LLAMA, {"num_local_experts": 8}, "num_local_experts = 8, but the family 'llama' has no experts"),
         (LLAMA, {"hidden_act": "sillu"}, "unknown hidden_act 'sillu': did you mean 'silu'"),
+        (LLAMA, {"num_hidden_layers": 10**9}, "num_hidden_layers must be from 1 to 100,000, not 1000000000"),
+        (LLAMA, {"hidden_size": 10**5000}, "hidden_size must be from 1 to 100,000,000, not a number of more than 30"),
+        (QWEN, {"num_key_value_heads": None}, "lacks 'num_key_value_heads'"),
+        (QWEN, {"use_sliding_window": True, "layer_types": ["full_attention"]}, "layer_types must list the kind of"),
+        (QWEN, {"use_sliding_window": True, "layer_types": ["linear_attention"] * 28}, "unknown kind of layer"),
+        (MIXTRAL, {"num_local_experts": None}, "lacks 'num_local_experts'"),
+        (MIXTRAL, {"num_experts_per_tok": 9}, "num_experts_per_tok = 9 exceeds num_local_experts = 8"),
+        (DEEPSEEK, {"q_lora_rank": None}, "lacks 'q_lora_rank' \\(null where"),
+        (DEEPSEEK, {"kv_lora_rank": None}, "lacks 'kv_lora_rank'"),
+        (DBRX, {"attn_config": {"kv_n_heads": 7}}, "n_heads = 48 is no multiple of attn_config.kv_n_heads = 7"),
+        (DBRX, {"ffn_config": 3}, "ffn_config must be an object with keys, not 3"),
+        (DBRX, {"ffn_config": {"moe_num_experts": -1}}, "ffn_config: moe_num_experts must be from 1"),
+        (FALCON, {"num_kv_heads": 7}, "num_attention_heads = 128 is no multiple of num_kv_heads = 7"),
+        (T5, {"feed_forward_proj": "gated"}, "unknown"),
+        (T5, {"feed_forward_proj": "relu-gated-relu"}, "feed_forward_proj must be like"),
+        (VIT, {"patch_size": 15}, "image_size = 224 is no multiple of patch_size = 15"),
+        (SCOUT, {"text_config": {**SCOUT["text_config"], "no_rope_layers": [1]}}, "no_rope_layers must have an entry"),
+        (SCOUT, {"text_config": {**SCOUT["text_config"], "hidden_size": "x"}}, "text_config: hidden_size must be"),
         (GPT, {"n_layer": None}, "lacks 'n_layer' \\(or 'num_hidden_layers'\\)"),
         (GPT, {"n_head": 7}, "n_embd = 12288 is no multiple of n_head = 7"),
     ],
@@ -118,37 +111,129 @@ def test_read_names_the_model_after_its_folder(tmp_path: Path) -> None:
         read(tmp_path / "nothing.json")
 
 
-junk = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
-                 st.lists(st.integers(), max_size=2))
+def example_of_each_family() -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(models.FOLDER.glob("*.json")):
+        config = json.loads(file.read_text())
+        found.setdefault(config["model_type"], config)
+        if "text_config" in config:
+            found.setdefault(config["text_config"]["model_type"], config["text_config"])
+    # Families without a model of their own share the keys of one that has.
+    for family, kin in (("glm", "llama"), ("glm4", "llama"), ("cohere", "llama"), ("cohere2", "gemma2"),
+                        ("olmo2", "llama"), ("granite", "llama"), ("nemotron", "llama"), ("starcoder2", "mistral"),
+                        ("olmoe", "qwen3_moe"), ("gpt_bigcode", "gpt2"), ("roberta", "bert"), ("xlm-roberta", "bert"),
+                        ("mt5", "t5"), ("qwen2_moe", "qwen3_moe")):
+        found[family] = {**found[kin], "model_type": family}
+    found["qwen2_moe"]["shared_expert_intermediate_size"] = 5632
+    assert set(found) == set(FAMILIES)
+    for config in found.values():
+        parse(config)
+    return list(found.values())
 
 
-@given(st.sampled_from([LLAMA, GPT, BROUGHT[0][0], BROUGHT[1][0]]), st.data())
+junk = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(-3, 300), st.floats(), st.text(max_size=5),
+    st.sampled_from([10**9, -1, 0, 0.5, 1e308, 10**400, 10**5000, "relu", "full_attention", "gated-gelu"]),
+    st.lists(st.one_of(st.integers(), st.text(max_size=3)), max_size=2),
+    st.dictionaries(st.sampled_from(["alibi", "kv_n_heads", "moe_top_k", "model_type", "hidden_size"]),
+                    st.one_of(st.integers(), st.text(max_size=3)), max_size=2),
+    st.integers(1, 100_000).map(lambda n: ["sliding_attention"] * n),
+)
+
+
+def spoil(config: dict[str, Any], data: st.DataObject) -> dict[str, Any]:
+    """Change, remove or replace up to four values, in nested objects too."""
+    spoilt = dict(config)
+    for key in data.draw(st.lists(st.sampled_from(sorted(config)), min_size=1, max_size=4, unique=True)):
+        if isinstance(spoilt[key], dict) and spoilt[key] and data.draw(st.booleans()):
+            spoilt[key] = spoil(spoilt[key], data)
+        elif data.draw(st.booleans()):
+            spoilt[key] = data.draw(junk)
+        else:
+            del spoilt[key]
+    return spoilt
+
+
+@given(st.sampled_from(example_of_each_family()), st.data())
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 def test_fuzz_a_config_gives_a_model_or_a_line(base: dict[str, Any], data: st.DataObject) -> None:
-    config = dict(base)
-    for key in data.draw(st.lists(st.sampled_from(sorted(base)), min_size=1, max_size=4, unique=True)):
-        config[key] = data.draw(junk)
+    start = time.perf_counter()
     try:
-        model = parse(config)
+        model = parse(spoil(base, data), where="my/config.json")
     except ArchsimError as e:
+        assert str(e).startswith("my/config.json: ")
         assert "\n" not in str(e)
+        assert len(str(e)) < 1000
     else:
         assert isinstance(model, ModelConfig)
-        assert model.parameters > 0
-        assert model.heads % model.kv_heads == 0
+        assert model.parameters >= model.active_parameters > 0
+        assert model.layers == sum(n for stack in model.stacks for _, n in stack) > 0
+        assert model.kv_bytes_per_token() >= 0
+        assert model.flops_per_token(4096) > model.flops_per_token() > 0
+        for stack in model.stacks:
+            for layer, _ in stack:
+                assert layer.attention.heads % layer.attention.kv_heads == 0
+                assert layer.ffn.top_k <= layer.ffn.experts
+        assert len(model.note) < 3000
+    assert time.perf_counter() - start < 2
 
 
-def test_unknown_models_name_the_nearest() -> None:
-    with pytest.raises(ArchsimError, match="did you mean 'llama-3.1-70b'"):
-        models.get("llama-31-70b")
-    with pytest.raises(ArchsimError, match="or give the path of a config.json"):
-        models.find("lama")
-    assert models.get("Llama_3.1 8B").name == "llama-3.1-8b"
-    assert models.find(models.FOLDER / "llama-2-7b.json").name == "llama-2-7b"
-    assert models.find("meta-llama/Llama-3.1-70B").name == "llama-3.1-70b", "a hub's id finds the model shipped"
-    with pytest.raises(ArchsimError, match="unknown model"):
-        models.find("")
+# Keys that a config may leave out because the model class has a default; without the key that default is meant.
+DEFAULTED = {"num_key_value_heads", "num_attention_heads", "head_dim", "d_kv", "tie_word_embeddings", "attention_bias",
+             "sliding_window", "lm_head_bias", "attn_config", "no_bias", "new_decoder_architecture", "num_kv_heads",
+             "feed_forward_proj", "num_labels"}
+
+
+@pytest.mark.parametrize("base", example_of_each_family(), ids=lambda c: c["model_type"])
+def test_each_key_missing_null_negative_huge_or_of_the_wrong_type(base: dict[str, Any]) -> None:
+    def counts(model: ModelConfig) -> tuple[float, ...]:
+        return model.parameters, model.active_parameters, model.kv_bytes(9000), model.flops_per_token(9000)
+
+    for key in base:
+        for value in (None, -1, 0, 10**9, 10**30, "x", [], {}, True, 0.5, float("nan")):
+            try:
+                assert parse({**base, key: value}).parameters > 0
+            except ArchsimError as e:
+                assert "\n" not in str(e)
+        rest = {k: v for k, v in base.items() if k != key}
+        try:
+            model = parse(rest)
+        except ArchsimError as e:
+            assert "lacks" in str(e) or "is no multiple of" in str(e)
+        else:
+            assert key in DEFAULTED or counts(model) == counts(parse(base))
 
 
 def test_a_quantised_config_says_what_is_not_read() -> None:
     assert "choose the dtype yourself" in parse({**LLAMA, "quantization_config": {"bits": 8}}).note
     assert parse(LLAMA).note == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"sliding_window": 4096}, "sliding_window = 4096 is not read: attention is counted over the whole context"),
+        ({"residual_multiplier": 0.22}, "residual_multiplier = 0.22 is not read"),
+        ({"layer_types": ["sliding_attention"] * 32}, "layer_types is not read: all layers are counted alike"),
+        ({"mamba_d_state": 128}, "mamba_d_state = 128 is not read: state-space"),
+        ({"index_topk": 2048}, "index_topk = 2048 is not read: sparse attention is counted as if dense"),
+        ({"kv_lora_rank": 512}, "latent attention is not modelled in this family"),
+    ],
+)
+def test_keys_that_change_the_mathematics_are_named(change: dict[str, Any], says: str) -> None:
+    model = parse({**LLAMA, **change})
+    assert says in model.note
+    assert model.parameters == parse(LLAMA).parameters
+    assert parse({**LLAMA, **dict.fromkeys(change)}).note == ""
+
+
+@pytest.mark.parametrize("key", ["rope_scaling", "bos_token_id", "rms_norm_eps", "attention_dropout", "auto_map"])
+def test_harmless_keys_are_ignored(key: str) -> None:
+    assert parse({**LLAMA, key: {"factor": 8}}).note == ""
+
+
+def test_a_model_of_text_and_images_is_read_for_its_text() -> None:
+    model = parse({"model_type": "llava", "text_config": LLAMA, "vision_config": {"hidden_size": 1024}})
+    assert model.parameters == parse(LLAMA).parameters
+    assert model.note == "only the text model is counted, not vision_config"
+    assert parse({"model_type": "llama", "text_config": {k: v for k, v in LLAMA.items() if k != "model_type"}}).layers

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from archsim.workload.architecture import ModelConfig
 from archsim.workload.families import encoders, gpt, llama, moe, papers
-from archsim.workload.reader import Reader
+from archsim.workload.reader import Reader, short
 
 FAMILIES: dict[str, Callable[[Reader], ModelConfig]] = {
     "llama": llama.llama,
@@ -47,6 +47,7 @@ FAMILIES: dict[str, Callable[[Reader], ModelConfig]] = {
     "falcon": gpt.falcon,
     "mpt": gpt.mpt,
     "starcoder2": gpt.starcoder2,
+    "nemotron": gpt.nemotron,
     "bert": encoders.bert,
     "roberta": encoders.bert,
     "xlm-roberta": encoders.bert,
@@ -115,7 +116,7 @@ def ignored(reader: Reader) -> tuple[str, ...]:
         if not why and key.startswith(CHANGING_PREFIXES) and key not in HARMLESS:
             why = "state-space, convolution, linear-attention and adapter parts are not modelled"
         if why:
-            shown = f" = {value}" if isinstance(value, bool | int | float | str) and len(str(value)) <= 30 else ""
+            shown = f" = {short(value)}" if isinstance(value, bool | int | float | str) else ""
             found.append(f"{key}{shown} is not read: {why}")
     return tuple(found)
 

@@ -48,7 +48,7 @@ def vit(r: Reader) -> ModelConfig:
 
 
 def t5(r: Reader) -> ModelConfig:
-    """T5, mT5 and Switch Transformers: encoder and decoder with cross-attention, relative-position biases, no other bias.
+    """T5, mT5 and Switch Transformers: encoder and decoder with cross-attention, relative positions, no biases.
 
     In Switch, every n-th layer from the second on is a mixture of experts of which a token meets one (every layer, if n
     is 1).
@@ -65,14 +65,16 @@ def t5(r: Reader) -> ModelConfig:
         raise r.error(f"feed_forward_proj must be like 'relu' or 'gated-gelu', not {'-'.join(words)[:40]!r}")
     dense = FfnConfig(r.whole("d_ff"), gated=gated, activation=act)
     switch = r.family == "switch_transformers"
-    moe = experts(r, "num_experts", top=("num_selected_experts",), default_top=1, width="d_ff", gated=gated, activation=act,
-                  router_bias=r.flag("router_bias", False), capacity_factor=r.number("capacity_factor"),
-                  ) if switch else dense
+    moe = dense
+    if switch:
+        moe = experts(r, "num_experts", top=("num_selected_experts",), default_top=1, width="d_ff", gated=gated,
+                      activation=act, router_bias=r.flag("router_bias", False),
+                      capacity_factor=r.number("capacity_factor"))
 
     def stack(name: str) -> Stack:
         step = 0
         if switch:
-            count = r.whole(f"num_sparse_{name}_layers", default=max(1, layers[name] // 2), low=0)
+            count = r.whole(f"num_sparse_{name}_layers", low=0)
             step = layers[name] // count if count else 0
         decodes = name == "decoder"
         cross = attention(sizes, positions="none", cross=True) if decodes else None

@@ -1,4 +1,4 @@
-"""Families with LayerNorm and a plain FFN: GPT-2, OPT, BLOOM, GPT-NeoX, GPT-J, Phi, Falcon, MPT, StarCoder."""
+"""Families with LayerNorm and a plain FFN: GPT-2, OPT, BLOOM, NeoX, GPT-J, Phi, Falcon, MPT, StarCoder, Nemotron."""
 
 from __future__ import annotations
 
@@ -140,10 +140,22 @@ def starcoder2(r: Reader) -> ModelConfig:
     """StarCoder2: grouped queries, rope, a plain FFN, biases everywhere, a sliding window."""
     hidden = r.whole("hidden_size")
     bias = r.flag("use_bias", True)
-    window = r.whole("sliding_window") if r.has("sliding_window") else None
     layer = Layer(
-        attention(r.heads(hidden, dim=()), bias_qkv=bias, bias_o=bias, window=window),
+        attention(r.heads(hidden, dim=(), grouped=True), bias_qkv=bias, bias_o=bias,
+                  window=r.optional("sliding_window")),
         FfnConfig(r.whole("intermediate_size"), gated=False, bias=bias,
                   activation=r.activation("hidden_act", default="gelu_pytorch_tanh")),
         **_layer())
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=True)
+
+
+def nemotron(r: Reader) -> ModelConfig:
+    """Nemotron-4: grouped queries, half of each head rotated, squared ReLU, no bias but the shift of LayerNorm."""
+    hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
+    sizes = r.heads(hidden, grouped=True)
+    layer = Layer(
+        attention(sizes, bias_qkv=bias, bias_o=bias, rope_dim=r.rotated(sizes["head_dim"], default=0.5)),
+        FfnConfig(r.whole("intermediate_size"), gated=False, bias=r.flag("mlp_bias", False),
+                  activation=r.activation("hidden_act", default="relu2")),
+        **_layer())
+    return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=False, default_reach=4096)

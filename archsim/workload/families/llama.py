@@ -16,9 +16,6 @@ def _uniform(r: Reader, hidden: int, layer: Layer, tied: bool = False, **more: A
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=tied, **more)
 
 
-def window(r: Reader) -> int | None:
-    """Return the width of the sliding window, None without one."""
-    return r.whole("sliding_window") if r.has("sliding_window") else None
 
 
 def llama(r: Reader) -> ModelConfig:
@@ -29,9 +26,10 @@ def llama(r: Reader) -> ModelConfig:
 
 
 def mistral(r: Reader) -> ModelConfig:
-    """Mistral: Llama with a sliding window (7B v0.1 alone)."""
+    """Mistral: Llama with a sliding window, which is null in all but the first."""
     hidden = r.whole("hidden_size")
-    return _uniform(r, hidden, Layer(attention(r.heads(hidden), window=window(r)), _gated(r)))
+    return _uniform(r, hidden, Layer(attention(r.heads(hidden, grouped=True),
+                                              window=r.optional("sliding_window", 4096)), _gated(r)))
 
 
 def qwen_local(r: Reader, layers: int) -> tuple[int | None, Any]:
@@ -40,13 +38,13 @@ def qwen_local(r: Reader, layers: int) -> tuple[int | None, Any]:
         r.taken.update(("sliding_window", "layer_types", "max_window_layers"))
         return None, lambda i: False
     first = r.whole("max_window_layers", default=28, low=0)
-    return window(r), r.local_layers(layers, lambda i: i >= first)
+    return r.optional("sliding_window", 4096), r.local_layers(layers, lambda i: i >= first)
 
 
 def qwen2(r: Reader) -> ModelConfig:
     """Qwen 2 and 2.5: biases of query, key and value are hard-coded in the model class, no config mentions them."""
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
-    sizes, ffn, (width, local) = r.heads(hidden), _gated(r), qwen_local(r, layers)
+    sizes, ffn, (width, local) = r.heads(hidden, grouped=True), _gated(r), qwen_local(r, layers)
 
     def make(narrow: bool) -> Layer:
         return Layer(attention(sizes, bias_qkv=True, window=width if narrow else None), ffn)
@@ -57,7 +55,7 @@ def qwen2(r: Reader) -> ModelConfig:
 def qwen3(r: Reader) -> ModelConfig:
     """Qwen 3: norms of queries and keys instead of biases; heads x head_dim may differ from hidden."""
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
-    sizes, ffn, (width, local) = r.heads(hidden, default_dim=128), _gated(r), qwen_local(r, layers)
+    sizes, ffn, (width, local) = r.heads(hidden, default_dim=128, grouped=True), _gated(r), qwen_local(r, layers)
     bias = r.flag("attention_bias", False)
 
     def make(narrow: bool) -> Layer:
@@ -71,7 +69,7 @@ def gemma(r: Reader) -> ModelConfig:
     """Gemma: heads of 256, tied, GELU by tanh whatever hidden_act says."""
     hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
     layer = Layer(
-        attention(r.heads(hidden, default_dim=256), bias_qkv=bias, bias_o=bias),
+        attention(r.heads(hidden, default_dim=256, grouped=True), bias_qkv=bias, bias_o=bias),
         FfnConfig(r.whole("intermediate_size"),
                   activation=r.activation("hidden_activation", default="gelu_pytorch_tanh")))
     return _uniform(r, hidden, layer, tied=True)
@@ -85,7 +83,7 @@ def gemma2(r: Reader) -> ModelConfig:
     """
     third = r.family.startswith("gemma3")
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
-    sizes = r.heads(hidden, default_dim=256, default_heads=8, default_kv=None if r.has("num_attention_heads") else 4)
+    sizes = r.heads(hidden, default_dim=256, default_heads=8, default_kv=4)
     every = r.whole("sliding_window_pattern", "_sliding_window_pattern", default=6) if third else 2
     local = r.local_layers(layers, lambda i: (i + 1) % every != 0)
     width = r.whole("sliding_window", default=4096)
@@ -107,16 +105,17 @@ def phi3(r: Reader) -> ModelConfig:
     """Phi-3, 3.5 and 4: Llama with a window in some sizes, and part of the head rotated in some."""
     hidden = r.whole("hidden_size")
     sizes = r.heads(hidden, dim=())
-    layer = Layer(attention(sizes, window=window(r), rope_dim=r.rotated(sizes["head_dim"])), _gated(r))
+    attend = attention(sizes, window=r.optional("sliding_window"), rope_dim=r.rotated(sizes["head_dim"]))
+    layer = Layer(attend, _gated(r))
     return _uniform(r, hidden, layer)
 
 
 def glm(r: Reader) -> ModelConfig:
     """GLM-4 in the transformers library: half of the head rotated; `glm4` norms sublayers' results too."""
     hidden = r.whole("hidden_size")
-    sizes = r.heads(hidden, default_dim=128)
+    sizes = r.heads(hidden, default_dim=128, grouped=True)
     layer = Layer(
-        attention(sizes, bias_qkv=r.flag("attention_bias", r.family == "glm"),
+        attention(sizes, bias_qkv=r.flag("attention_bias", False),
                   rope_dim=r.rotated(sizes["head_dim"], default=0.5)),
         _gated(r), norms=4 if r.family == "glm4" else 2)
     return _uniform(r, hidden, layer)
@@ -134,7 +133,7 @@ def chatglm(r: Reader) -> ModelConfig:
     groups = r.flag("multi_query_attention", False)
     sizes = r.heads(hidden, kv=("multi_query_group_num",) if groups else (), dim=("kv_channels",))
     r.taken.add("multi_query_group_num")
-    bias = r.flag("add_bias_linear", False)
+    bias = r.flag("add_bias_linear", True)
     layer = Layer(
         attention(sizes, bias_qkv=r.flag("add_qkv_bias", False) or bias, bias_o=bias,
                   rope_dim=max(1, sizes["head_dim"] // 2)),

@@ -1,4 +1,4 @@
-"""Families with mixtures of experts: Mixtral, Phi-MoE, Qwen-MoE, OLMoE, DeepSeek, GLM-4.5, gpt-oss, Llama 4, DBRX, Grok."""
+"""Mixtures of experts: Mixtral, Phi-MoE, Qwen-MoE, OLMoE, DeepSeek, GLM-4.5, gpt-oss, Llama 4, DBRX, Grok."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archsim.workload.architecture import AttentionConfig, FfnConfig, Layer, ModelConfig
-from archsim.workload.families.llama import qwen_local, window
+from archsim.workload.families.llama import qwen_local
 from archsim.workload.reader import Reader, attention, grouped
 
 
@@ -28,7 +28,7 @@ def mixtral(r: Reader) -> ModelConfig:
     """Mixtral: every FFN a mixture."""
     hidden = r.whole("hidden_size")
     moe = experts(r, "num_local_experts", default_top=2, activation=_silu(r))
-    layer = Layer(attention(r.heads(hidden), window=window(r)), moe)
+    layer = Layer(attention(r.heads(hidden, grouped=True), window=r.optional("sliding_window")), moe)
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=False)
 
 
@@ -36,7 +36,8 @@ def phimoe(r: Reader) -> ModelConfig:
     """Phi-3.5-MoE: LayerNorm with shift, biases in attention and in the output head."""
     hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
     moe = experts(r, "num_local_experts", default_top=2, activation=_silu(r))
-    layer = Layer(attention(r.heads(hidden), window=window(r), bias_qkv=bias, bias_o=bias), moe,
+    layer = Layer(attention(r.heads(hidden, grouped=True), window=r.optional("sliding_window"),
+                            bias_qkv=bias, bias_o=bias), moe,
                   norm="layernorm", norm_bias=True)
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=False,
                      lm_head_bias=r.flag("lm_head_bias", False))
@@ -46,7 +47,7 @@ def qwen_moe(r: Reader) -> ModelConfig:
     """Qwen2-MoE (shared experts behind a gate, biases) and Qwen3-MoE (neither, but norms of queries and keys)."""
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
     third = r.family == "qwen3_moe"
-    sizes, (width, local) = r.heads(hidden), qwen_local(r, layers)
+    sizes, (width, local) = r.heads(hidden, grouped=True), qwen_local(r, layers)
     bias_qkv = r.flag("attention_bias", False) if third else r.flag("qkv_bias", True)
     act = _silu(r)
     shared = 0 if third else r.whole("shared_expert_intermediate_size", low=0)
@@ -78,7 +79,7 @@ def olmoe(r: Reader) -> ModelConfig:
 
 def _after_first(r: Reader, freq: str | None = None) -> Callable[[int], bool]:
     """Return which layers are mixtures: those behind the first dense ones, of them every `freq`-th."""
-    first = r.whole("first_k_dense_replace", default=0, low=0)
+    first = r.whole("first_k_dense_replace", low=0)
     every = r.whole(freq, default=1) if freq else 1
     return lambda i: i >= first and i % every == 0
 
@@ -105,14 +106,16 @@ def deepseek(r: Reader) -> ModelConfig:
     heads = r.whole("num_attention_heads", high=65536)
     rope, nope = r.whole("qk_rope_head_dim", high=65536), r.whole("qk_nope_head_dim", high=65536)
     r.taken.update(("num_key_value_heads", "head_dim"))
+    if "q_lora_rank" not in r.config:
+        raise r.error("lacks 'q_lora_rank' (null where queries are not compressed)")
     attend = AttentionConfig(
         heads=heads, kv_heads=heads, head_dim=nope + rope, value_dim=r.whole("v_head_dim", high=65536), kind="mla",
-        q_lora=r.whole("q_lora_rank") if r.has("q_lora_rank") else None, kv_lora=r.whole("kv_lora_rank"),
+        q_lora=r.optional("q_lora_rank"), kv_lora=r.whole("kv_lora_rank"),
         rope_dim=rope)
     expert = r.whole("moe_intermediate_size")
     moe = experts(
         r, "n_routed_experts", width="moe_intermediate_size", activation=_silu(r),
-        shared_ffn=expert * r.whole("n_shared_experts", default=0, low=0, high=10_000),
+        shared_ffn=expert * r.whole("n_shared_experts", low=0, high=10_000),
         router_bias=r.text("topk_method", default="greedy" if r.family == "deepseek_v2" else "noaux_tc") == "noaux_tc")
     return _dense_and_sparse(r, hidden, attend, moe, _after_first(r, "moe_layer_freq"))
 
@@ -120,12 +123,12 @@ def deepseek(r: Reader) -> ModelConfig:
 def glm4_moe(r: Reader) -> ModelConfig:
     """GLM-4.5 and 4.6: as DeepSeek-V3 in the FFN, grouped queries with half of the head rotated in attention."""
     hidden = r.whole("hidden_size")
-    sizes = r.heads(hidden)
+    sizes = r.heads(hidden, grouped=True)
     attend = attention(sizes, bias_qkv=r.flag("attention_bias", False), rope_dim=r.rotated(sizes["head_dim"],
                        default=0.5), qk_norm="head" if r.flag("use_qk_norm", False) else "")
     expert = r.whole("moe_intermediate_size")
     moe = experts(r, "n_routed_experts", width="moe_intermediate_size", activation=_silu(r), router_bias=True,
-                  shared_ffn=expert * r.whole("n_shared_experts", default=1, low=0, high=10_000))
+                  shared_ffn=expert * r.whole("n_shared_experts", low=0, high=10_000))
     return _dense_and_sparse(r, hidden, attend, moe, _after_first(r))
 
 
@@ -135,7 +138,7 @@ def gpt_oss(r: Reader) -> ModelConfig:
     The gate is a SwiGLU with clipped inputs.
     """
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
-    sizes, bias = r.heads(hidden, default_dim=64), r.flag("attention_bias", True)
+    sizes, bias = r.heads(hidden, default_dim=64, grouped=True), r.flag("attention_bias", True)
     local = r.local_layers(layers, lambda i: i % 2 == 0)
     width = r.whole("sliding_window", default=128)
     moe = experts(r, "num_local_experts", top=("num_experts_per_tok", "experts_per_token"), bias=True, router_bias=True,
@@ -153,14 +156,14 @@ def llama4(r: Reader) -> ModelConfig:
     A chunk is counted as a window of its width: the most that a token in it sees.
     """
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
-    sizes, bias, act = r.heads(hidden, default_dim=128), r.flag("attention_bias", False), _silu(r)
+    sizes, bias, act = r.heads(hidden, default_dim=128, grouped=True), r.flag("attention_bias", False), _silu(r)
     every = r.whole("no_rope_layer_interval", default=4)
     rotated = r.wholes("no_rope_layers")  # 1 where a layer is rotated, in spite of its name
     if rotated and len(rotated) != layers:
         raise r.error(f"no_rope_layers must have an entry for each of the {layers} layers, not {len(rotated)}")
     rope = (lambda i: bool(rotated[i])) if rotated else (lambda i: (i + 1) % every != 0)
     local = r.local_layers(layers, rope)
-    chunk = r.whole("attention_chunk_size") if r.has("attention_chunk_size") else None
+    chunk = r.optional("attention_chunk_size", 8192)
     listed, step = r.wholes("moe_layers"), r.whole("interleave_moe_layer_step", default=1)
     sparse = set(listed) if listed is not None else None
     norm = "unweighted" if r.flag("use_qk_norm", True) else ""
@@ -175,7 +178,7 @@ def llama4(r: Reader) -> ModelConfig:
         return Layer(
             attention(sizes, bias_qkv=bias, bias_o=bias, window=chunk if narrow else None,
                       positions="rope" if turned else "none", qk_norm=norm if turned else ""),
-            moe if mixed else FfnConfig(r.whole("intermediate_size_mlp", "intermediate_size"), activation=act))
+            moe if mixed else FfnConfig(r.whole("intermediate_size_mlp"), activation=act))
 
     warnings = () if chunk is None else (
         f"attention_chunk_size = {chunk:,} is counted as a sliding window of that width: the most a token sees",)
