@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PIPE_WIDTH = 250
+"""Characters of a line in a pipe."""
+
 
 def show(*parts: Any) -> None:
     """Print tables and lines: fitted and coloured in a terminal, plain in a pipe.
@@ -35,7 +38,7 @@ def show(*parts: Any) -> None:
             console.print(part, markup=False)
         return
     held = io.StringIO()
-    console = Console(file=held, highlight=False, color_system=None, width=int(_columns() or 250))
+    console = Console(file=held, highlight=False, color_system=None, width=int(_columns() or PIPE_WIDTH))
     for part in parts:
         console.print(part, markup=False, soft_wrap=isinstance(part, str) and not _columns())
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in held.getvalue().splitlines()))
@@ -45,6 +48,15 @@ def _columns() -> str:
     """Return the width that the environment asks for, or nothing."""
     text = os.environ.get("COLUMNS", "")
     return text if text.isdigit() and int(text) > 0 else ""
+
+
+def page_width() -> int:
+    """Return how many characters a line may have: the terminal's, or what ``COLUMNS`` says of a pipe's reader."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        return Console().width
+    return int(_columns() or PIPE_WIDTH)
 
 
 def show_json(data: Any) -> None:

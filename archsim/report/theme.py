@@ -35,6 +35,9 @@ BOUND_SHORT: dict[str, str] = {**{b: b for b in BOUND}, "launch": "launch+fill"}
 COST: dict[str, str] = {"depreciation": "#3D5A73", "energy": "#E9B949"}
 """Parts of a cost."""
 
+OPERAND: dict[str, str] = {"a": "#0072B2", "b": "#009E73", "c": "#D55E00"}
+"""Operands and sums of a product, c = a b."""
+
 PHASE_MARKER: dict[str, str] = {"prefill": "o", "decode": "D", "run": "o"}
 SPARE_MARKERS: Sequence[str] = ("s", "^", "v", "P")
 

@@ -1,0 +1,130 @@
+"""Wavefront of a small systolic array in the terminal: what every processing element holds, cycle by cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsim.errors import ArchsimError
+from archsim.report.array_wave import CAUSE, Tags, Wave, label
+from archsim.report.theme import OPERAND
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+EMPTY = "·"
+GAP = 3
+"""Characters between panels."""
+
+
+def wavefront(wave: Wave, cycles: Sequence[int], width: int) -> list[Text]:
+    """Draw cycles as text: panels of what moves right, what stays and what moves down, side by side where they fit.
+
+    Outside a panel's frame stands, faintly, what enters in the next cycle, from the left or from the top, and below
+    what leaves the array in this one. A fourth panel shows the second registers while there is something in them.
+
+    Parameters
+    ----------
+    wave
+        Every register in every cycle.
+    cycles
+        Which cycles, counted from 0.
+    width
+        Characters of a line.
+
+    Raises
+    ------
+    ArchsimError
+        If not even one panel fits.
+    """
+    from rich.text import Text
+
+    rows, cols = wave.count.rows, wave.count.cols
+    size = _widest(wave, cycles)
+    needed = (cols + 1) * (size + 1) + 4
+    if needed > width:
+        raise ArchsimError(f"the trace of an array {cols} PEs wide needs {needed} characters a line, not {width}: "
+                           "widen the terminal, or give fewer --cols")
+    lines: list[Text] = []
+    for t in cycles:
+        busy = int(wave.busy[t].sum())
+        lines.append(Text(f"cycle {t + 1} of {wave.cycles}: {doing(wave, t)}; {busy} of {rows * cols} PEs multiply "
+                          f"({100 * busy / (rows * cols):.0f} %)", style="bold"))
+        hidden = bool((wave.second[t, ..., 0] >= 0).any() or (wave.passing[t, ..., 0] >= 0).any())
+        ways = ("right", "stays", "second", "down") if hidden else ("right", "stays", "down")
+        lines += _beside([_panel(wave, t, size, way) for way in ways], width)
+        lines.append(Text(""))
+    return lines
+
+
+def _widest(wave: Wave, cycles: Sequence[int]) -> int:
+    """Return the characters of the longest label, and of an arrow before it where words pass."""
+    shown = sorted({t for cycle in cycles for t in (cycle, min(cycle + 1, wave.cycles - 1))})
+
+    def longest(tags: Tags) -> int:  # cycles x lanes x ... x 2
+        registers = np.moveaxis(tags[shown], 1, -2).reshape(-1, tags.shape[1], 2)
+        return max(len(label("a", held)) for held in np.unique(registers, axis=0))
+
+    passing = longest(wave.passing)
+    return max([3, passing + bool(passing), *(longest(getattr(wave, name)) for name in
+                                              ("right", "stays", "down", "second", "entering", "leaving"))])
+
+
+def doing(wave: Wave, t: int) -> str:
+    """Say what goes on in a cycle."""
+    hidden = bool((wave.passing[t, ..., 0] >= 0).any()) and wave.cause[t] in ("stream", "skew")
+    drains = wave.flow.stays == "c"
+    return CAUSE[wave.cause[t]] + (", sums drain" if drains else ", a tile loads") * hidden
+
+
+def _panel(wave: Wave, t: int, size: int, way: str) -> list[Text]:
+    """Draw one kind of registers: a heading, what enters above, the rows, what leaves below."""
+    from rich.text import Text
+
+    flow, cols = wave.flow, wave.count.cols
+    letter = flow.stays if way == "second" else getattr(flow, way)
+    tags, after, drains = getattr(wave, way), t + 1 < wave.cycles, flow.stays == "c"
+
+    def cell(kind: str, held: Tags, faint: bool = False) -> tuple[str, str]:
+        text = label(kind, held)
+        return f"{text or (' ' if faint else EMPTY):>{size + 1}}", f"{'dim ' * (faint or not text)}{OPERAND[kind]}"
+
+    def inner(r: int, c: int) -> tuple[str, str]:
+        passing = label(letter, wave.passing[t, :, r, c]) if way == "second" else ""
+        return (f"{'↓' + passing:>{size + 1}}", OPERAND[letter]) if passing else cell(letter, tags[t, :, r, c])
+
+    nothing = (" " * (size + 1), "")
+    rule = "─" * ((size + 1) * cols + 1)
+    title = {"right": "moves right", "stays": "stays", "down": "moves down",
+             "second": "done; ↓ on its way out" if drains else "of the next tile; ↓ on its way"}[way]
+    top = way == ("down" if drains else "second") and after
+    bottom = way == ("second" if drains else "down")
+    above = [cell(letter, wave.entering[t + 1, :, c], True) for c in range(cols)] if top else []
+    lines = [Text(f"{nothing[0]}  {letter.upper()} {title}", style=OPERAND[letter]),
+             Text.assemble(nothing, "  ", *above), Text(f"{nothing[0]} ┌{rule}┐", style="dim")]
+    for r in range(wave.count.rows):
+        before = cell(letter, tags[t + 1, :, r, 0], True) if way == "right" and after else nothing
+        lines.append(Text.assemble(before, (" │", "dim"), *(inner(r, c) for c in range(cols)), (" │", "dim")))
+    lines.append(Text(f"{nothing[0]} └{rule}┘", style="dim"))
+    below = [cell("c", wave.leaving[t, :, c], faint=True) for c in range(cols)] if bottom else []
+    lines.append(Text.assemble(nothing, "  ", *below))
+    return lines
+
+
+def _beside(panels: list[list[Text]], width: int) -> Iterator[Text]:
+    """Join panels line by line, as many side by side as fit."""
+    from rich.text import Text
+
+    wide = max(line.cell_len for panel in panels for line in panel)
+    number = max(1, min(len(panels), (width + GAP) // (wide + GAP)))
+    for i in range(0, len(panels), number):
+        for parts in zip(*panels[i : i + number], strict=True):
+            line = Text()
+            for part in parts:
+                line.append_text(part)
+                line.append(" " * (wide - part.cell_len + GAP))
+            line.rstrip()
+            if line.plain:
+                yield line
