@@ -399,19 +399,6 @@ class ModelConfig:
         """The warnings in one line."""
         return "; ".join(self.warnings)
 
-    def __getattr__(self, name: str) -> Any:  # TRANSITION
-        first = object.__getattribute__(self, "stacks")[-1].first
-        attend, ffn = first.attention, first.ffn
-        if name in ("heads", "kv_heads", "head_dim", "window", "bias_qkv", "bias_o", "positions"):
-            return getattr(attend, name)
-        if name in ("ffn", "gated", "activation"):
-            return getattr(ffn, name)
-        if name == "bias_mlp":
-            return ffn.bias
-        if name == "norm":
-            return first.norm
-        raise AttributeError(name)
-
     @property
     def layers(self) -> int:
         """Layers of all stacks."""
