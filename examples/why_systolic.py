@@ -63,11 +63,11 @@ def small_matrices() -> None:
 
 
 if __name__ == "__main__":
-    print("1. Systolic arrays, weights stationary, measured. Per MAC three registers are read (a, b, the sum from above)\n"
-          "   and two written: latches between neighbours, without address or port. Words include partial sums.\n")
+    print("1. Systolic arrays, weights stationary, measured. Per MAC three registers are read (a, b, the sum from\n"
+          "   above) and two written: latches between neighbours, without address or port.\n")
     arrays()
-    print("\n2. Tensor cores, from instruction shapes, if sums are read and written once per instruction. The multiply-\n"
-          f"   add itself takes {MAC:.2f} pJ. Energies are those of SRAM alone: latches, wires and control come on top.\n")
+    print("\n2. Tensor cores, from instruction shapes, if sums are read and written once per instruction. The MAC\n"
+          f"   itself takes {MAC:.2f} pJ. Energies are those of SRAM alone: latches, wires and control come on top.\n")
     tensor_cores()
     print("\n3. The price: how busy an array is with a square product (weights load 4 rows per cycle).\n")
     small_matrices()
