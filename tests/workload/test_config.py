@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from archsim import models
 from archsim.errors import ArchsimError
+from archsim.workload import transformer
 from archsim.workload.config import FAMILIES, ModelConfig, parse, read
 
 LLAMA: dict[str, Any] = json.loads((models.FOLDER / "llama-3.1-8b.json").read_text())
@@ -156,7 +157,7 @@ def spoil(config: dict[str, Any], data: st.DataObject) -> dict[str, Any]:
 
 @given(st.sampled_from(example_of_each_family()), st.data())
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
-def test_fuzz_a_config_gives_a_model_or_a_line(base: dict[str, Any], data: st.DataObject) -> None:
+def test_fuzz_a_config_gives_a_right_graph_or_a_line(base: dict[str, Any], data: st.DataObject) -> None:
     start = time.perf_counter()
     try:
         model = parse(spoil(base, data), where="my/config.json")
@@ -175,6 +176,9 @@ def test_fuzz_a_config_gives_a_model_or_a_line(base: dict[str, Any], data: st.Da
                 assert layer.attention.heads % layer.attention.kv_heads == 0
                 assert layer.ffn.top_k <= layer.ffn.experts
         assert len(model.note) < 3000
+        graph = transformer(model)
+        held = sum(d["op"].parameters * d["repeat"] for _, d in graph.nodes(data=True) if not d.get("tied_to"))
+        assert 0 < held <= model.parameters == graph.graph["parameters"]
     assert time.perf_counter() - start < 2
 
 

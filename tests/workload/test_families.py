@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import networkx as nx
 import pytest
 
 from archsim import models
+from archsim.workload import transformer
 from archsim.workload.architecture import ModelConfig
 from archsim.workload.config import FAMILIES, parse
 
@@ -200,6 +202,27 @@ def test_flops_of_an_encoders_token_include_the_keys_it_gives_to_the_decoder() -
     model = models.get("t5-11b")
     weights = 24 * (4 * 1024 * 16384 + 2 * 1024 * 65536) + 24 * 2 * 1024 * 16384
     assert model.flops_per_token(100, stack="encoder") == 2 * weights + 100 * 4 * 24 * 16384
+
+
+# Not equal: Gopher's graph projects distances too, which are not tokens; GLaM's experts turn away tokens beyond their
+# capacity.
+DECODERS = [name for name in [*models.names(), *BROUGHT, *FORMS]
+            if len((model := parse(config(name))).stacks) == 1 and model.stack().causal
+            and model.family not in ("gopher", "glam")]
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_the_graphs_operators_add_up_to_the_same_flops(name: str) -> None:
+    model = parse(config(name))
+
+    def total(graph: nx.DiGraph) -> float:
+        return sum(d["op"].flops * d["repeat"] for _, d in graph.nodes(data=True))
+
+    prefill = total(transformer(model, phase="prefill", seq=8))
+    assert prefill == pytest.approx(sum(model.flops_per_token(keys) for keys in range(1, 9)), rel=1e-12)
+    decode = total(transformer(model, phase="decode", batch=2, context=300))
+    per_token = model.linear_flops_per_token() + model.attention_flops_per_token(300, absorbed=True)
+    assert decode == pytest.approx(2 * per_token, rel=1e-12)
 
 
 def groups(model: ModelConfig, stack: str = "") -> list[tuple[int, Any]]:
