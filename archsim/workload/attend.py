@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from archsim.errors import UnsupportedError
 from archsim.workload.architecture import AttentionConfig
-from archsim.workload.build import Builder, Lengths, Value, joined, reshaped, slice_of
+from archsim.workload.build import SHARED, Builder, Lengths, Value, joined, reshaped, slice_of
 from archsim.workload.ops import Attention, Dropout, Elementwise, MatMul, Norm, Quantize, Softmax
 
 
@@ -116,6 +116,7 @@ def cross_attention(b: Builder, a: AttentionConfig, x: Value, hidden: int, encod
 
 def cross_keys(b: Builder, a: AttentionConfig, encoder: Value, hidden: int) -> Value:
     """Add the keys and values that cross-attention takes from the encoder's output."""
+    encoder = replace(encoder, name=SHARED)
     return b.linear("cross_kv_proj", encoder, a.kv_heads * (a.head_dim + a.value_dim), hidden, bias=a.bias_qkv)
 
 

@@ -218,7 +218,7 @@ class _Backward:
             extra["tied_to"] = data.get("tied_to") or tied
         name = f"{v}.{suffix}"
         self.graph.add_node(name, op=op, layer=f"{data.get('layer', '')}.backward".lstrip("."), repeat=data["repeat"],
-                            copies=data["copies"], **extra)
+                            copies=data["copies"], backward=True, **extra)
         return name
 
     def incoming(self, v: str) -> dict[str, list[list[Value]]]:
@@ -343,7 +343,7 @@ def optimize(graph: nx.DiGraph, optimizer: str = "adam", gradient_dtype: str = "
         return graph
     stored = min(dtypes, key=lambda name: (BYTES[name], name))
     op = Update(elements=held, name=optimizer, dtype=stored, gradient_dtype=gradient_dtype)
-    graph.add_node("update", op=op, layer="optimizer", repeat=1, copies=1)
+    graph.add_node("update", op=op, layer="optimizer", repeat=1, copies=1, backward=True)
     for node, data in list(graph.nodes(data=True)):
         if data.get("gradient_of"):
             *_, (_, shape, dtype) = data["op"].shapes()

@@ -12,6 +12,9 @@ from archsim.dtypes import BYTES, arithmetic
 from archsim.workload.moe import Routing
 from archsim.workload.ops import MatMul, Op, Quantize
 
+SHARED = "shared"
+"""Name of a value of which all layers read the same one (the encoder's output, a table of biases)."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -167,6 +170,8 @@ def connect(graph: nx.DiGraph, value: Value, after: str) -> None:
         if not part.node:  # an input of the whole graph
             continue
         about = {k: v for k, v in (("name", part.name), ("operand", part.operand)) if v}
+        before = graph.get_edge_data(part.node, after)
+        assert before is None or before.get("name", "") == part.name, f"{after} reads two results of {part.node}"
         graph.add_edge(part.node, after, tensor=part.tensor, **about)
 
 

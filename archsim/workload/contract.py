@@ -8,8 +8,8 @@ import networkx as nx
 
 from archsim.dtypes import BYTES
 from archsim.errors import ArchsimError, positive_int, unknown
+from archsim.workload.build import Tensor
 from archsim.workload.ops import Op
-from archsim.workload.transformer import Tensor
 
 
 def output(op: Op) -> Tensor:

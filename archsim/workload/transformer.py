@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import networkx as nx
@@ -25,7 +26,7 @@ from archsim.errors import ArchsimError, positive_int, unknown
 from archsim.workload.architecture import ModelConfig, Stack
 from archsim.workload.attend import cross_keys
 from archsim.workload.backward import RECOMPUTE, backward, optimize
-from archsim.workload.build import Builder, Lengths, Step, Tensor, Value
+from archsim.workload.build import SHARED, Builder, Lengths, Step, Tensor, Value
 from archsim.workload.gradient import OPTIMIZERS
 from archsim.workload.layers import Stream, block, dropped
 from archsim.workload.moe import Routing
@@ -317,7 +318,7 @@ def _layers(
     if stack.relative_buckets:
         distances = max(part.new + part.keys - 1 for part in s.lengths)
         table = Gather(rows=distances, cols=stack.first.attention.heads, entries=stack.relative_buckets, dtype=s.act)
-        bias = b.add("relative_bias", table)
+        bias = replace(b.add("relative_bias", table), name=SHARED)
     stream = Stream(x)
     for i, (layer, count) in enumerate(stack):
         name = f"{stack.name}.{i}" if len(stack.groups) > 1 else stack.name
