@@ -82,6 +82,7 @@ CHANGES: dict[str, str] = {
     "hybrid_override_pattern": "layers without attention are counted as attention",
     "attn_layer_period": "layers without attention are counted as attention",
     "attn_layer_indices": "layers without attention are counted as attention",
+    "mlp_layer_types": "all layers are counted alike",
     "moe_every_n_layers": "all layers are counted alike",
     "moe_layer_freq": "all layers are counted alike",
     "shared_expert_intermediate_size": "shared experts are not counted",

@@ -152,7 +152,7 @@ def starcoder2(r: Reader) -> ModelConfig:
 def nemotron(r: Reader) -> ModelConfig:
     """Nemotron-4: grouped queries, half of each head rotated, squared ReLU, no bias but the shift of LayerNorm."""
     hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
-    sizes = r.heads(hidden, grouped=True)
+    sizes = r.heads(hidden)
     layer = Layer(
         attention(sizes, bias_qkv=bias, bias_o=bias, rope_dim=r.rotated(sizes["head_dim"], default=0.5)),
         FfnConfig(r.whole("intermediate_size"), gated=False, bias=r.flag("mlp_bias", False),

@@ -115,7 +115,7 @@ def glm(r: Reader) -> ModelConfig:
     hidden = r.whole("hidden_size")
     sizes = r.heads(hidden, default_dim=128, grouped=True)
     layer = Layer(
-        attention(sizes, bias_qkv=r.flag("attention_bias", False),
+        attention(sizes, bias_qkv=r.flag("attention_bias", True),
                   rope_dim=r.rotated(sizes["head_dim"], default=0.5)),
         _gated(r), norms=4 if r.family == "glm4" else 2)
     return _uniform(r, hidden, layer)
