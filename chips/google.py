@@ -44,8 +44,9 @@ from archsim.hardware import (
 )
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, GiB, KiB, MiB, W, ns
 
-_LOAD_8BIT = ("32 8-bit rows per 4 cycles likewise; XProf has 2 cycles in 8-bit, 16 bytes per column and cycle: "
-              'replace("core.array", load_bytes={...}) sets that reading')
+_LOAD_8BIT = ("32 8-bit rows per 4 cycles likewise (XProf has 2 cycles, 16 bytes per column and cycle: "
+              'replace("core.array", load_bytes={...}) sets that reading); 8 fp32 rows per 2')
+_FP32 = "fp32 operands are rounded to bf16, one pass, as the compiler does by default; full precision takes six."
 _VECTOR_OLD = {
     "core.vector.transcendentals": EXP,
     "core.vector.cross_lane": CROSS_LANE_OLD,
@@ -60,8 +61,10 @@ TPU_V5E = Chip(
     clock=1.5 * GHz,
     cores=1,
     core=SystolicCore(
-        array=MatrixArray(rows=128, cols=128, count=4, rows_per_cycle={"bf16": 1, "int8": 2, "int4": 4}, load_bytes=8,
-                          latency={"bf16": 131, "int8": 121, "int4": 121}, row_granule=32, accumulator_rows=128),
+        array=MatrixArray(rows=128, cols=128, count=4, row_granule=32, accumulator_rows=128,
+                          rows_per_cycle={"bf16": 1, "int8": 2, "int4": 4, "fp32": 1},
+                          load_bytes={"bf16": 8, "int8": 8, "int4": 8, "fp32": 16},
+                          latency={"bf16": 131, "int8": 121, "int4": 121, "fp32": 131}),
         vector=VectorUnit(lanes=1024, alus=4, transcendentals=1024, cross_lane=512, row_lanes=128, packed=1 / 3),
         scratchpad=Scratchpad(capacity=128 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
         kernel_share=32 / 128,
@@ -74,7 +77,7 @@ TPU_V5E = Chip(
     power=Power(tdp=160 * W),
     die=Die(process="5nm"),
     peaks={"bf16": 197 * TFLOPS, "int8": 393 * TFLOPS, "int4": 788 * TFLOPS},
-    notes=("No price is on file; it rents at 1.20 USD per chip-hour.",),
+    notes=(_FP32, "No price is on file; it rents at 1.20 USD per chip-hour."),
     sources={
         "year": Source("docs.cloud.google.com/tpu/docs/v5e"),
         "clock": Source(BOOK, note="closes: 4 x 16384 x 2 x 1.5 GHz = 196.6 TFLOPS"),
@@ -114,8 +117,10 @@ TPU_V5P = Chip(
     clock=1.75 * GHz,
     cores=2,
     core=SystolicCore(
-        array=MatrixArray(rows=128, cols=128, count=4, rows_per_cycle={"bf16": 1, "int8": 2}, load_bytes=8,
-                          latency={"bf16": 131, "int8": 121}, row_granule=32, accumulator_rows=128),
+        array=MatrixArray(rows=128, cols=128, count=4, row_granule=32, accumulator_rows=128,
+                          rows_per_cycle={"bf16": 1, "int8": 2, "fp32": 1},
+                          load_bytes={"bf16": 8, "int8": 8, "fp32": 16},
+                          latency={"bf16": 131, "int8": 121, "fp32": 131}),
         vector=VectorUnit(lanes=1024, alus=4, transcendentals=1024, cross_lane=512, row_lanes=128, packed=1 / 3),
         scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
         kernel_share=32 / 64,
@@ -130,6 +135,7 @@ TPU_V5P = Chip(
     die=Die(process="5nm"),
     price=6000.0,
     peaks={"bf16": 459 * TFLOPS, "int8": 918 * TFLOPS},
+    notes=(_FP32,),
     sources={
         "year": Source("docs.cloud.google.com/tpu/docs/v5p"),
         "clock": Source("8 x 16384 x 2 x clock = 459 TFLOPS", "derived", f"{XLA} has 1.75 GHz too"),
@@ -172,9 +178,10 @@ TPU_V6E = Chip(
     clock=1.75 * GHz,
     cores=1,
     core=SystolicCore(
-        array=MatrixArray(rows=256, cols=256, count=2, load_bytes=8, row_granule=32, accumulator_rows=128,
-                          rows_per_cycle={"bf16": 2, "int8": 4, "int4": 8, "fp8": 2},
-                          latency={"bf16": 192, "int8": 182, "int4": 182, "fp8": 182}),
+        array=MatrixArray(rows=256, cols=256, count=2, row_granule=32, accumulator_rows=128,
+                          rows_per_cycle={"bf16": 2, "int8": 4, "int4": 8, "fp8": 2, "fp32": 2},
+                          load_bytes={"bf16": 8, "int8": 8, "int4": 8, "fp8": 8, "fp32": 16},
+                          latency={"bf16": 192, "int8": 182, "int4": 182, "fp8": 182, "fp32": 192}),
         vector=VectorUnit(lanes=1024, alus=4, transcendentals=1024, cross_lane=512, row_lanes=128, packed=2),
         scratchpad=Scratchpad(capacity=128 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
         kernel_share=32 / 128,
@@ -188,7 +195,7 @@ TPU_V6E = Chip(
     die=Die(process="4nm"),
     price=3100.0,
     peaks={"bf16": 918 * TFLOPS, "int8": 1836 * TFLOPS, "int4": 3680 * TFLOPS, "fp8": 918 * TFLOPS},
-    notes=("fp8 operands run at the bf16 rate: there is no fp8 multiplier.",),
+    notes=("fp8 operands run at the bf16 rate: there is no fp8 multiplier.", _FP32),
     sources={
         "year": Source("docs.cloud.google.com/tpu/docs/v6e"),
         "clock": Source(XLA, note="closes: 2 arrays x 65536 x 2 rows x 2 x 1.75 GHz = 917.5 TFLOPS"),
@@ -238,8 +245,10 @@ TPU_V7 = Chip(
                   "p5": 2.05 * GHz, "p6": 2.1 * GHz, "p7": 2.2 * GHz},
     cores=2,
     core=SystolicCore(
-        array=MatrixArray(rows=256, cols=256, count=2, load_bytes=8, row_granule=32, accumulator_rows=1024,
-                          rows_per_cycle={"bf16": 2, "fp8": 4}, latency={"bf16": 211, "fp8": 204}),
+        array=MatrixArray(rows=256, cols=256, count=2, row_granule=32, accumulator_rows=1024,
+                          rows_per_cycle={"bf16": 2, "fp8": 4, "fp32": 2},
+                          load_bytes={"bf16": 8, "fp8": 8, "fp32": 16},
+                          latency={"bf16": 211, "fp8": 204, "fp32": 211}),
         vector=VectorUnit(lanes=1024, alus=4, transcendentals=1024, cross_lane=2048, row_lanes=128, packed=2),
         scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=8 * KiB, write_bytes=4 * KiB),
         kernel_share=32 / 64,
@@ -256,6 +265,7 @@ TPU_V7 = Chip(
         "It runs at 1.9 GHz (state p3) unless told otherwise, 1992 bf16 TFLOPS; the published peaks are those of p7, "
         "2.2 GHz. Compare a measurement with the state that it ran at.",
         "Arrays take no integers: int8 models run in fp8 or bf16.",
+        _FP32,
     ),
     sources={
         "year": Source(HOTCHIPS25),

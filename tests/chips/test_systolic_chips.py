@@ -126,7 +126,7 @@ def matrix_share(op: MatMul, chip: Chip) -> float:
 def test_weight_latch_in_8_bit() -> None:
     """platform_info.py latches 32 8-bit rows in 4 cycles, XProf in 2: at M = 32 in int8, v6e doubles its throughput."""
     slow = CHIPS["tpu-v6e"]
-    fast = slow.replace("core.array", load_bytes={"bf16": 8, "int8": 16, "int4": 16, "fp8": 16})
+    fast = slow.replace("core.array", load_bytes={"bf16": 8, "int8": 16, "int4": 16, "fp8": 16, "fp32": 16})
     few = MatMul(m=32, n=8192, k=8192, dtype="int8")
     assert matrix_share(few, slow) == pytest.approx(0.25, rel=0.01)  # 32 rows stream in 8 cycles, a load takes 32
     assert matrix_share(few, fast) == pytest.approx(0.50, rel=0.01)

@@ -198,7 +198,7 @@ def test_matrix_unit_rates():
 
 def test_an_unknown_array_loads_weights_as_fast_as_the_documented_ones():
     """Eight bytes per column and cycle are the catalogue's figures, and the default of a hypothetical array."""
-    assert {c.core.array.load_bytes for c in CHIPS.values()} == {8.0}
+    assert {c.core.array.load_rate("bf16") for c in CHIPS.values()} == {8.0}
     assert [systolic.engine(plain_chip(n, n, 1), "bf16").load for n in (128, 256)] == [32, 64]
 
 
