@@ -134,9 +134,9 @@ def gemm(
     """Time ``out[m, n] = a[m, k] @ b[k, n]`` (`batch` times) with one tile, split-K factor and blocks per SM.
 
     `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows, whose mean is
-    then `m`. `beside` is traffic that the epilogue adds (bias, residual) in bytes. Where one element of `a` in memory occurs
-    `a_reuse` times in the product, L2 absorbs the rest (implicit GEMM of a convolution). Cycles are infinite if the
-    tiles do not fit.
+    then `m`. `beside` is traffic that the epilogue adds (bias, residual) in bytes. Where one element of `a` in memory
+    occurs `a_reuse` times in the product, L2 absorbs the rest (implicit GEMM of a convolution). Cycles are infinite if
+    the tiles do not fit.
     """
     gn = math.ceil(n / bn)
     blocks = gm * gn * batch * splits

@@ -75,7 +75,8 @@ def powered(op: Op, chip: Chip, hbm_bytes: float) -> float:
     assert isinstance(core, GpuCore)
     if power is None or power.idle is None or core.tensor.energy is None:
         return 0.0
-    joules = op.executed_flops * flop_energy(core.tensor.energy, str(getattr(op, "dtype", "bf16"))) + hbm_bytes * chip.memory.energy
+    per_flop = flop_energy(core.tensor.energy, str(getattr(op, "dtype", "bf16")))
+    joules = op.executed_flops * per_flop + hbm_bytes * chip.memory.energy
     return joules / (power.tdp - power.idle)  # linear in hbm_bytes: the choice of a tile relies on it
 
 
