@@ -39,3 +39,9 @@ def test_chip_and_model_data_are_json(chips):
     model = json.loads(data.to_json(data.model_data(get("llama-3.1-8b"))))
     assert model["parameters"] == 8_030_261_248
     assert model["kv_bytes_per_token"] == 2 * 32 * 8 * 128 * 2
+    assert model["published_parameters"] == 8_030_261_248
+    assert "meta-llama/Llama-3.1-8B" in model["source"]
+    mixed = json.loads(data.to_json(data.model_data(get("deepseek-v3"))))
+    dense, sparse = mixed["stacks"][0]["layers"]
+    assert (dense["count"], dense["ffn"]["experts"]) == (3, 0)
+    assert (sparse["count"], sparse["ffn"]["experts"], sparse["attention"]["kind"]) == (58, 256, "mla")

@@ -44,6 +44,21 @@ def test_no_table_is_wider_than_the_terminal_or_cuts_a_number(prefill, price, wi
         assert "…" not in text
 
 
+def test_models_are_listed_with_the_source_of_their_count():
+    text = at(200, table.models_sheet([get("gpt3-175b"), get("mixtral-8x7b"), get("glm-4.5")]))
+    assert "table D.1" in text
+    assert "46.70" in text and "12.88" in text
+    assert "glm-4.5: published as 355,000,000,000: the headline rounds" in text
+
+
+def test_one_model_shows_each_kind_of_layer_and_what_is_not_modelled():
+    text = at(120, table.model_sheet(get("deepseek-v3")))
+    assert "58 decoder layers" in text
+    assert "8 of 256 experts of 2,048" in text
+    assert "671,026,419,200" in text
+    assert "note: quantization_config is not read" in text
+
+
 def test_narrow_terminals_are_told_what_is_left_out(prefill, price):
     sheet = table.comparison(prefill, [price(r) for r in prefill])
     assert "left out at this width" in at(80, sheet)

@@ -185,7 +185,7 @@ def test_fuzz_a_config_gives_a_right_graph_or_a_line(base: dict[str, Any], data:
 # Keys that a config may leave out because the model class has a default; without the key that default is meant.
 DEFAULTED = {"num_key_value_heads", "num_attention_heads", "head_dim", "d_kv", "tie_word_embeddings", "attention_bias",
              "sliding_window", "lm_head_bias", "attn_config", "no_bias", "new_decoder_architecture", "num_kv_heads",
-             "feed_forward_proj", "num_labels"}
+             "feed_forward_proj", "num_labels", "interleave_moe_layer_step"}
 
 
 @pytest.mark.parametrize("base", example_of_each_family(), ids=lambda c: c["model_type"])
