@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from archsim.cli.options import Chip, Context, Dtype, Json, KvDtype, Logits, Model, Price, Seq, dollars, whole
 from archsim.cli.output import check_file, price, show, show_json, write_all
-from archsim.errors import positive_int
+from archsim.errors import ArchsimError, positive_int
 
 NO_PRICE = "give one with --price USD"
 
@@ -17,13 +18,46 @@ NO_PRICE = "give one with --price USD"
 def run(
     model: Model,
     chip: Chip,
-    phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode", help="Which step.")] = "prefill",
+    phase: Annotated[
+        str | None, typer.Option("--phase", metavar="prefill|decode|encode|train",
+                                 help="Which step (default: prefill; encode without a decoder).")
+    ] = None,
     batch: Annotated[str, typer.Option("--batch", metavar="B", help="Sequences.")] = "1",
     seq: Seq = None,
     context: Context = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="S", help="Encoder tokens seen by cross-attention (default 512).")
+    ] = None,
     dtype: Dtype = "bf16",
+    weight_dtype: Annotated[
+        str | None, typer.Option("--weight-dtype", metavar="DTYPE",
+                                 help="Of weights in memory, e.g. int4: groups of 128 with a scale (default: DTYPE).")
+    ] = None,
+    expert_dtype: Annotated[
+        str | None, typer.Option("--expert-dtype", metavar="DTYPE", help="Of experts in memory (default: as weights).")
+    ] = None,
     kv_dtype: KvDtype = None,
     logits: Logits = "all",
+    routing: Annotated[
+        str, typer.Option("--routing", metavar="uniform|balanced|power:ALPHA[:SEED]", help="How tokens choose experts.")
+    ] = "uniform",
+    capacity: Annotated[
+        str | None, typer.Option("--capacity-factor", metavar="F",
+                                 help="An expert takes at most F times its fair share (default: the model's).")
+    ] = None,
+    microbatches: Annotated[
+        str, typer.Option("--microbatches", metavar="M", help="Training: parts of the batch, one after another.")
+    ] = "1",
+    recompute: Annotated[
+        str, typer.Option("--recompute", metavar="none|selective|full",
+                          help="Training: what runs again instead of being kept.")
+    ] = "none",
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", metavar="adam|momentum|sgd", help="Training: whose states are kept.")
+    ] = "adam",
+    unfused: Annotated[
+        bool, typer.Option("--unfused-attention", help="Scores go through memory, as before fused kernels.")
+    ] = False,
     usd: Price = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE.json", help="Also write the run as JSON.")
@@ -35,13 +69,19 @@ def run(
 ) -> None:
     """Simulate one step of a model on one chip: where time and bytes go, and what it costs.
 
-    Default lengths are shorter where a model's learned positions end.
+    Default lengths are shorter where a model's learned positions end. Sequences of different lengths: give --seq or
+    --context as a list, e.g. --context 512,4096,32768.
 
     --json: one object: time_s, tokens_per_s, flops, hbm_bytes, arithmetic_intensity, utilization (MFU), bound,
     fidelity, usd_per_mtoken, usd_per_pflop_achieved ... and ops, an array with the same for every operator. Figures
     that are not known (a chip without a price) are null.
     """
-    sizes = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
+    sizes = {"batch": whole("--batch", batch), "seq": _lengths("--seq", seq),
+             "context": _lengths("--context", context), "source": whole("--source", source),
+             "microbatches": whole("--microbatches", microbatches)}
+    if batch == "1" and any(isinstance(size, list) for size in sizes.values()):
+        sizes["batch"] = None  # as many as the list has
+    factor = _factor(capacity)
     money = dollars("--price", usd)
     target = check_file(out) if out is not None else None
     picture = None
@@ -55,9 +95,13 @@ def run(
     hardware = find_chip(chip)
     config = models.find(model)
     from archsim.simulation import simulate
-    from archsim.workload import transformer
+    from archsim.workload import Routing, transformer
 
-    graph = transformer(config, phase=phase, dtype=dtype, kv_dtype=kv_dtype, logits=logits, **sizes)  # type: ignore[arg-type]
+    graph = transformer(
+        config, phase=phase, dtype=dtype, weight_dtype=weight_dtype, expert_dtype=expert_dtype, kv_dtype=kv_dtype,
+        logits=logits, routing=replace(Routing.parse(routing), capacity_factor=factor), recompute=recompute,
+        optimizer=optimizer, fused_attention=not unfused, **sizes,  # type: ignore[arg-type]
+    )
     hardware.check_dtype(graph.graph["dtype"])
     done = simulate(graph, hardware)
     cost, missing = price(done, money, hint=NO_PRICE)
@@ -84,6 +128,21 @@ def run(
         show(f"wrote {name}")
 
 
+def _lengths(name: str, text: str | None) -> int | list[int] | None:
+    """Return the length that an option was given, or the lengths of a list with commas."""
+    if text is None or "," not in text:
+        return whole(name, text)
+    return [int(whole(name, part.strip()) or 0) for part in text.split(",")]
+
+
+def _factor(text: str | None) -> float | None:
+    """Return the capacity factor that was given; its range is the library's to check."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise ArchsimError(f"--capacity-factor must be a number, not {text!r}") from None
+
+
 def gemm(
     m: Annotated[str, typer.Argument(metavar="M", help="Rows of a and of the result.")],
     n: Annotated[str, typer.Argument(metavar="N", help="Columns of b and of the result.")],
@@ -99,19 +158,20 @@ def gemm(
     utilization, bound, busy_s (seconds that each resource alone would need), plan, fidelity, usd_per_pflop_achieved.
     """
     from archsim.cli.files import find_chip
+    from archsim.dtypes import arithmetic
     from archsim.dtypes import dtype as dtype_name
 
     sizes = {side: positive_int(side.upper(), text) for side, text in (("m", m), ("n", n), ("k", k))}
     money = dollars("--price", usd)
     name = dtype_name(dtype)
     hardware = find_chip(chip)
-    hardware.check_dtype(name)
+    hardware.check_dtype(arithmetic(name))
     import networkx as nx
 
     from archsim.simulation import simulate
     from archsim.workload.ops import MatMul
 
-    graph = nx.DiGraph(dtype=name)
+    graph = nx.DiGraph(dtype=arithmetic(name))
     graph.add_node("gemm", op=MatMul(**sizes, dtype=name))  # type: ignore[arg-type]
     done = simulate(graph, hardware)
     cost, missing = price(done, money, hint=NO_PRICE)

@@ -138,7 +138,7 @@ class Builder:
 
     def linear(
         self, name: str, x: Value, n: int, k: int, *, bias: bool = False, split: str = "n", batch: int = 1,
-        rows: int = 0, wide: bool = False, out_dtype: str = "", tied_to: str = "",
+        rows: int = 0, wide: bool = False, b_dtype: str = "", out_dtype: str = "", tied_to: str = "",
     ) -> Value:
         """Add a product with weights, [`rows`, k] x [k, n] (`rows`: those of `x`), its input quantised where needed.
 
@@ -150,8 +150,8 @@ class Builder:
             x = self.quantise(name, x)
         op = MatMul(
             m=rows or x.tensor.shape[-2], n=n, k=k, batch=batch, dtype=s.dtype if narrow or not s.quantised else s.act,
-            a_dtype=x.tensor.dtype, b_dtype=s.act if wide else s.weights, out_dtype=out_dtype or s.act, weights=True,
-            bias=bias, split=split,
+            a_dtype=x.tensor.dtype, b_dtype=s.act if wide else b_dtype or s.weights, out_dtype=out_dtype or s.act,
+            weights=True, bias=bias, split=split,
         )
         return self.add(name, op, [x], tied_to=tied_to)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import networkx as nx
 
@@ -21,6 +22,14 @@ def output(op: Op) -> Tensor:
     out = epilogue[-1].out_dtype
     left = round(op.write_bytes / BYTES[out])
     return Tensor(shape if left == math.prod(shape) else (left,), out)
+
+
+def execution_order(graph: nx.DiGraph) -> list[Any]:
+    """Return the nodes in the order in which they were added, as far as no edge runs against it."""
+    place = {node: i for i, node in enumerate(graph)}
+    if all(place[a] < place[b] for a, b in graph.edges):
+        return list(graph)
+    return list(nx.lexicographical_topological_sort(graph, key=place.__getitem__))
 
 
 def known(graph: nx.DiGraph, node: str) -> None:
@@ -69,4 +78,4 @@ def validate(graph: nx.DiGraph) -> None:
         raise ArchsimError(f"the graph has a cycle: {around} wait for each other")
 
 
-__all__ = ["Tensor", "known", "output", "validate"]
+__all__ = ["Tensor", "execution_order", "known", "output", "validate"]

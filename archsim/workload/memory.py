@@ -1,8 +1,8 @@
 """What must lie in memory to run a graph: weights, KV cache, gradients, optimizer states, and tensors while they live.
 
-A tensor lives from the node that makes it to the last that reads it, in the order in which nodes were added (or, where
-that order runs against an edge, in topological order). A tensor that a backward node reads is kept for every one of the
-equal layers that the node stands for; all others exist once, since equal layers run one after another.
+A tensor lives from the node that makes it to the last that reads it, in order of execution. A tensor that a backward
+node reads is kept for every one of the equal layers that the node stands for; all others exist once, since equal layers
+run one after another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from archsim.workload.build import SHARED, Tensor
-from archsim.workload.contract import output
+from archsim.workload.contract import execution_order, output
 from archsim.workload.ops import Attention, AttentionBackward, Op, Update
 
 Held = tuple[Hashable, str]
@@ -60,10 +60,10 @@ def memory(graph: nx.DiGraph) -> Memory:
 def kept(graph: nx.DiGraph) -> dict[Held, float]:
     """Return the tensors that the forward pass keeps for the backward pass, and the bytes of each in all its layers.
 
-    A GPT in 16 bits whose attention is not fused keeps ``s b h (34 + 5 a s / h)`` bytes per layer with dropout, 34 s b h
-    with selective and 2 s b h with full recomputation (Korthikanti et al. 2022, arXiv 2205.05198, section 4). Without
-    dropout it is less by two masks of s b h and by a mask and a copy of the probabilities, 3 a s^2 b. A fused kernel
-    keeps an fp32 figure per query and head instead of all that has s^2.
+    A GPT in 16 bits whose attention is not fused keeps ``s b h (34 + 5 a s / h)`` bytes per layer with dropout,
+    34 s b h with selective and 2 s b h with full recomputation (Korthikanti et al. 2022, arXiv 2205.05198, section 4).
+    Without dropout it is less by two masks of s b h and by a mask and a copy of the probabilities, 3 a s^2 b. A fused
+    kernel keeps an fp32 figure per query and head instead of all that has s^2.
     """
     found: dict[Held, float] = {}
     for before, after, edge in graph.edges(data=True):
@@ -92,17 +92,10 @@ def _is_backward(data: dict[str, Any]) -> bool:
     return bool(data.get("backward"))
 
 
-def _order(graph: nx.DiGraph) -> dict[Hashable, int]:
-    """Return each node's place in the order of execution."""
-    place = {node: i for i, node in enumerate(graph)}
-    if all(place[a] < place[b] for a, b in graph.edges):
-        return place
-    return {node: i for i, node in enumerate(nx.topological_sort(graph))}
-
-
 def _peak(graph: nx.DiGraph) -> tuple[float, str]:
     """Return the most bytes of tensors alive at once, and the node that runs then."""
-    place = _order(graph)
+    order = execution_order(graph)
+    place = {node: i for i, node in enumerate(order)}
     size: dict[Held, float] = {}
     until: dict[Held, int] = {}
     for before, after, edge in graph.edges(data=True):
@@ -119,7 +112,7 @@ def _peak(graph: nx.DiGraph) -> tuple[float, str]:
         made.setdefault(held[0], []).append(held)
         dying.setdefault(end, []).append(held)
     alive, worst, at = rows, -1.0, ""
-    for node in sorted(place, key=lambda n: place[n]):
+    for node in order:
         data = graph.nodes[node]
         new = sum(size[held] for held in made.get(node, ()))
         read = [(before, str(edge.get("name", ""))) for before, _, edge in graph.in_edges(node, data=True)]

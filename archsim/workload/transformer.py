@@ -82,9 +82,9 @@ def transformer(
         Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16, and activations are
         quantised before each product, row by row.
     weight_dtype, expert_dtype
-        Format in which weights, and those of routed experts, lie in memory (default: as `dtype`, as `weight_dtype`).
-        A narrower one than `dtype` is weight-only quantisation. ``int4`` means groups of 128 with an fp16 scale
-        (``int4_g128``), ``fp4`` means ``mxfp4``.
+        Format in which weights of layers, and those of routed experts, lie in memory (default: as `dtype`, as
+        `weight_dtype`). A narrower one than `dtype` is weight-only quantisation, which leaves embeddings and output
+        head alone. ``int4`` means groups of 128 with an fp16 scale (``int4_g128``), ``fp4`` means ``mxfp4``.
     kv_dtype
         Format of the KV cache; as the activations if not given.
     logits_dtype
@@ -345,7 +345,7 @@ def _head(b: Builder, model: ModelConfig, x: Value, logits: str, logits_dtype: s
     if model.lm_head:
         rows = s.batch if logits == "last" else s.tokens
         seen = x.part("last", rows, h) if rows < s.tokens else x
-        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias,
+        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias, b_dtype=s.stored,
                        out_dtype=dtype_name(logits_dtype) if logits_dtype else "", tied_to=tied if model.tied else "")
         if model.logit_softcap:
             cap = Elementwise(elements=rows * model.vocab, ops=2, exps=1, name="softcap", dtype=out.tensor.dtype,
