@@ -30,7 +30,7 @@ DATAFLOWS = {"ws": "weight-stationary", "is": "input-stationary", "os": "output-
 TRACE_SIDE, TRACE_CYCLES = 16, 5000  # a larger picture is unreadable
 CAUSES = ("load", "stream", "drain", "skew")  # in the order of the kernel
 MOST = {"rows": 65536, "cols": 65536, "rows_per_cycle": 64, "load_rows": 65536}
-LONGEST = 2e12  # PE updates: some ten minutes of one core, which nothing can interrupt
+LONGEST = 1e12  # PE updates: some five minutes of one core, which nothing can interrupt
 PARALLEL = 10_000_000  # products below which starting threads costs more than they save
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -183,7 +183,7 @@ def run(
     ------
     ArchsimError
         What `count` raises; a or b is not a matrix of numbers that the array takes; their inner sizes differ; the
-        product would take more than some ten minutes.
+        product would take more than some five minutes.
     """
     asked = _asked(rows, cols, dataflow, shadow, rows_per_cycle, load_rows)
     left, right = _operands(a, b)
@@ -246,7 +246,7 @@ def trace(
 
 def _asked(rows: Any, cols: Any, dataflow: Any, shadow: Any, rows_per_cycle: Any, load_rows: Any) -> dict[str, Any]:
     """Return the checked description of an array."""
-    if dataflow not in DATAFLOWS:
+    if dataflow not in list(DATAFLOWS):  # a list, as what was given may not be hashable
         raise unknown("dataflow", dataflow, DATAFLOWS)
     if not isinstance(shadow, bool):
         raise ArchsimError(f"shadow must be True or False, not {shadow!r}")

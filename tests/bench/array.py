@@ -92,7 +92,7 @@ def peer(traces: str) -> tuple[float, int]:
 
 
 def add_bandwidth() -> float:
-    """Return bytes per second of numpy's ``a = b + c`` over planes as large as the array's, which lie in the L2 cache."""
+    """Return bytes per second of numpy's ``a = b + c`` over planes as large as the array's (in the L2 cache)."""
     a, b, c = (np.ones(SIDE * (SIDE + 1), np.float32) for _ in range(3))
     times = 2000
 
