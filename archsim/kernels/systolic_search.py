@@ -172,6 +172,7 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
         if ck > 1:
             last = add_partials(e, g, float(own.batch) * own.m * own.n, ck, bandwidth)
             after, after_bytes = last.seconds, last.read + last.written
+        written = own.out * own.batch * own.m * own.n
         packs = block_sizes(own.batch, 1)
         for bm in block_sizes(own.m, e.granule):
             arrays = array_cycles(e, own, bm) / e.clock
@@ -179,15 +180,19 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                 for bk in block_sizes(own.k, e.rows):
                     blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
                     filled = False
+                    first = own.a_size * bm * bk + own.b_size * bk * bn
+                    if first + 4.0 * bm * bn > e.capacity:
+                        continue
+                    opening = transfer(e, bandwidth, first, 0.0)
                     for pack in packs:
                         steps = blocks * ceil_div(own.batch, pack)
-                        rest = steps * e.step + e.read_latency + e.write_latency + after
+                        rest = steps * e.step + e.read_latency + e.write_latency + after + pack * opening
                         if (pack > 1 and blocks > 1) or rest + arrays + steps * least_end(e) / e.clock > best:
                             continue
                         for order in range(2):
                             for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
-                                if keep < 0 or rest + transfer(
-                                        e, bandwidth, loads(own, bm, bn, order, keep), 0.0) > best:
+                                if keep < 0 or rest - pack * opening + transfer(
+                                        e, bandwidth, loads(own, bm, bn, order, keep), written) > best:
                                     continue
                                 if not filled:
                                     fill_blocks(e, own, bm, bn, bk, table)

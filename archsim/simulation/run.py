@@ -21,7 +21,9 @@ from archsim.workload.ops import Op, describe
 class OpRun:
     """One node of the graph: its operator (whole, before sharding) and the time of one chip's share of it.
 
-    `repeat` is how many equal layers have this node; `time` is for one of them.
+    `repeat` is how many equal layers have this node; `time` is for one of them, their mean where the first one differs.
+    `prefetched` is how many bytes of one chip's weights came before the operator started (see
+    `archsim.simulation.ahead`).
     """
 
     name: str
@@ -29,6 +31,7 @@ class OpRun:
     repeat: int
     op: Op
     time: OpTime
+    prefetched: float = 0.0
 
     @property
     def time_s(self) -> float:
@@ -50,6 +53,8 @@ class OpRun:
             "utilization": self.time.utilization,
             "bound": self.time.bound,
             "busy_s": {k: v * self.repeat for k, v in self.time.busy.items()},
+            "stalls_s": {k: v * self.repeat for k, v in self.time.stalls.items()},
+            "prefetched_bytes": self.prefetched * self.repeat,
             "plan": self.time.plan,
             "fidelity": self.time.fidelity,
         }

@@ -9,6 +9,7 @@ import networkx as nx
 
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
+from archsim.simulation.ahead import schedule
 from archsim.simulation.run import OpRun, Run
 from archsim.timing import time
 from archsim.timing.fusion import fuse
@@ -87,7 +88,8 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     if n < fewest:
         note += f"; {fewest} are the fewest that hold it"
     fused = fuse(graph, chip)
-    rows = tuple(_run_node(str(node), fused.nodes[node], n, chip) for node in nx.topological_sort(fused))
+    alone = [_run_node(str(node), fused.nodes[node], n, chip) for node in nx.topological_sort(fused)]
+    rows = schedule(alone, fused, chip, n)
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
     return Run(
         chip=chip, chips=n, ops=rows,
