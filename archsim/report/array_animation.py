@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
     Place = tuple[int, int]
 
-MOST_CYCLES = 150
-"""Frames of the longest animation: at about 11 kB each it stays below 2 MB."""
+MOST_CYCLES = 120
+"""Frames of the longest animation: more than a minute."""
+MOST_BYTES = 2_000_000
+"""Largest file: what mail and chat still show. A longer animation is drawn smaller."""
 MOST_SIDE = 8
 """Processing elements along a side that can still be labelled."""
 QUEUE = 3
 """Elements shown before they enter, and sums after they have left."""
-COLOURS = 32
 DPI = 100
 BUSY = "#FFF3D6"
 
@@ -67,15 +68,33 @@ def animation(wave: Wave, seconds_per_cycle: float = 0.7) -> bytes:
 
 
 def _gif(frames: list[Image], seconds: float) -> bytes:
-    """Encode frames with one palette, so that what does not change between two costs nothing."""
-    from PIL.Image import Dither
+    """Encode frames with one palette, so that what does not change between two costs nothing; smaller if need be."""
+    from PIL.Image import Dither, Resampling
 
-    palette = frames[len(frames) // 2].quantize(COLOURS)
-    frames = [f.quantize(palette=palette, dither=Dither.NONE) for f in frames]
+    palette = _palette()
     duration = [round(1000 * seconds)] * (len(frames) - 1) + [2500]  # rest on the result
-    out = io.BytesIO()
-    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=duration, loop=0, optimize=True)
+    width, height = frames[0].size
+    for share in (1.0, 0.85, 0.7):
+        size = round(share * width), round(share * height)
+        scaled = frames if share == 1.0 else [f.resize(size, Resampling.LANCZOS) for f in frames]
+        few = [f.quantize(palette=palette, dither=Dither.NONE) for f in scaled]
+        out = io.BytesIO()
+        few[0].save(out, "GIF", save_all=True, append_images=few[1:], duration=duration, loop=0, optimize=True)
+        if out.tell() <= MOST_BYTES:
+            break
     return out.getvalue()
+
+
+def _palette() -> Image:
+    """Return an image with our colours and steps from each to white, which smooth the edges of letters and lines."""
+    from matplotlib.colors import to_rgb
+    from PIL import Image
+
+    colours = [(c, share) for c in (*OPERAND.values(), INK, MUTED) for share in (1.0, 0.6, 0.25)]
+    colours += [(FAINT, 1.0), (BUSY, 1.0), (BUSY, 0.0)]
+    made = Image.new("P", (1, 1))
+    made.putpalette([round(255 * (1 - share * (1 - part))) for c, share in colours for part in to_rgb(c)])
+    return made
 
 
 class _Pill:
