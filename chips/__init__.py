@@ -27,6 +27,7 @@ ALIASES = {
     "h100-sxm5": "h100-sxm",
     "h100-80gb-hbm3": "h100-sxm",
     "b200-sxm": "b200",
+    "v1": "tpu-v1",
     "tpuv1": "tpu-v1",
     "v2": "tpu-v2",
     "tpuv2": "tpu-v2",

@@ -8,6 +8,7 @@ import dataclasses
 
 from archsim.chips import google_early
 from archsim.chips.google_sources import (
+    ARRAY,
     BOOK,
     CROSS_LANE_OLD,
     ENERGY,
@@ -82,6 +83,7 @@ TPU_V5E = Chip(
         "year": Source("docs.cloud.google.com/tpu/docs/v5e"),
         "clock": Source(BOOK, note="closes: 4 x 16384 x 2 x 1.5 GHz = 196.6 TFLOPS"),
         "cores": Source("docs.cloud.google.com/tpu/docs/v5e"),
+        **ARRAY,
         "core.array": Source(XLA, note="4 x 128 x 128, as docs.cloud.google.com/tpu/docs/v5e"),
         "core.array.load_bytes": Source(f"16 bf16 rows per 4 cycles: {XLA}",
                                         note=f"a 128-row tile takes 32 cycles; {_LOAD_8BIT}"),
@@ -140,6 +142,7 @@ TPU_V5P = Chip(
         "year": Source("docs.cloud.google.com/tpu/docs/v5p"),
         "clock": Source("8 x 16384 x 2 x clock = 459 TFLOPS", "derived", f"{XLA} has 1.75 GHz too"),
         "cores": Source("docs.cloud.google.com/tpu/docs/v5p"),
+        **ARRAY,
         "core.array": Source(XLA, note="4 x 128 x 128 per core, as docs.cloud.google.com/tpu/docs/v5p"),
         "core.array.load_bytes": Source(f"16 bf16 rows per 4 cycles: {XLA}",
                                         note=f"a 128-row tile takes 32 cycles; {_LOAD_8BIT}"),
@@ -200,6 +203,7 @@ TPU_V6E = Chip(
         "year": Source("docs.cloud.google.com/tpu/docs/v6e"),
         "clock": Source(XLA, note="closes: 2 arrays x 65536 x 2 rows x 2 x 1.75 GHz = 917.5 TFLOPS"),
         "cores": Source("docs.cloud.google.com/tpu/docs/v6e"),
+        **ARRAY,
         "core.array": Source(XLA, note="2 arrays, as JAX and XProf; one revision of the v6e page says 4, "
                              "which closes at one row per cycle"),
         "core.array.rows_per_cycle": Source(f"16 bf16 rows per 8 cycles: {XLA}", note="two rows per cycle; fp8 is "
@@ -272,6 +276,7 @@ TPU_V7 = Chip(
         "clock": Source(f"default state: {XLA}"),
         "clock_states": Source(XLA, note="closes at p7: 4 arrays x 65536 x 2 rows x 2 x 2.2 GHz = 2307 TFLOPS"),
         "cores": Source("docs.cloud.google.com/tpu/docs/tpu7x", note="2 compute dies, one TensorCore each"),
+        **ARRAY,
         "core.array": Source(XLA, note=f"2 arrays per core: {JAX_MXU}"),
         "core.array.rows_per_cycle": Source(f"16 bf16 or 32 fp8 rows per 8 cycles: {XLA}"),
         "core.array.load_bytes": Source(f"16 bf16 rows per 4 cycles: {XLA}",

@@ -2,6 +2,7 @@
 
 from archsim.chips.google_sources import (
     ALL_VMEM,
+    ARRAY,
     BOOK,
     CACM20,
     CROSS_LANE_OLD,
@@ -38,7 +39,7 @@ from archsim.hardware import (
     SystolicCore,
     VectorUnit,
 )
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, GiB, KiB, MiB, W, mm2, ns
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, GiB, KiB, MiB, W, mm2, ns, pJ
 
 _OLD_EFFICIENCY = Source("not published; 0.84-0.90 on v5e to v7", "estimated")
 _ONE_PORT = Source(f"one vector load and one vector store per bundle: {CACM20}", "published-unverified")
@@ -65,7 +66,7 @@ TPU_V1 = Chip(
         dma_latency=200 * ns,
         step_overhead=29 * ns,
     ),
-    memory=Memory(type="DDR3", capacity=8 * GiB, bandwidth=34 * GB_per_s),
+    memory=Memory(type="DDR3", capacity=8 * GiB, bandwidth=34 * GB_per_s, energy=162 * pJ),
     power=Power(tdp=75 * W, idle=28 * W),
     die=Die(process="28nm", area=331 * mm2),
     peaks={"int8": 92 * TFLOPS},
@@ -84,6 +85,8 @@ TPU_V1 = Chip(
                                         "published-unverified"),
         "core.array.row_granule": Source(f"one row of 256 bytes per cycle: {ISCA17}", "published-unverified"),
         "core.array.latency": Source("skew of the wavefront, rows + columns - 1", "derived"),
+        "core.array.dataflows": Source(f"weights stay, activations stream: {ISCA17}", "published-unverified"),
+        "core.array.shadow": Source(f"two tiles of weights, one in use: {ISCA17}", "published-unverified"),
         "core.array.min_issue": Source("no minimum is described", "estimated"),
         "core.array.accumulator_rows": Source(f"4 MiB = 4096 x 256 x 32 bits: {ISCA17}", "published-unverified",
                                               "2048 for the knee of the roofline, twice that to double-buffer"),
@@ -100,8 +103,8 @@ TPU_V1 = Chip(
         "memory": Source(ISCA17, "published-unverified"),
         "memory.efficiency": Source("usual for sequential reads; not published", "estimated"),
         "memory.write_efficiency": Source("usual; not published, and layers write to the unified buffer", "estimated"),
-        "memory.energy": Source("DDR3: Jouppi et al., Ten Lessons, table 2: 1300 pJ per 64 bits is 162 pJ/B; left at "
-                                "the usual figure of HBM, as no power is computed from it", "estimated"),
+        "memory.energy": Source("1300 pJ per 64 bits of DDR: Jouppi et al., Ten Lessons, table 2",
+                                "published-unverified"),
         "memory.latency": MEMORY_LATENCY,
         "power": Source(ISCA17, "published-unverified", "40 W busy"),
         "die": Source(ISCA17, "published-unverified", "area is an upper bound"),
@@ -133,6 +136,7 @@ TPU_V2 = Chip(
         "year": Source(CACM20, "published-unverified"),
         "clock": Source(HOTCHIPS20, note="closes: 2 x 16384 x 2 x 0.7 GHz = 45.9 TFLOPS"),
         "cores": Source(JAX_MXU),
+        **ARRAY,
         "core.array": Source(JAX_MXU),
         "core.array.rows_per_cycle": Source("46 TFLOPS at 0.7 GHz", "derived"),
         "core.array.load_bytes": LOAD_LIKE_V5E,
@@ -188,6 +192,7 @@ TPU_V3 = Chip(
         "year": Source(CACM20, "published-unverified"),
         "clock": Source(HOTCHIPS20, note="closes: 4 x 16384 x 2 x 0.94 GHz = 123.2 TFLOPS"),
         "cores": Source("cloud.google.com/tpu/docs/v3"),
+        **ARRAY,
         "core.array": Source("cloud.google.com/tpu/docs/v3", note="2 x 128 x 128 per core"),
         "core.array.rows_per_cycle": Source("123 TFLOPS at 0.94 GHz", "derived"),
         "core.array.load_bytes": LOAD_LIKE_V5E,
@@ -238,10 +243,12 @@ TPU_V4I = Chip(
     power=Power(tdp=175 * W, idle=55 * W),
     die=Die(process="7nm", area=400 * mm2, transistors=16e9),
     peaks={"bf16": 138 * TFLOPS, "int8": 138 * TFLOPS},
+    notes=("Timing does not use the CMEM: operands come from HBM through VMEM.",),
     sources={
         "year": Source(ISCA21, "published-unverified"),
         "clock": Source(ISCA21, "published-unverified", "closes: 4 x 16384 x 2 x 1.05 GHz = 137.6 TFLOPS"),
         "cores": Source(JAX_MXU),
+        **ARRAY,
         "core.array": Source(JAX_MXU),
         "core.array.rows_per_cycle": Source("138 TFLOPS at 1.05 GHz, bf16 and int8 alike", "derived"),
         "core.array.load_bytes": LOAD_LIKE_V5E,
@@ -296,11 +303,13 @@ TPU_V4 = Chip(
     power=Power(tdp=192 * W, idle=90 * W),
     die=Die(process="7nm", area=600 * mm2, transistors=22e9),
     peaks={"bf16": 275 * TFLOPS, "int8": 275 * TFLOPS},
-    notes=("No price is on file; it rents at 3.22 USD per chip-hour.",),
+    notes=("Timing does not use the CMEM: operands come from HBM through VMEM.",
+           "No price is on file; it rents at 3.22 USD per chip-hour."),
     sources={
         "year": Source(ISCA23, "published-unverified"),
         "clock": Source(ISCA23, "published-unverified", "closes: 8 x 16384 x 2 x 1.05 GHz = 275.3 TFLOPS"),
         "cores": Source("docs.cloud.google.com/tpu/docs/v4"),
+        **ARRAY,
         "core.array": Source(JAX_MXU),
         "core.array.rows_per_cycle": Source("275 TFLOPS at 1.05 GHz, bf16 and int8 alike", "derived"),
         "core.array.load_bytes": LOAD_LIKE_V5E,

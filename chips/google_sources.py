@@ -42,3 +42,9 @@ UNPACKED = Source("16-bit operands are unpacked to 32 bits and packed again, 3 s
                   f"({DUMPS}); bf16 arithmetic begins with v6e ({BOOK})", "derived")
 PACKED = Source(f"two bf16 elements per 32-bit lane from v6e on: {BOOK}; jax docs/pallas")
 EXP = Source("one register of 1024 results per cycle at most", "estimated", "the unit's rate is not published")
+ARRAY = {
+    "core.array.dataflows": Source(f"weights stay in the array, rows stream past them: {DUMPS}"),
+    "core.array.shadow": Source(f"staging registers take the next weights beside the live ones: {DUMPS}"),
+    "core.array.min_issue": Source("no minimum is described", "estimated"),
+}
+"""Sources of what all arrays since v2 have in common."""
