@@ -43,14 +43,16 @@ NORMS = ("rmsnorm", "layernorm")
 def _check(part: Any) -> None:
     """Check the types of a dataclass's numbers and flags; every complaint names the field."""
     for f in fields(part):
-        value, where = getattr(part, f.name), f"{type(part).__name__}.{f.name}"
-        absent = (f.type == "int" and f.default == 0 and type(value) is int and value == 0) or value is None
-        if f.type in ("int", "int | None") and not absent:
-            object.__setattr__(part, f.name, positive_int(where, value, 10**9))
-        elif f.type == "float | None" and not absent and not (
-                isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf):
-            raise ArchsimError(f"{where} must be a number above 0, not {value!r}")
-        elif f.type == "bool" and not isinstance(value, bool):
+        value, where, kind = getattr(part, f.name), f"{type(part).__name__}.{f.name}", str(f.type)
+        if value is None and kind.endswith("| None"):
+            continue
+        if kind.startswith("int"):
+            if not (f.default == 0 and type(value) is int and value == 0):
+                object.__setattr__(part, f.name, positive_int(where, value, 10**9))
+        elif kind.startswith("float"):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise ArchsimError(f"{where} must be a number above 0, not {value!r}")
+        elif kind == "bool" and not isinstance(value, bool):
             raise ArchsimError(f"{where} must be True or False, not {value!r}")
 
 
@@ -356,8 +358,8 @@ class ModelConfig:
         A dense layer on the first token; the width of a classification head (0: none).
     mtp
         Extra layers in the checkpoint that predict further tokens (multi-token prediction). Not counted.
-    note
-        What the reader of results should know; `warnings`: what the config says that is not modelled.
+    warnings
+        What the config says that is not modelled.
     """
 
     name: str
@@ -378,6 +380,12 @@ class ModelConfig:
     classes: int = 0
     mtp: int = 0
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("hidden", "max_positions", *(("vocab",) if self.patches is None else ())):
+            positive_int(f"ModelConfig.{name}", getattr(self, name), 10**9)
+        if not self.stacks or not all(isinstance(stack, Stack) for stack in self.stacks):
+            raise ArchsimError("ModelConfig.stacks must hold at least one Stack")
 
     def stack(self, name: str = "") -> Stack:
         """Return a stack by name; without one the last, whose tokens are the model's output.
