@@ -1,13 +1,17 @@
-"""Chips by name or from a user's file."""
+"""Chips by name or from a user's file, and layer graphs from files."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.errors import ArchsimError
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from archsim.hardware import Chip
 
 
@@ -45,3 +49,63 @@ def find_chips(text: str) -> list[Chip]:
             name = f"{chip.name[:34]} ({count})"
         chosen.append(chip if name == chip.name else chip.replace(name=name))
     return chosen
+
+
+def find_graph(
+    text: str, *, batch: int | None, dtype: str, dims: Mapping[str, int], unfit: Mapping[str, object]
+) -> nx.DiGraph | None:
+    """Return the graph that is in a file or is built by name, None if `text` names a model's dimensions.
+
+    Parameters
+    ----------
+    text
+        ``model.onnx``, ``graph.json`` as `archsim.graph.save` writes it, or ``resnet-50``.
+    batch, dtype
+        Images, and the format of the matrix work (``graph.json`` has both already).
+    dims
+        Sizes of an ONNX model's open dimensions.
+    unfit
+        Options that mean nothing to such a graph, by name; each must be None.
+
+    Raises
+    ------
+    ArchsimError
+        If the file is broken, or an option was given that means nothing here.
+    """
+    network = re.fullmatch(r"resnet-?(\d+)", text.strip().lower())
+    path = Path(text)
+    onnx = path.suffix.lower() == ".onnx"
+    saved = path.suffix.lower() == ".json" and path.is_file() and _holds_nodes(path)
+    if dims and not onnx:
+        raise ArchsimError(f"--dim gives sizes to an ONNX model; {text} is none")
+    if not (network or onnx or saved):
+        return None
+    given = [name for name, value in unfit.items() if value is not None]
+    if given:
+        raise ArchsimError(f"{given[0]} does not apply to {text}: its graph is what it is"
+                           + (", its open dimensions are given by --dim NAME=SIZE" if onnx else ""))
+    if network:
+        from archsim.workload.resnet import resnet
+
+        return resnet(int(network[1][:4]), batch=batch or 1, dtype=dtype)
+    if batch is not None:
+        raise ArchsimError(f"--batch does not apply to {text}: its graph has its sizes"
+                           + (", give open dimensions by --dim NAME=SIZE" if onnx else ""))
+    if onnx:
+        from archsim.importers.onnx import read
+
+        return read(path, dims=dims, dtype=dtype)
+    from archsim.workload.graph import load
+
+    return load(path)
+
+
+def _holds_nodes(path: Path) -> bool:
+    """Return whether a JSON file is a graph: a model's config.json has no nodes."""
+    import json
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False  # whoever reads it says what is wrong
+    return isinstance(data, dict) and ("nodes" in data or data.get("format") == "archsim-graph")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from archsim.cli import array, catalogue, compare, run, scalesim, validate
+from archsim.cli import array, catalogue, compare, graph, run, scalesim, validate
 from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
@@ -51,6 +51,7 @@ app.command("compare", cls=Command, short_help="One model on many chips: time, u
 app.command("run", cls=Command, short_help="One step of a model on one chip, operator by operator.")(run.run)
 app.command("gemm", cls=Command, short_help="One matrix product on one chip.")(run.gemm)
 app.command("array", cls=Command, short_help="One matrix product on one systolic array, cycle by cycle.")(array.array)
+app.command("graph", cls=Command, short_help="A model's layer graph: counted, written, drawn.")(graph.graph)
 app.command("chips", cls=Command, short_help="The chips, or every figure of one with its source.")(catalogue.chips)
 app.command("models", cls=Command, short_help="The models, or one with its dimensions.")(catalogue.models)
 app.command("validate", cls=Command, short_help="Score the simulator against measured kernels.")(validate.validate)

@@ -39,6 +39,29 @@ Logits = Annotated[
 ]
 
 
+Dims = Annotated[
+    list[str] | None,
+    typer.Option("--dim", metavar="NAME=SIZE", help="Size of an open dimension of an ONNX model; may be repeated."),
+]
+
+
+def sizes_of(dims: list[str] | None) -> dict[str, int]:
+    """Return the sizes that ``--dim NAME=SIZE`` gave, by name.
+
+    Raises
+    ------
+    ArchsimError
+        If one is not of that form.
+    """
+    given: dict[str, int] = {}
+    for text in dims or []:
+        name, equals, size = text.rpartition("=")
+        if not equals or not name:
+            raise ArchsimError(f"--dim is NAME=SIZE, e.g. --dim batch=8, not {text!r}")
+        given[name] = int(whole(f"--dim {name}", size) or 0)
+    return given
+
+
 def whole(name: str, text: str | None) -> int | None:
     """Return the whole number that an option was given, None if it was not; its range is the library's to check.
 

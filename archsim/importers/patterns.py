@@ -190,7 +190,8 @@ def _causal(view: _View, mask: str) -> bool:
         q, keys = hidden.shape
         behind = np.triu(np.ones((q, keys), dtype=bool), value.shape[-1] - value.shape[-2] + 1)
         return bool(q > 1 and (hidden == behind).all()) or bool(q > 1 and (~hidden == behind).all())
-    todo, met = [mask], set()
+    todo = [mask]
+    met: set[int] = set()
     while todo and len(met) < 500:
         tensor = todo.pop()
         node = view.makers.get(tensor) or view.net.settled.get(tensor)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from archsim.dtypes import BYTES
 from archsim.importers.net import Net, Node
@@ -140,7 +141,7 @@ def transpose(net: Net, node: Node) -> list[Op]:
 # --- matrix products
 
 
-def _formats(net: Net, a: str, b: str, out: str) -> dict[str, str]:
+def _formats(net: Net, a: str, b: str, out: str) -> dict[str, Any]:
     """Return the formats of a product: that asked for, and narrow weights as the file holds them."""
     dtype = net.compute or net.dtypes[a]
     narrow = b in net.weights and BYTES[net.dtypes[b]] < BYTES[dtype]
@@ -223,7 +224,7 @@ def einsum(net: Net, node: Node) -> list[Op]:
 # --- convolutions
 
 
-def _window(net: Net, node: Node, kernel: list[int]) -> dict[str, tuple[int, ...]]:
+def _window(net: Net, node: Node, kernel: list[int]) -> dict[str, Any]:
     """Return kernel, stride, padding and dilation in two dimensions; a one-dimensional image has a height of 1."""
     rank = len(kernel)
     if rank > 2:
@@ -253,19 +254,19 @@ def conv(net: Net, node: Node) -> list[Op]:
     x, w = node.inputs[:2]
     shape, kernel = net.shapes[x], list(net.shapes[w][2:])
     groups = int(node.attrs.get("group", 1))
-    common = {"bias": len(node.inputs) > 2 and bool(node.inputs[2]), "weights": w in net.weights, "groups": groups,
+    common: dict[str, Any] = {"bias": len(node.inputs) > 2 and bool(node.inputs[2]), "weights": w in net.weights, "groups": groups,
               "folded_norm": bool(node.attrs.get("folded_norm"))}
     f = _formats(net, x, w, node.outputs[0])
-    formats = {"dtype": f["dtype"], "w_dtype": f["b_dtype"], "out_dtype": f["out_dtype"]}
+    formats: dict[str, Any] = {"dtype": f["dtype"], "w_dtype": f["b_dtype"], "out_dtype": f["out_dtype"]}
     if len(kernel) == 3 and groups == 1 and list(node.attrs.get("strides", [])) == kernel and not any(
             node.attrs.get("pads", [0])):
         rows = net.size(node.outputs[0]) // net.shapes[node.outputs[0]][1]
         return [MatMul(m=rows, n=net.shapes[w][0], k=math.prod(kernel) * shape[1], weights=w in net.weights,
-                       bias=bool(common["bias"]), **f)]
+                       bias=common["bias"], **f)]
     window = _window(net, node, kernel)
     batch, channels, height, width = _image(net, x)
     return [Conv(batch=batch, height=height, width=width, c_in=channels, c_out=net.shapes[w][0], **window, **common,
-                 **formats)]  # type: ignore[arg-type]
+                 **formats)]
 
 
 def pool(net: Net, node: Node) -> list[Op]:
@@ -273,7 +274,7 @@ def pool(net: Net, node: Node) -> list[Op]:
     sides = list(net.shapes[node.inputs[0]][2:])
     window = _window(net, node, sides if node.op.startswith("Global") else list(node.attrs["kernel_shape"]))
     batch, channels, height, width = _image(net, node.inputs[0])
-    return [Pool(batch=batch, height=height, width=width, channels=channels, **window,  # type: ignore[arg-type]
+    return [Pool(batch=batch, height=height, width=width, channels=channels, **window,
                  name="max" if "Max" in node.op else "mean", dtype=net.dtypes[node.outputs[0]])]
 
 

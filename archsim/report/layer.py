@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-WIDTH, HEIGHT, GAP, ASIDE, SPARE = 3.3, 0.52, 0.40, 0.35, 0.9
-"""Inches: a box, the room between ranks, between boxes of a rank, and what a passing edge takes of a rank."""
+WIDTH, HEIGHT, GAP, ASIDE, SPARE, LANE = 3.3, 0.52, 0.40, 0.35, 0.9, 0.42
+"""Inches: a box, the room between ranks, between boxes of a rank, what a passing edge takes of a rank, and a lane."""
 LONG = 4
 """Ranks from which on an edge into a sum or a norm runs along the side, as a residual does."""
 MOVES = {"gather", "scatter", "transpose"}
@@ -74,16 +74,15 @@ def draw(graph: nx.DiGraph, path: Path_ | None = None, *, layer: str | None = No
     ranks = _rank(flow, along)
     spots, chains = _arrange(flow, ranks)
     lanes = _lanes(along, ranks)
-    side = SPARE * 0.5 + 0.42 * max(lanes.values(), default=-1) + (0.3 if lanes else 0.0)
-    left = min(s.x - s.width / 2 for s in spots) - side
+    edge = min(s.x - s.width / 2 for s in spots)
+    left = edge - (0.5 + LANE * max(lanes.values()) if lanes else 0.0)
     right = max(s.x + s.width / 2 for s in spots)
     last = max(s.rank for s in spots)
     figure, ax = _paper(left, right, last)
     for (a, b), chain in chains.items():
         _flow(ax, chain, flow.edges[a, b])
     for (a, b), lane in lanes.items():
-        x = min(s.x for s in spots) - WIDTH / 2 - SPARE * 0.45 - 0.42 * lane
-        _along(ax, _spot(spots, a), _spot(spots, b), x, along[a, b])
+        _along(ax, _spot(spots, a), _spot(spots, b), edge - 0.3 - LANE * lane, along[a, b])
     for spot in spots:
         if spot.node in (IN, OUT):
             _end(ax, spot, "from the previous layer" if spot.node == IN else "to the next layer")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import networkx as nx
@@ -24,11 +24,11 @@ import networkx as nx
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int, unknown
 from archsim.workload.contract import Tensor, known, output, validate
-from archsim.workload.graph_json import load, plain, read, save
+from archsim.workload.graph_json import load, plain, read, save, text
 from archsim.workload.ops import Op
 
 __all__ = ["Summary", "Tensor", "Totals", "add", "connect", "cut", "insert", "inspect", "layer", "load", "new",
-           "output", "plain", "read", "remove", "replace", "save", "validate"]
+           "output", "plain", "read", "remove", "replace", "save", "text", "validate"]
 
 
 def new(
@@ -110,6 +110,10 @@ class Summary:
 
     kinds: dict[str, Totals]
     total: Totals
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain data."""
+        return {"total": asdict(self.total), "kinds": {kind: asdict(t) for kind, t in self.kinds.items()}}
 
     def __str__(self) -> str:
         rows = [*self.kinds.items(), ("total", self.total)]

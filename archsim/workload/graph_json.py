@@ -78,6 +78,17 @@ def plain(graph: nx.DiGraph) -> dict[str, Any]:
     }
 
 
+def text(graph: nx.DiGraph) -> str:
+    """Return a layer graph as JSON.
+
+    Raises
+    ------
+    ArchsimError
+        If something that the graph carries is no operator, tensor, text or number.
+    """
+    return json.dumps(plain(graph), indent=1) + "\n"
+
+
 def save(graph: nx.DiGraph, path: str | os.PathLike[str]) -> None:
     """Write a layer graph to a file, whole or not at all.
 
@@ -88,7 +99,7 @@ def save(graph: nx.DiGraph, path: str | os.PathLike[str]) -> None:
     """
     target = Path(path)
     part = target.with_name(target.name + ".part")
-    content = json.dumps(plain(graph), indent=1) + "\n"
+    content = text(graph)
     try:
         part.write_text(content, encoding="utf-8")
         part.replace(target)
@@ -253,4 +264,4 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-__all__ = ["FORMAT", "VERSION", "kinds", "load", "plain", "read", "save"]
+__all__ = ["FORMAT", "VERSION", "kinds", "load", "plain", "read", "save", "text"]

@@ -11,7 +11,7 @@ import networkx as nx
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int, unknown
 from archsim.workload import graph as g
-from archsim.workload.ops import Conv, Elementwise, MatMul, Pool
+from archsim.workload.ops import Conv, Elementwise, MatMul, Op, Pool
 
 DEPTHS: dict[int, tuple[bool, tuple[int, int, int, int]]] = {
     18: (False, (2, 2, 2, 2)),
@@ -54,23 +54,31 @@ def resnet(
         raise ArchsimError(f"image must be at least 32 pixels, not {side}: five strides of 2 leave nothing of less")
     graph = g.new(f"resnet-{depth}", dtype=dt, tokens=n, phase="image", batch=n)
     bottleneck, stages = DEPTHS[depth]
+    images: dict[str, g.Tensor] = {}  # what elementwise operators make: they themselves know no sides
+
+    def put(name: str, op: Op, sources: tuple[str, ...], layer: str, repeat: int) -> str:
+        g.add(graph, name, op, layer=layer, repeat=repeat)
+        for source in sources:
+            g.connect(graph, source, name, images.get(source))
+        return name
 
     def conv(name: str, source: tuple[str, ...], pixels: int, c_in: int, c_out: int, kernel: int, stride: int,
              layer: str, repeat: int = 1) -> tuple[str, Conv]:
         op = Conv(batch=n, height=pixels, width=pixels, c_in=c_in, c_out=c_out, kernel=kernel, stride=stride,
                   padding=kernel // 2, folded_norm=True, dtype=dt)
-        return g.add(graph, name, op, *source, layer=layer, repeat=repeat), op
+        return put(name, op, source, layer, repeat), op
 
     def relu(name: str, op: Conv, *sources: str, layer: str, repeat: int = 1) -> str:
         act = Elementwise(elements=op.outputs, inputs=len(sources), ops=len(sources), dtype=op.out_dtype,
                           out_dtype=op.out_dtype, name="relu" if len(sources) == 1 else "add_relu")
-        return g.add(graph, name, act, *sources, layer=layer, repeat=repeat)
+        images[name] = g.output(op)
+        return put(name, act, sources, layer, repeat)
 
     last, op = conv("conv1", (), side, 3, 64, 7, 2, "stem")
     last = relu("relu1", op, last, layer="stem")
     pool = Pool(batch=n, height=op.out_height, width=op.out_width, channels=64, kernel=3, stride=2, padding=1,
                 dtype=op.out_dtype)
-    last = g.add(graph, "maxpool", pool, last, layer="stem")
+    last = put("maxpool", pool, (last,), "stem", 1)
     pixels, channels = g.output(pool).shape[1], 64
     for stage, blocks in enumerate(stages, start=1):
         width = 64 * 2 ** (stage - 1)
@@ -93,7 +101,7 @@ def resnet(
             last = relu(f"{layer}.add", op, last, shortcut, layer=layer, repeat=repeat)
             pixels, channels = size, wide
     mean = Pool(batch=n, height=pixels, width=pixels, channels=channels, kernel=pixels, name="mean", dtype=op.out_dtype)
-    last = g.add(graph, "avgpool", mean, last, layer="head")
+    last = put("avgpool", mean, (last,), "head", 1)
     g.add(graph, "fc", MatMul(m=n, n=classes, k=channels, dtype=dt, weights=True, bias=True), last, layer="head")
     graph.graph["parameters"] = g.inspect(graph).total.parameters
     return graph
