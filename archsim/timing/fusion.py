@@ -29,9 +29,10 @@ def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
     order = list(nx.topological_sort(graph))
     place = {node: i for i, node in enumerate(order)}
     for node in order:
-        if isinstance(fused.nodes[node]["op"], Elementwise):
-            if not _epilogue(fused, node, place) and isinstance(chip.core, SystolicCore):
-                _prologue(fused, node)
+        if not isinstance(fused.nodes[node]["op"], Elementwise) or _epilogue(fused, node, place):
+            continue
+        if isinstance(chip.core, SystolicCore):
+            _prologue(fused, node)
     return fused
 
 
@@ -88,4 +89,4 @@ def _prologue(graph: nx.DiGraph, node: str) -> None:
 
 def _alike(a: dict[str, object], b: dict[str, object]) -> bool:
     """Whether two nodes occur in the same layer, equally often."""
-    return all(a.get(key) == b.get(key) for key in ("layer", "repeat"))
+    return all(a.get(key) == b.get(key) for key in ("layer", "repeat", "recomputed"))

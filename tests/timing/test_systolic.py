@@ -313,7 +313,7 @@ def test_both_readings_of_the_eight_bit_latch():
     fed = V6E.replace("memory", bandwidth=1e15).replace("core.scratchpad", capacity=64 * GiB, read_bytes=16 * KiB)
     few = [systolic.time(MatMul(m=32, n=65536, k=65536, dtype="int8"), fed.replace("core.array", load_bytes=x))
            for x in (slow, quick)]
-    assert [t.utilization for t in few] == pytest.approx([0.25, 0.5], rel=0.01)
+    assert [t.utilization for t in few] == pytest.approx([0.25, 0.5], rel=0.02)
     ported = fed.replace("core.array", load_bytes=quick).replace("core.scratchpad", read_bytes=8 * KiB)
     assert systolic.time(MatMul(m=32, n=65536, k=65536, dtype="int8"), ported).bound == "scratchpad"  # of two loads
 
