@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from archsim.explore.validate import Report
     from archsim.hardware import Chip, Source
     from archsim.simulation import Run
-    from archsim.workload.architecture import Layer, ModelConfig
+    from archsim.workload.architecture import ModelConfig
+    from archsim.workload.sublayers import Layer
 
 
 __all__ = ["catalogue", "chip_sheet", "comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "scores",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archsim.errors import UnsupportedError
-from archsim.workload.architecture import AttentionConfig
 from archsim.workload.build import SHARED, Builder, Lengths, Value, joined, reshaped, slice_of
 from archsim.workload.ops import Attention, Dropout, Elementwise, MatMul, Norm, Quantize, Softmax
+from archsim.workload.sublayers import AttentionConfig
 
 
 def self_attention(

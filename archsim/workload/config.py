@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from archsim.errors import ArchsimError, unknown
-from archsim.workload.architecture import ACTIVATIONS, ModelConfig
+from archsim.workload.architecture import ModelConfig
 from archsim.workload.families import EXPERTS, FAMILIES, ignored
 from archsim.workload.reader import Reader, short
+from archsim.workload.sublayers import ACTIVATIONS
 
 
 def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfig:

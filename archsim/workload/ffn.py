@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from archsim.workload.architecture import ACTIVATIONS, FfnConfig
 from archsim.workload.build import Builder, Value
 from archsim.workload.ops import Elementwise, Gather, GroupedMatMul, Route, Scatter
+from archsim.workload.sublayers import ACTIVATIONS, FfnConfig
 
 
 def feed_forward(b: Builder, f: FfnConfig, x: Value, hidden: int) -> Value:

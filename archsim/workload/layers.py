@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from archsim.workload.architecture import Layer
 from archsim.workload.attend import cross_attention, self_attention
 from archsim.workload.build import Builder, Value
 from archsim.workload.ffn import feed_forward
 from archsim.workload.ops import Dropout, Elementwise, Norm
+from archsim.workload.sublayers import Layer
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from archsim.errors import ArchsimError, unknown
-from archsim.workload.architecture import ACTIVATIONS, AttentionConfig, Layer, ModelConfig, Stack
+from archsim.workload.architecture import ModelConfig, Stack
+from archsim.workload.sublayers import ACTIVATIONS, AttentionConfig, Layer
 
 LAYERS = 100_000
 """Most layers that a config may ask for: far above any model, low enough to look at each."""

@@ -7,7 +7,8 @@ import pytest
 from archsim import models
 from archsim.errors import ArchsimError
 from archsim.workload import transformer
-from archsim.workload.architecture import AttentionConfig, FfnConfig, Layer, ModelConfig, Patches, Stack
+from archsim.workload.architecture import ModelConfig, Patches, Stack
+from archsim.workload.sublayers import AttentionConfig, FfnConfig, Layer
 
 LAYER = Layer(AttentionConfig(heads=32, kv_heads=8, head_dim=128), FfnConfig(14336))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archsim.workload.architecture import FfnConfig, Layer, ModelConfig, Patches, Stack
+from archsim.workload.architecture import ModelConfig, Patches, Stack
 from archsim.workload.families.moe import experts
 from archsim.workload.reader import Reader, attention, grouped
+from archsim.workload.sublayers import FfnConfig, Layer
 
 
 def bert(r: Reader) -> ModelConfig:

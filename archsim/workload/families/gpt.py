@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from archsim.workload.architecture import FfnConfig, Layer, ModelConfig
+from archsim.workload.architecture import ModelConfig
 from archsim.workload.reader import Reader, attention
+from archsim.workload.sublayers import FfnConfig, Layer
 
 
 def _layer(bias: bool = True, **more: Any) -> dict[str, Any]:

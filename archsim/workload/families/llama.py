@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from archsim.workload.architecture import FfnConfig, Layer, ModelConfig
+from archsim.workload.architecture import ModelConfig
 from archsim.workload.reader import Reader, attention, grouped
+from archsim.workload.sublayers import FfnConfig, Layer
 
 
 def _gated(r: Reader, default: str = "silu", **more: Any) -> FfnConfig:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archsim.workload.architecture import AttentionConfig, FfnConfig, Layer, ModelConfig
+from archsim.workload.architecture import ModelConfig
 from archsim.workload.families.llama import qwen_local
 from archsim.workload.reader import Reader, attention, grouped
+from archsim.workload.sublayers import AttentionConfig, FfnConfig, Layer
 
 
 def experts(r: Reader, *keys: str, top: tuple[str, ...] = ("num_experts_per_tok",), width: str = "intermediate_size",

@@ -5,9 +5,10 @@ No library reads them, so their ``model_type`` is archsim's own; the other keys 
 
 from __future__ import annotations
 
-from archsim.workload.architecture import FfnConfig, Layer, ModelConfig
+from archsim.workload.architecture import ModelConfig
 from archsim.workload.families.moe import experts
 from archsim.workload.reader import Reader, attention, grouped
+from archsim.workload.sublayers import FfnConfig, Layer
 
 
 def palm(r: Reader) -> ModelConfig:
