@@ -43,10 +43,6 @@ def wavefront(wave: Wave, cycles: Sequence[int], width: int) -> list[Text]:
 
     rows, cols = wave.count.rows, wave.count.cols
     size = _widest(wave, cycles)
-    needed = (cols + 1) * (size + 1) + 4
-    if needed > width:
-        raise ArchsimError(f"the trace of an array {cols} PEs wide needs {needed} characters a line, not {width}: "
-                           "widen the terminal, or give fewer --cols")
     lines: list[Text] = []
     for t in cycles:
         busy = int(wave.busy[t].sum())
@@ -114,10 +110,13 @@ def _panel(wave: Wave, t: int, size: int, way: str) -> list[Text]:
 
 
 def _beside(panels: list[list[Text]], width: int) -> Iterator[Text]:
-    """Join panels line by line, as many side by side as fit."""
+    """Join panels line by line, as many side by side as fit; raise ArchsimError if not even one does."""
     from rich.text import Text
 
     wide = max(line.cell_len for panel in panels for line in panel)
+    if wide > width:
+        raise ArchsimError(f"the trace of this array needs {wide} characters a line, not {width}: widen the terminal, "
+                           "or give fewer --cols")
     number = max(1, min(len(panels), (width + GAP) // (wide + GAP)))
     for i in range(0, len(panels), number):
         for parts in zip(*panels[i : i + number], strict=True):
