@@ -5,6 +5,7 @@ neighbour is then the next element and the PE above is C + 1 elements on, so tha
 updates all PEs and compiles to vector instructions. Each row has one element more, its left edge, and above row 0 lies
 the top edge. What moves down is kept twice, as before and as after the clock edge; what moves right needs no copy.
 Registers that few PEs write in a cycle (a stationary tile is taken over along a diagonal) are written by themselves.
+Integers of 32 bits multiply to 64 bits, as numba types them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def multiply_down(after, above, weight, moving, count):  # type: ignore[no-untyp
     """Add each PE's product to the sum from above; moving operands go one PE to the right."""
     for i in range(count):
         operand = moving[i + 1]
-        after[i] = above[i] + after.dtype.type(weight[i]) * operand
+        after[i] = above[i] + weight[i] * operand
         moving[i] = operand
 
 
@@ -29,7 +30,7 @@ def multiply_in_place(total, moving, after, above, count):  # type: ignore[no-un
     for i in range(count):
         operand = moving[i + 1]
         other = above[i]
-        total[i] = total[i] + total.dtype.type(operand) * other
+        total[i] = total[i] + operand * other
         moving[i] = operand
         after[i] = other
 

@@ -213,6 +213,13 @@ def test_stretches_of_folds_add_up_to_the_whole(stays):
     check()
 
 
+def test_a_stretch_waits_for_the_drain_of_the_one_before():
+    a, b = np.ones((12, 1), np.int32), np.ones((1, 8), np.int32)  # six folds stream one cycle and drain four
+    whole, parts = (simulate("output", a, b, 4, 4, 1, 1, True, cuts)[2] for cuts in ((), (1, 2, 5)))
+    assert whole == parts
+    assert (whole.stream, whole.drain, whole.skew) == (6, 4 * 3 + 3 + 4, 6)
+
+
 def test_the_port_is_never_wider_than_asked():
     a, b = np.ones((9, 20), np.int32), np.ones((20, 9), np.int32)
     for stays in ("operand", "output"):
