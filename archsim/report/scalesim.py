@@ -16,8 +16,8 @@ def scalesim_sheet(config: Config, results: Sequence[Result]) -> Sheet:
         mode = "USER, " + " / ".join(str(b) for b in config.bandwidths) + " words per cycle"
     size = " / ".join(f"{kb:,}" for kb in (config.ifmap_kb, config.filter_kb, config.ofmap_kb))
 
-    def whole(heading: str, values: Sequence[int | None], rank: int = 0) -> Column:
-        return Column(heading, ["–" if v is None else f"{v:,}" for v in values], rank)
+    def whole(heading: str, values: Sequence[int], rank: int = 0) -> Column:
+        return Column(heading, [f"{v:,}" for v in values], rank)
 
     return Sheet(
         f"{config.run_name}: {config.rows} × {config.cols} array, {config.dataflow}, buffers {size} kB, {mode}",
@@ -32,8 +32,8 @@ def scalesim_sheet(config: Config, results: Sequence[Result]) -> Sheet:
             whole("SRAM\nwords", [r.sram_ifmap.words + r.sram_filter.words + r.sram_ofmap.words for r in results], 4),
             whole("DRAM\nreads", [r.dram_ifmap.words + r.dram_filter.words for r in results], 1),
             whole("DRAM\nwrites", [r.dram_ofmap.words for r in results], 1),
-            whole("archsim\ncycles", [o.cycles if o else None for o in own]),
-            Column("archsim\nutil %", [f"{100 * o.utilization:.2f}" if o else "–" for o in own], 1),
+            whole("archsim\ncycles", [o.cycles for o in own]),
+            Column("archsim\nutil %", [f"{100 * o.utilization:.2f}" for o in own], 1),
         ],
         notes=["archsim: the array alone, memory ideal, the next tile loaded while one streams"],
     )

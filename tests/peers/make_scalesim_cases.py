@@ -1,10 +1,12 @@
-"""Run SCALE-Sim 3.0.0 from PyPI on small layers and print what it reports, row by row, as CSV.
+"""Run SCALE-Sim 3.0.0 from PyPI on small layers and keep what it reports.
 
     make peers
-    build/peers/bin/python tests/peers/make_scalesim_cases.py > tests/peers/scalesim_cases.csv
+    build/peers/bin/python tests/peers/make_scalesim_cases.py
 
-The last three columns are the layer's lines in SCALE-Sim's three reports, character by character. Where `stalls` is
-``fixed``, the line of its read buffer that adds each wait a second time was taken out first.
+writes beside this script ``scalesim_cases.csv``, random arrays and layers whose last three columns are the layer's
+lines in SCALE-Sim's reports, character by character, and ``scalesim_net/`` and ``scalesim_gemms/``, two runs as a user
+has them: what goes in and the three files that come out. Where `stalls` is ``fixed``, the line of its read buffer that
+adds each wait a second time was taken out first.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import io
 import os
 import platform
 import random
+import shutil
 import sys
 import tempfile
 import types
@@ -56,7 +59,7 @@ SparsitySupport = false
 InterfaceBandwidth = {mode}
 UseRamulatorTrace = False
 """
-LAYOUT = "Layer" + ", x" * 20 + ",\nname" + ", 1" * 20 + ",\n"
+LAYOUT_HEADER, LAYOUT_ROW = "Layer" + ", x" * 20 + ",\n", "name" + ", 1" * 20 + ",\n"
 REPORTS = ("COMPUTE_REPORT.csv", "BANDWIDTH_REPORT.csv", "DETAILED_ACCESS_REPORT.csv")
 COLUMNS = ("rows", "cols", "dataflow", "ifmap_kb", "filter_kb", "ofmap_kb", "mode", "bw_ifmap", "bw_filter", "bw_ofmap",
            "stalls", "kind", "layer")
@@ -74,21 +77,26 @@ def mended() -> type:
     return module.read_buffer
 
 
-def run(case: dict[str, object]) -> list[str]:
+def run(folder: Path, config: str, topology: str, kind: str) -> Path:
+    """Run SCALE-Sim on files that it is given in `folder`; return the folder of its reports."""
+    rows = topology.count("\n") + 64  # a line of the layout per layer, and depthwise ones have many
+    files = {"config.cfg": config, "topology.csv": topology, "layout.csv": LAYOUT_HEADER + LAYOUT_ROW * rows}
+    for name, text in files.items():
+        Path(folder, name).write_text(text)
+    paths = {name: os.path.join(folder, name) for name in files}
+    with contextlib.redirect_stdout(io.StringIO()):
+        tool = scalesim(save_disk_space=True, verbose=False, config=paths["config.cfg"],
+                        topology=paths["topology.csv"], layout=paths["layout.csv"], input_type_gemm=kind == "gemm")
+        tool.run_scale(top_path=str(folder))
+    return Path(folder, "case")
+
+
+def lines_of(case: dict[str, object]) -> list[str]:
     """Return the layer's line in each report."""
     scratchpad.rdbuf = mended() if case["stalls"] == "fixed" else read_buffer.read_buffer
     with tempfile.TemporaryDirectory() as folder:
-        files = {"config.cfg": CONFIG.format(**case), "topology.csv": f"Layer,\n{case['layer']},\n",
-                 "layout.csv": LAYOUT}
-        for name, text in files.items():
-            Path(folder, name).write_text(text)
-        paths = {name: os.path.join(folder, name) for name in files}
-        with contextlib.redirect_stdout(io.StringIO()):
-            tool = scalesim(save_disk_space=True, verbose=False, config=paths["config.cfg"],
-                            topology=paths["topology.csv"], layout=paths["layout.csv"],
-                            input_type_gemm=case["kind"] == "gemm")
-            tool.run_scale(top_path=folder)
-        return [Path(folder, "case", name).read_text().splitlines()[1] for name in REPORTS]
+        made = run(Path(folder), CONFIG.format(**case), f"Layer,\n{case['layer']},\n", str(case["kind"]))
+        return [Path(made, name).read_text().splitlines()[1] for name in REPORTS]
 
 
 def cases(seed: int = 3) -> list[dict[str, object]]:
@@ -129,17 +137,50 @@ def cases(seed: int = 3) -> list[dict[str, object]]:
     return found
 
 
+NETS = {
+    "scalesim_net": ("conv", {"rows": 12, "cols": 20, "dataflow": "os", "mode": "CALC"}, """\
+Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
+Conv1, 18, 20, 5, 3, 3, 16, 2,
+DPConv2, 8, 9, 3, 3, 4, 1, 1,
+Shortcut, 10, 10, 1, 1, 16, 24, 2,
+Conv3, 9, 9, 3, 3, 8, 30, 1,
+FC, 1, 1, 1, 1, 128, 33, 1,
+"""),
+    "scalesim_gemms": ("gemm", {"rows": 16, "cols": 8, "dataflow": "ws", "mode": "USER"}, """\
+Layer, M, N, K,
+QK, 48, 40, 33,
+AV, 16, 12, 70,
+Row, 1, 64, 65,
+"""),
+}
+
+
 def main() -> None:
-    """Print the table."""
-    print(f"# SCALE-Sim {importlib.metadata.version('scalesim')} from PyPI, numpy {numpy.__version__}, "
-          f"Python {platform.python_version()}; made by tests/peers/make_scalesim_cases.py")
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow([*COLUMNS, "compute", "bandwidth", "access"])
-    for case in cases():
-        try:
-            out.writerow([*(case[c] for c in COLUMNS), *run(case)])
-        except Exception as e:
-            print(f"SCALE-Sim fails on {case}: {type(e).__name__}: {e}", file=sys.stderr)
+    """Write everything beside this script."""
+    here = Path(__file__).parent
+    with Path(here, "scalesim_cases.csv").open("w") as file:
+        print(f"# SCALE-Sim {importlib.metadata.version('scalesim')} from PyPI, numpy {numpy.__version__}, "
+              f"Python {platform.python_version()}; made by build/peers/bin/python tests/peers/make_scalesim_cases.py",
+              file=file)
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow([*COLUMNS, "compute", "bandwidth", "access"])
+        for case in cases():
+            try:
+                out.writerow([*(case[c] for c in COLUMNS), *lines_of(case)])
+            except Exception as e:
+                print(f"SCALE-Sim fails on {case}: {type(e).__name__}: {e}", file=sys.stderr)
+    scratchpad.rdbuf = read_buffer.read_buffer
+    sizes = {"ifmap_kb": 1, "filter_kb": 2, "ofmap_kb": 1, "bw_ifmap": 10, "bw_filter": 10, "bw_ofmap": 4}
+    for name, (kind, array, topology) in NETS.items():
+        target = Path(here, name)
+        target.mkdir(exist_ok=True)
+        config = CONFIG.format(**sizes, **array)
+        with tempfile.TemporaryDirectory() as folder:
+            made = run(Path(folder), config, topology, kind)
+            for report in REPORTS:
+                shutil.copy(Path(made, report), Path(target, report))
+        Path(target, "scale.cfg").write_text(config)
+        Path(target, "topology.csv").write_text(topology)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ ignored is said in `warnings`; what cannot be meant is an error.
 from __future__ import annotations
 
 import configparser
-import csv
-import io
+import difflib
 import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from archsim.errors import ArchsimError, UnsupportedError, nearest, positive_int, unknown
+from archsim.errors import ArchsimError, UnsupportedError, positive_int, unknown
 
 DATAFLOWS = ("os", "ws", "is")
 KINDS = ("conv", "gemm")
@@ -154,6 +153,13 @@ class Topology:
     warnings: tuple[str, ...] = ()
 
 
+def _whole(name: str, text: str, high: int = 2**31 - 1) -> int:
+    """Return a size as files have it: leading zeros are no fault."""
+    if text.isascii() and text.isdigit() and len(text) < 20:
+        return positive_int(name, int(text), high)
+    return positive_int(name, text if len(text) < 30 else f"{text[:30]}…", high)
+
+
 def _text(path: str | os.PathLike[str]) -> str:
     """Return a text file's content, without its byte order mark."""
     try:
@@ -200,14 +206,18 @@ class _Values:
         self.values: dict[str, str] = {}
         self.warnings: list[str] = []
         names = {key.lower(): key for key in SECTION}
+        strange = []
         for section in parser.sections():
             for key, value in parser.items(section):
                 if key in names:
                     self.values[names[key]] = value.strip().strip("'\"").strip()
                 else:
-                    guess = nearest(key, SECTION)
-                    hint = f": did you mean {guess}?" if guess else ""
-                    self.warnings.append(f"unknown key {key} in [{section}] is ignored{hint}")
+                    strange.append((section, key))
+        for section, key in strange:
+            meant = difflib.get_close_matches(key, [k for k in names if names[k] not in self.values], n=1, cutoff=0.85)
+            if meant:  # to ignore it would be to run something else than was meant
+                raise ArchsimError(f"{path}, [{section}]: unknown key {key}: did you mean {names[meant[0]]}?")
+            self.warnings.append(f"[{section}] {key} is ignored: no version of SCALE-Sim reads it")
 
     def error(self, key: str, problem: object) -> ArchsimError:
         return ArchsimError(f"{self.path}, [{SECTION[key]}]: {problem}")
@@ -215,14 +225,13 @@ class _Values:
     def text(self, key: str, default: str | None = None) -> str:
         value = self.values.get(key) or default
         if value is None:
-            hint = next((f" ({w})" for w in self.warnings if w.endswith(f" {key}?")), "")
-            raise self.error(key, f"{key} is {'empty' if key in self.values else 'missing'}{hint}")
+            raise self.error(key, f"{key} is {'empty' if key in self.values else 'missing'}")
         return value
 
     def whole(self, key: str, default: str | None = None, high: int = 2**31) -> int:
         text = self.text(key, default)
         try:
-            return positive_int(key, text, high)
+            return _whole(key, text, high)
         except ArchsimError as e:
             raise self.error(key, e) from None
 
@@ -268,7 +277,7 @@ class _Values:
     def bandwidths(self) -> tuple[int, int, int]:
         """Return the words per cycle of USER mode: version 3 takes those of the reads from [layout]."""
         try:
-            shared = positive_int("Bandwidth", self.text("Bandwidth").split(",")[0].strip())
+            shared = _whole("Bandwidth", self.text("Bandwidth").split(",")[0].strip())
         except ArchsimError as e:
             raise e if str(self.path) in str(e) else self.error("Bandwidth", e) from None
         reads = []
@@ -300,25 +309,23 @@ def read_topology(path: str | os.PathLike[str], kind: str | None = None) -> Topo
     if kind is not None and kind not in KINDS:
         raise unknown("input type", kind, KINDS)
     text = _text(path)
-    head = text.lstrip().split("\n")[0]
-    separator = next((mark for mark in ",\t;" if mark in head), ",")
-    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True)
+    separator = next((mark for mark in ",\t;" if mark in text.lstrip().split("\n")[0]), ",")
     lines: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            row = [cell.strip() for cell in cells]
-            if any(row):
-                lines.append((reader.line_num, row))
-    except csv.Error as e:
-        raise ArchsimError(f"{path}, line {reader.line_num}: not valid CSV: {e}") from None
+    for number, whole in enumerate(re.split(r"\r\n|\r|\n", text), 1):
+        row = [cell.strip().strip('"').strip() for cell in whole.split(separator)]
+        if any(row):
+            lines.append((number, row))
     if len(lines) < 2:
         raise ArchsimError(f"{path} holds no layers" + (": only a header" if lines else ""))
     warnings: list[str] = []
     line, header = lines[0]
     if sum(cell.isdigit() for cell in header) >= 3:
         warnings.append(f"line {line} is taken for the header, as SCALE-Sim does, and not for a layer: {header[0]!r}")
-    if kind is None:
-        kind = _kind(header, [row for _, row in lines[1:]])
+    said = _kind(header, [row for _, row in lines[1:]])
+    if kind == "gemm" and said == "conv" and _names_conv(header):
+        raise ArchsimError(f"{path}, line {line}: the header names the columns of convolutions, not M, N, K: "
+                           "use -i conv (input type 'conv')")
+    kind = kind or said
     layers: list[Layer] = []
     for line, row in lines[1:]:
         try:
@@ -330,12 +337,16 @@ def read_topology(path: str | os.PathLike[str], kind: str | None = None) -> Topo
 
 def _kind(header: list[str], rows: list[list[str]]) -> str:
     """Tell a list of products from one of convolutions; in doubt it is of convolutions, as SCALE-Sim takes it."""
-    names = [cell.lower() for cell in header]
-    if any(word in name for name in names for word in ("ifmap", "filter", "channel", "stride")):
+    if _names_conv(header):
         return "conv"
-    if {"m", "n", "k"} <= set(names):
+    if {"m", "n", "k"} <= {cell.lower() for cell in header}:
         return "gemm"
     return "gemm" if all(sum(cell.isdigit() for cell in row[1:]) == 3 for row in rows) else "conv"
+
+
+def _names_conv(header: list[str]) -> bool:
+    """Whether a header names columns that only convolutions have."""
+    return any(word in cell.lower() for cell in header for word in ("ifmap", "filter", "channel", "stride"))
 
 
 def _sizes(row: list[str], columns: tuple[str, ...], kind: str) -> list[int]:
@@ -345,7 +356,7 @@ def _sizes(row: list[str], columns: tuple[str, ...], kind: str) -> list[int]:
         other = "gemm" if kind == "conv" else "conv"
         hint = f"; is this a file for -i {other}?" if len(given) in (3, 4, 7, 8) else ""
         raise ArchsimError(f"{len(given)} values, not the {len(columns)} of a {kind} layer: {', '.join(columns)}{hint}")
-    return [positive_int(column, cell) for column, cell in zip(columns, row[1:], strict=False)]
+    return [_whole(column, cell) for column, cell in zip(columns, row[1:], strict=False)]
 
 
 def _rest(row: list[str], used: int, warnings: list[str]) -> None:

@@ -117,6 +117,11 @@ class _Run:
         load = 0 if config.dataflow == "os" else config.rows
         self.length = load + config.rows + config.cols + self.time - 2
         folds = self.folds_r * self.folds_c
+        if folds * self.length == 1:
+            raise UnsupportedError("SCALE-Sim fails here (it divides by zero): one product in one PE takes it 0 cycles")
+        if max(m, n, k) > MOST_WORDS:
+            raise UnsupportedError(f"{m:,} x {n:,} x {k:,} is more than can be followed "
+                                   f"(sides of at most {MOST_WORDS:,})")
         if folds > MOST_FOLDS or folds * self.length > MOST_LINES:
             raise UnsupportedError(f"{folds:,} folds of {self.length:,} cycles are more than can be followed "
                                    f"(at most {MOST_FOLDS:,} folds, {MOST_LINES:,} cycles)")
@@ -222,10 +227,10 @@ class _Run:
         words, often = x.channels, x.channels
         for out, stride, window, size in ((x.out_h, x.stride_h, x.filter_h, x.ifmap_h),
                                           (x.out_w, x.stride_w, x.filter_w, x.ifmap_w)):
-            starts = np.arange(out, dtype=np.int64) * stride
-            taken = np.clip(size - starts, 0, window)
-            often *= int(taken.sum())
-            words *= int(np.minimum(taken, stride)[:-1].sum() + taken[-1]) if window > 0 else 0
+            inside = (size - window) // stride + 1  # windows that lie in the picture; the last may reach beyond
+            rest = max(0, size - inside * stride) if out > inside else 0
+            often *= inside * window + rest
+            words *= (inside - 1) * min(window, stride) + (min(window, stride) + rest if out > inside else window)
         return words, often
 
     def first_line(self, name: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from archsim.errors import ArchsimError
 from archsim.explore.scalesim.files import Config
 from archsim.explore.scalesim.model import Result
 from archsim.timing.array import ArrayCount, count
@@ -42,19 +41,13 @@ def _table(header: str, rows: Iterable[Sequence[float]]) -> str:
     return f"{header}\n{''.join(lines)}"
 
 
-def own_counts(config: Config, results: Sequence[Result]) -> list[ArrayCount | None]:
-    """Return archsim's own count of each layer's product on the same array, if the array is not too large for it.
+def own_counts(config: Config, results: Sequence[Result]) -> list[ArrayCount]:
+    """Return archsim's own count of each layer's product on the same array.
 
     Memory is ideal and a second set of registers takes the next stationary tile while this one streams.
     """
-    counts: list[ArrayCount | None] = []
-    for r in results:
-        x = r.layer
-        try:
-            counts.append(count(x.m, x.n, x.k, rows=config.rows, cols=config.cols, dataflow=config.dataflow))
-        except ArchsimError:  # an array too large for it
-            counts.append(None)
-    return counts
+    shape: dict[str, Any] = {"rows": config.rows, "cols": config.cols, "dataflow": config.dataflow}
+    return [count(r.layer.m, r.layer.n, r.layer.k, **shape) for r in results]
 
 
 def to_dict(config: Config, results: Sequence[Result], *, fixed_stalls: bool = False) -> dict[str, Any]:
@@ -71,8 +64,7 @@ def to_dict(config: Config, results: Sequence[Result], *, fixed_stalls: bool = F
             "total_cycles": r.cycles, "total_cycles_incl_prefetch": r.cycles_prefetch, "stall_cycles": r.stalls,
             "overall_util_percent": r.utilization, "mapping_efficiency_percent": r.mapping,
             "compute_util_percent": r.compute_utilization, **accesses,
-            "archsim_cycles": own.cycles if own else None,
-            "archsim_util_percent": 100 * own.utilization if own else None,
+            "archsim_cycles": own.cycles, "archsim_util_percent": 100 * own.utilization,
         })
     return {
         "run_name": config.run_name, "array_rows": config.rows, "array_cols": config.cols,
@@ -84,21 +76,21 @@ def to_dict(config: Config, results: Sequence[Result], *, fixed_stalls: bool = F
 
 def notes(config: Config, results: Sequence[Result], *, fixed_stalls: bool = False) -> list[str]:
     """Return what in these figures is an artefact of SCALE-Sim, as far as it shows in them; one line each."""
-    rows, cols, own = config.rows, config.cols, own_counts(config, results)
-    said = []
-    compute = sum(r.cycles - r.stalls for r in results)
-    if None not in own:
-        best = sum(o.cycles for o in own if o)
-        said.append(f"Nothing overlaps between folds: {compute:,} cycles without stalls; archsim counts {best:,}, with "
-                    "a second set of registers per PE that takes the next tile while this one streams.")
-    else:
-        said.append("Nothing overlaps between folds: no tile is loaded while another one streams.")
+    rows, cols = config.rows, config.cols
+    compute, own = sum(r.cycles - r.stalls for r in results), sum(o.cycles for o in own_counts(config, results))
+    said = [f"Nothing overlaps between folds: {compute:,} cycles without stalls; archsim counts {own:,}, with a second "
+            "set of registers per PE that takes the next tile while this one streams."]
     sides = [{"os": (r.layer.m, r.layer.n), "ws": (r.layer.k, r.layer.n), "is": (r.layer.k, r.layer.m)}[config.dataflow]
              for r in results]
     if any(high % rows or wide % cols for high, wide in sides):
         said.append(f"Folds that fill only a part of the {rows} x {cols} array cost as many cycles as full ones: one "
                     "more row or column of work can cost a whole fold.")
+    said.append("Total Cycles is the number of the last cycle, counted from 0: a layer takes one cycle more, "
+                "and Overall Util % is too high by as much.")
     if config.dataflow == "os":
+        if rows > 1:
+            said.append("Results leave the array as if all rows finished together; the last row is rows - 1 = "
+                        f"{rows - 1} cycles later, so that a fold takes as many more.")
         folds = sum(-(-high // rows) * -(-wide // cols) for high, wide in sides)
         said.append(f"SRAM OFMAP Writes count {folds * (rows + cols):,} words too many: rows + columns of the array "
                     "once more per fold.")
