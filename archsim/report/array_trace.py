@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 EMPTY = "·"
-GAP = 3
+GAP = 2
 """Characters between panels."""
 
 
@@ -56,16 +56,15 @@ def wavefront(wave: Wave, cycles: Sequence[int], width: int) -> list[Text]:
 
 
 def _widest(wave: Wave, cycles: Sequence[int]) -> int:
-    """Return the characters of the longest label, and of an arrow before it where words pass."""
+    """Return the characters of the longest label; the blank before it has room for an arrow."""
     shown = sorted({t for cycle in cycles for t in (cycle, min(cycle + 1, wave.cycles - 1))})
 
     def longest(tags: Tags) -> int:  # cycles x lanes x ... x 2
         registers = np.moveaxis(tags[shown], 1, -2).reshape(-1, tags.shape[1], 2)
         return max(len(label("a", held)) for held in np.unique(registers, axis=0))
 
-    passing = longest(wave.passing)
-    return max([3, passing + bool(passing), *(longest(getattr(wave, name)) for name in
-                                              ("right", "stays", "down", "second", "entering", "leaving"))])
+    return max(longest(getattr(wave, name)) for name in
+               ("right", "stays", "down", "second", "passing", "entering", "leaving"))
 
 
 def doing(wave: Wave, t: int) -> str:
@@ -91,39 +90,51 @@ def _panel(wave: Wave, t: int, size: int, way: str) -> list[Text]:
         passing = label(letter, wave.passing[t, :, r, c]) if way == "second" else ""
         return (f"{'↓' + passing:>{size + 1}}", OPERAND[letter]) if passing else cell(letter, tags[t, :, r, c])
 
-    nothing = (" " * (size + 1), "")
     rule = "─" * ((size + 1) * cols + 1)
     title = {"right": "moves right", "stays": "stays", "down": "moves down",
              "second": "done; ↓ on its way out" if drains else "of the next tile; ↓ on its way"}[way]
+    margin = " " * (size + 2 if way == "right" else 0)  # for what waits at the left
     top = way == ("down" if drains else "second") and after
     bottom = way == ("second" if drains else "down")
     above = [cell(letter, wave.entering[t + 1, :, c], True) for c in range(cols)] if top else []
-    lines = [Text(f"{nothing[0]}  {letter.upper()} {title}", style=OPERAND[letter]),
-             Text.assemble(nothing, "  ", *above), Text(f"{nothing[0]} ┌{rule}┐", style="dim")]
+    lines = [Text(f"{margin} {letter.upper()} {title}", style=OPERAND[letter]), Text.assemble(f"{margin} ", *above),
+             Text(f"{margin}┌{rule}┐", style="dim")]
     for r in range(wave.count.rows):
-        before = cell(letter, tags[t + 1, :, r, 0], True) if way == "right" and after else nothing
-        lines.append(Text.assemble(before, (" │", "dim"), *(inner(r, c) for c in range(cols)), (" │", "dim")))
-    lines.append(Text(f"{nothing[0]} └{rule}┘", style="dim"))
+        waits = cell(letter, tags[t + 1, :, r, 0], True) if margin and after else (margin[1:], "")
+        lines.append(Text.assemble(waits, (f"{' ' * bool(margin)}│", "dim"), *(inner(r, c) for c in range(cols)),
+                                   (" │", "dim")))
+    lines.append(Text(f"{margin}└{rule}┘", style="dim"))
     below = [cell("c", wave.leaving[t, :, c], faint=True) for c in range(cols)] if bottom else []
-    lines.append(Text.assemble(nothing, "  ", *below))
+    lines.append(Text.assemble(f"{margin} ", *below))
     return lines
 
 
 def _beside(panels: list[list[Text]], width: int) -> Iterator[Text]:
-    """Join panels line by line, as many side by side as fit; raise ArchsimError if not even one does."""
+    """Put as many panels side by side as fit; raise ArchsimError if not even one does."""
+    row: list[list[Text]] = []
+    used = 0
+    for panel in [*panels, []]:
+        wide = max((line.cell_len for line in panel), default=width)
+        if wide > width:
+            raise ArchsimError(f"the trace of this array needs {wide} characters a line, not {width}: widen the "
+                               "terminal, or give fewer --cols")
+        if row and used + GAP + wide > width:
+            yield from _joined(row)
+            row, used = [], 0
+        used += wide + GAP * bool(row)
+        row.append(panel)
+
+
+def _joined(panels: list[list[Text]]) -> Iterator[Text]:
+    """Join panels line by line; lines without a letter are left out."""
     from rich.text import Text
 
-    wide = max(line.cell_len for panel in panels for line in panel)
-    if wide > width:
-        raise ArchsimError(f"the trace of this array needs {wide} characters a line, not {width}: widen the terminal, "
-                           "or give fewer --cols")
-    number = max(1, min(len(panels), (width + GAP) // (wide + GAP)))
-    for i in range(0, len(panels), number):
-        for parts in zip(*panels[i : i + number], strict=True):
-            line = Text()
-            for part in parts:
-                line.append_text(part)
-                line.append(" " * (wide - part.cell_len + GAP))
-            line.rstrip()
-            if line.plain:
-                yield line
+    wide = [max(line.cell_len for line in panel) for panel in panels]
+    for parts in zip(*panels, strict=True):
+        line = Text()
+        for part, width in zip(parts, wide, strict=True):
+            line.append_text(part)
+            line.append(" " * (width - part.cell_len + GAP))
+        line.rstrip()
+        if line.plain:
+            yield line

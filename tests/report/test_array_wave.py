@@ -90,10 +90,10 @@ def test_the_text_of_a_small_product_by_eye():
     assert "2 of 4" not in fourth[0]
     assert "3 of 4 PEs multiply (75 %)" in fourth[0]
     body = [line for line in fourth if "│" in line]
-    assert "│  a10  a00 │" in body[0]
-    assert "│  a01    · │" in body[1]
-    assert "│  b00  b01 │" in body[0]
-    assert "│  c10  c01 │" in body[0]
+    assert "│ a10 a00 │" in body[0]
+    assert "│ a01   · │" in body[1]
+    assert "│ b00 b01 │" in body[0]
+    assert "│ c10 c01 │" in body[0]
     assert fourth[-2].split() == ["c00"], "the first finished sum leaves"
 
 
