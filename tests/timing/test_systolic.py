@@ -196,103 +196,13 @@ def test_what_the_error_asks_for_is_enough(op):
         systolic.time(op, whole.replace("core.scratchpad", capacity=need - 1))
 
 
-# --- published figures ------------------------------------------------------------------------------------------------
-
-
-def test_critical_intensity():
-    """How to Scale Your Model: v5e is compute-bound above 240 tokens in bf16, 243 in int8, 120 with int8 weights."""
-    assert V5E.balance("bf16") == pytest.approx(240, rel=0.03)
-    assert V5E.balance("int8") / 2 == pytest.approx(243, rel=0.03)
-    ideal = V5E.replace("memory", efficiency=1.0, write_efficiency=1.0).replace("core", kernel_share=1.0)
-
-    def crossover(**dtypes):
-        """Return the first M whose arrays are busier than its memory; K and N so large that A and C do not count."""
-        for m in range(16, 1024, 16):
-            t = systolic.time(MatMul(m=m, n=65536, k=65536, **dtypes), ideal)
-            if t.busy["matrix"] > t.busy["hbm"]:
-                return m
-        raise AssertionError("never compute-bound")
-
-    assert crossover() == pytest.approx(240, abs=16)
-    assert crossover(dtype="int8") == pytest.approx(243, abs=16)
-    assert crossover(b_dtype="int8") == pytest.approx(120, abs=16)
-
-
-def test_matrix_unit_rates():
-    """16384 x 2 x 1.5 GHz = 4.9e13 FLOP/s per v5e array; weights load in 32, 64, 32 and, on TPU v1, 256 cycles."""
-    assert V5E.peak() / 4 == pytest.approx(4.9e13, rel=0.01)
-    v1 = plain_chip(256, 256, 1, rows_per_cycle={"int8": 1}, load_bytes=1)
-    loads = [systolic.engine(c, d).load for c, d in ((V5E, "bf16"), (V6E, "bf16"), (TRN2, "bf16"), (v1, "int8"))]
-    assert loads == [32, 64, 32, 256]
-    streams = [kernel.fold_cycles(systolic.engine(c, "bf16")._replace(load=0.0), 16) for c in (V5E, V6E)]
-    assert streams == [16, 8]  # one vector register of 16 bf16 rows
+# --- defaults and ceilings --------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_array_loads_weights_as_fast_as_the_documented_ones():
     """Eight bytes per column and cycle are the catalogue's figures, and the default of a hypothetical array."""
     assert {c.core.array.load_rate("bf16") for c in CHIPS.values()} == {8.0}
     assert [systolic.engine(plain_chip(n, n, 1), "bf16").load for n in (128, 256)] == [32, 64]
-
-
-def test_few_rows_are_bound_by_the_weight_load():
-    """v6e with M = 32 in bf16 reaches 25 % of its peak however fast its memory is."""
-    for m, share in ((16, 0.125), (32, 0.25), (64, 0.5), (128, 1.0)):
-        op = MatMul(m=m, n=8192, k=8192)
-        assert op.flops / V6E.peak() / systolic.time(op, V6E).busy["matrix"] == pytest.approx(share, rel=0.01)
-
-
-PALLAS = [  # jax docs/pallas/tpu/matmul: v5e, bf16, host-timed milliseconds
-    ((128, 128, 128), 1024, 0.298), ((128, 128, 128), 4096, 11.77), ((128, 128, 128), 8192, 91.84),
-    ((512, 1024, 1024), 1024, 0.127), ((512, 1024, 1024), 4096, 0.889), ((512, 1024, 1024), 8192, 6.10),
-]
-
-
-@pytest.mark.parametrize(("block", "n", "measured"), PALLAS)
-def test_pallas_matmul_with_given_blocks(block, n, measured):
-    dispatch = 0.110  # ms from the host, in every figure
-    t = systolic.time_matmul(square(n), V5E, block=block)
-    assert t.seconds * 1e3 + dispatch == pytest.approx(measured, rel=0.10)
-
-
-@pytest.mark.parametrize(("m", "measured"), [(128, 212), (256, 212), (512, 228), (1024, 298), (2048, 461), (4096, 798)])
-def test_v6e_sweep_over_rows(m, measured):
-    """Host-timed microseconds of M x 8192 x 8192 in bf16, about 110 of them dispatch."""
-    assert systolic.time(MatMul(m=m, n=8192, k=8192), V6E).seconds * 1e6 + 110 == pytest.approx(measured, rel=0.10)
-
-
-def test_large_products_reach_the_measured_share_of_peak():
-    """XLA reaches 94 % at 8192 on v5e (device) and 90 % on v6e (tpu-recipes trace)."""
-    published = {c.name: systolic.time(square(8192), c).utilization * c.peak() / c.peaks["bf16"] for c in (V5E, V6E)}
-    assert 0.90 <= published["tpu-v5e"] <= 0.98
-    assert 0.87 <= published["tpu-v6e"] <= 0.93
-
-
-def test_whole_memory_sweep():
-    """Reading 16 GB at 819 GB/s takes 19 ms at best: the floor of a decode step."""
-    op = MatMul(m=1, n=122070, k=65536)
-    assert op.b_bytes == pytest.approx(16e9, rel=0.001)
-    assert systolic.time(op, V5E).seconds * V5E.memory.efficiency == pytest.approx(19.5e-3, rel=0.03)
-
-
-def test_v6e_copy():
-    """tpu-recipes measures 1360 GB/s."""
-    copy = Elementwise(elements=2**29)
-    assert copy.bytes / systolic.time(copy, V6E).seconds == pytest.approx(1360e9, rel=0.03)
-
-
-def test_trainium_tile():
-    """NKI: 128 x 128 x 512 takes 512 cycles, 213 ns; blocked in all dimensions the array is over 99 % busy."""
-    e = systolic.engine(TRN2, "bf16")
-    cycles, _, _, port, _, _ = kernel.block_cycles(e, 512, 128, 128, False, 2.0)
-    assert max(cycles, port) == 512
-    assert cycles / e.clock == pytest.approx(213e-9, rel=0.01)
-    assert kernel.block_cycles(e, 1, 128, 128, False, 2.0)[0] == 64
-    core = TRN2.replace(cores=1)
-    naive = systolic.time_matmul(MatMul(m=4096, n=8192, k=8192), core, block=(128, 128, 512))
-    full = systolic.time(MatMul(m=4096, n=8192, k=8192), core)
-    assert naive.busy["hbm"] / naive.seconds > 0.8
-    assert full.busy["matrix"] / full.seconds > 0.99
-    assert full.busy["hbm"] / full.seconds < 0.4
 
 
 def test_few_rows_from_the_scratchpad_reach_the_published_ceiling():
