@@ -17,6 +17,7 @@ import networkx as nx
 from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError, unknown
 from archsim.workload.build import Tensor, Value, connect
+from archsim.workload.contract import output
 from archsim.workload.ops import (
     Attention,
     AttentionBackward,
@@ -63,10 +64,15 @@ class Rule:
     tied: bool = False
 
 
+def _wide(dtype: str) -> str:
+    """Return the format of a gradient of what is kept in `dtype`: 16 bits at least."""
+    return dtype if BYTES[dtype] >= 2 else "bf16"
+
+
 def _product(op: MatMul, gradient_dtype: str) -> list[Rule]:
     """Return the two products of a product's gradients, each cut for tensor parallelism as the forward one is."""
     common = {"batch": op.batch, "dtype": op.dtype, "a_dtype": op.a_dtype}
-    dgrad = MatMul(m=op.m, n=op.k, k=op.n, b_dtype=op.b_dtype, out_dtype=op.out_dtype, weights=op.weights,
+    dgrad = MatMul(m=op.m, n=op.k, k=op.n, b_dtype=op.b_dtype, out_dtype=_wide(op.a_dtype), weights=op.weights,
                    split={"m": "m", "n": "k", "k": "n"}[op.split], **common)  # type: ignore[arg-type]
     wgrad = MatMul(m=op.k, n=op.n, k=op.m, b_dtype=op.a_dtype, split={"m": "k", "n": "n", "k": "m"}[op.split],
                    out_dtype=gradient_dtype if op.weights else op.out_dtype, **common)  # type: ignore[arg-type]
@@ -78,7 +84,7 @@ def _product(op: MatMul, gradient_dtype: str) -> list[Rule]:
 def _experts(op: GroupedMatMul, gradient_dtype: str) -> list[Rule]:
     """Return the gradients of the experts' products."""
     turned = {"n": "k", "k": "n"}[op.split]
-    dgrad = replace(op, n=op.k, k=op.n, split=turned, bias=False)
+    dgrad = replace(op, n=op.k, k=op.n, split=turned, bias=False, out_dtype=_wide(op.a_dtype))
     wgrad = replace(op, wgrad=True, out_dtype=gradient_dtype, b_dtype=op.a_dtype, bias=False)
     return [Rule("dgrad", dgrad, tied=True), Rule("wgrad", wgrad, ("inputs",), weights=True)]
 
@@ -106,7 +112,7 @@ def _norm(op: Norm, _: str) -> list[Rule]:
 
 def _gather(op: Gather, _: str) -> list[Rule]:
     """Return the gradient of a lookup: rows added onto the table's, or onto the tokens'."""
-    back = Scatter(rows=op.rows, cols=op.cols, entries=op.entries, dtype=op.dtype)
+    back = Scatter(rows=op.rows, cols=op.cols, entries=op.entries, dtype=_wide(op.dtype))
     return [Rule("wgrad" if op.weights else "backward", back, weights=op.weights)]
 
 
@@ -346,6 +352,5 @@ def optimize(graph: nx.DiGraph, optimizer: str = "adam", gradient_dtype: str = "
     graph.add_node("update", op=op, layer="optimizer", repeat=1, copies=1, backward=True)
     for node, data in list(graph.nodes(data=True)):
         if data.get("gradient_of"):
-            *_, (_, shape, dtype) = data["op"].shapes()
-            graph.add_edge(node, "update", tensor=Tensor(shape, dtype))
+            graph.add_edge(node, "update", tensor=output(data["op"]))
     return graph

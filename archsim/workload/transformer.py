@@ -80,7 +80,7 @@ def transformer(
         Tokens of the encoder that each sequence's cross-attention sees (default 512).
     dtype
         Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16, and activations are
-        quantised before each product, row by row.
+        quantised before each product, row by row; training then keeps weights in bf16 and quantises gradients too.
     weight_dtype, expert_dtype
         Format in which weights of layers, and those of routed experts, lie in memory (default: as `dtype`, as
         `weight_dtype`). A narrower one than `dtype` is weight-only quantisation, which leaves embeddings and output
@@ -134,9 +134,12 @@ def transformer(
         raise ArchsimError(f"{model.name} has no encoder: choose phase 'prefill', 'decode' or 'train'")
     if phase != "train" and (microbatches != 1 or recompute != "none" or dropout):
         raise ArchsimError("microbatches, recompute and dropout belong to phase 'train'")
+    if phase == "train" and (weight_dtype or expert_dtype or kv_dtype):
+        raise ArchsimError("weight_dtype, expert_dtype and kv_dtype belong to inference: training keeps weights as "
+                           "activations are, and has no KV cache")
     stored = dtype_name(dtype)
     act = stored if BYTES[arithmetic(stored)] >= 2 else "bf16"
-    weights = _storage("weight_dtype", weight_dtype, stored, stored)
+    weights = act if phase == "train" else _storage("weight_dtype", weight_dtype, stored, stored)
     parts = positive_int("microbatches", microbatches, 2**20)
     whole = _lengths(model, phase, batch, seq, context)
     step = Step(
@@ -167,7 +170,7 @@ def transformer(
         context=longest.keys - longest.new if phase == "prefill" else longest.keys if phase == "decode" else 0,
         dtype=step.dtype, weight_dtype=weights, kv_dtype=step.kv, tokens=sum(part.count * part.new for part in whole),
         parameters=model.parameters, kv_bytes=kv if cached else 0.0,
-        untouched_bytes=max(0, model.parameters - held) * BYTES[weights], note=_note(model, whole),
+        untouched_bytes=max(0, model.parameters - held) * BYTES[weights], note=_note(model, whole, phase == "train"),
     )
     return graph
 
@@ -190,13 +193,15 @@ def _storage(name: str, given: str | None, default: str, stored: str) -> str:
     return found
 
 
-def _note(model: ModelConfig, lengths: Sequence[Lengths]) -> str:
+def _note(model: ModelConfig, lengths: Sequence[Lengths], train: bool) -> str:
     """Return what a reader of results should know."""
     notes = [model.note] if model.note else []
     if model.mtp and "prediction" not in model.note:
         notes.append(f"{model.mtp} multi-token-prediction layer{'s' * (model.mtp > 1)} not included")
     if len(lengths) > 1:
         notes.append(f"{len(lengths)} distinct lengths, the longest is shown")
+    if train:
+        notes.append("memory of weights includes gradients and the optimizer's states")
     return "; ".join(notes)
 
 
@@ -345,7 +350,7 @@ def _head(b: Builder, model: ModelConfig, x: Value, logits: str, logits_dtype: s
     if model.lm_head:
         rows = s.batch if logits == "last" else s.tokens
         seen = x.part("last", rows, h) if rows < s.tokens else x
-        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias, b_dtype=s.stored,
+        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias, b_dtype="" if loss else s.stored,
                        out_dtype=dtype_name(logits_dtype) if logits_dtype else "", tied_to=tied if model.tied else "")
         if model.logit_softcap:
             cap = Elementwise(elements=rows * model.vocab, ops=2, exps=1, name="softcap", dtype=out.tensor.dtype,
