@@ -30,6 +30,7 @@ DATAFLOWS = {"ws": "weight-stationary", "is": "input-stationary", "os": "output-
 TRACE_SIDE, TRACE_CYCLES = 16, 5000  # a larger picture is unreadable
 CAUSES = ("load", "stream", "drain", "skew")  # in the order of the kernel
 MOST = {"rows": 65536, "cols": 65536, "rows_per_cycle": 64, "load_rows": 65536}
+LARGEST = 2**60  # multiply-adds; cycles and words of fewer fit in 64 bits
 LONGEST = 1e12  # PE updates: some five minutes of one core, which nothing can interrupt
 PARALLEL = 10_000_000  # products below which starting threads costs more than they save
 
@@ -145,10 +146,12 @@ def count(
     Raises
     ------
     ArchsimError
-        A size is not a whole number of at least 1, or the dataflow is not known.
+        A size is not a whole number of at least 1, the dataflow is not known, or the product is too large to count.
     """
     asked = _asked(rows, cols, dataflow, shadow, rows_per_cycle, load_rows)
     m, n, k = positive_int("m", m), positive_int("n", n), positive_int("k", k)
+    if m * n * k > LARGEST:
+        raise ArchsimError(f"{m:,} x {n:,} x {k:,} is too large a product to count in 64 bits")
     high, wide, long = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
     times, words, folds = array_folds.product_times(
         high, wide, long, rows, cols, rows_per_cycle, min(load_rows, rows), dataflow == "os", asked["shadow"])
