@@ -6,7 +6,6 @@ platform_info.py and cost_model.py), jax-ml/jax docs/pallas, Jouppi et al. (ISCA
 the physical one stands beside it.
 """
 
-import itertools
 from collections.abc import Callable
 
 import pytest
@@ -221,9 +220,10 @@ def test_36_copies() -> None:
 def test_39_a_neuron_core_hides_its_loads() -> None:
     """NKI: 128 x 128 x 512 in 512 cycles, 213 ns; blocking leaves the array busy and lets the DMA engines rest.
 
-    The guide's tutorial, 4096 x 8192 x 8192 on one core: single tiles 87 % array and 99.9 % DMA activity; blocks of
-    256 x 1024 99.5 and 95.7 %; blocked in the contraction too, 99.5 and 21.5 %. Its DMA activity counts engines at
-    work, which move 27.2 bytes/ns each where nothing holds them up.
+    The guide's tutorial, 4096 x 8192 x 8192 on one core, array and DMA activity: loads hoisted out of the inner loop
+    99.9 and 99.7 %; blocks of 256 x 1024 99.5 and 95.7 %; blocked in the contraction too 99.5 and 21.5 %. Its DMA
+    activity counts engines at work, which move 27.2 bytes/ns each where nothing holds them up. The hoisted step would
+    need 614 GB/s for its array to be as busy as printed; here it waits for the 435 GB/s that 16 engines move.
     """
     tile = MatMul(m=512, n=128, k=128)
     one = TRN2.replace(cores=1)
@@ -231,14 +231,11 @@ def test_39_a_neuron_core_hides_its_loads() -> None:
     assert time(tile, one).busy["matrix"] == pytest.approx(213e-9, rel=0.01)
     engines = one.replace("core", dma_bandwidth=16 * 27.2e9)
     op = MatMul(m=4096, n=8192, k=8192)
-    steps = [time_matmul(op, engines, block=b) for b in ((128, 2048, 512), (256, 1024, 1024), (2048, 1024, 1024))]
-    dma = [t.busy["hbm"] / t.seconds for t in steps]
-    array = [t.busy["matrix"] / t.seconds for t in steps]
-    assert dma[0] > 0.97
-    assert dma[1] > 0.85
-    assert all(b < a for a, b in itertools.pairwise(dma))
-    assert array[1] > 0.97
-    for best in (steps[2], time(op, engines), time(op, one)):
-        assert best.busy["matrix"] / best.seconds > 0.99
+    blocks = ((128, 8192, 512), (256, 4096, 1024), (2048, 1024, 1024))
+    hoisted, free, full = (time_matmul(op, engines, block=b) for b in blocks)
+    dma = [t.busy["hbm"] / t.seconds for t in (hoisted, free, full)]
+    assert dma[0] == pytest.approx(0.997, abs=0.01)
+    assert dma[1] == pytest.approx(0.957, abs=0.07)
     assert dma[2] == pytest.approx(0.215, abs=0.08)
-    assert dma[0] / dma[2] > 3.3
+    for blocked, least in ((free, 0.985), (full, 0.99), (time(op, engines), 0.99), (time(op, one), 0.99)):
+        assert blocked.busy["matrix"] / blocked.seconds > least
