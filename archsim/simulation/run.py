@@ -23,7 +23,7 @@ class OpRun:
 
     `repeat` is how many equal layers have this node; `time` is for one of them, their mean where the first one differs.
     `prefetched` is how many bytes of one chip's weights came before the operator started (see
-    `archsim.simulation.ahead`).
+    `archsim.simulation.ahead`). What is `recomputed`, rather than kept for the backward pass, is no work of the model.
     """
 
     name: str
@@ -32,6 +32,12 @@ class OpRun:
     op: Op
     time: OpTime
     prefetched: float = 0.0
+    recomputed: bool = False
+
+    @property
+    def flops(self) -> float:
+        """Matrix FLOP of the model over all repeats."""
+        return 0.0 if self.recomputed else self.op.flops * self.repeat
 
     @property
     def time_s(self) -> float:
@@ -47,7 +53,7 @@ class OpRun:
             **describe(self.op),
             "time_s": self.time_s,
             "cycles": self.time.cycles * self.repeat,
-            "flops": self.op.flops * self.repeat,
+            "flops": self.flops,
             "hbm_bytes": self.time.hbm_bytes * self.repeat,
             "on_chip_bytes": self.time.on_chip_bytes * self.repeat,
             "utilization": self.time.utilization,
@@ -93,7 +99,7 @@ class Run:
     @cached_property
     def flops(self) -> float:
         """Matrix FLOP of the step, 2 per multiply-accumulate."""
-        return sum(o.op.flops * o.repeat for o in self.ops)
+        return sum(o.flops for o in self.ops)
 
     @cached_property
     def hbm_bytes(self) -> float:

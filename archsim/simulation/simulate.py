@@ -13,6 +13,8 @@ from archsim.simulation.ahead import schedule
 from archsim.simulation.run import OpRun, Run
 from archsim.timing import time
 from archsim.timing.fusion import fuse
+from archsim.workload.contract import execution_order
+from archsim.workload.memory import memory
 from archsim.workload.ops import Op
 
 MOST_CHIPS = 1_000_000
@@ -20,21 +22,12 @@ MOST_CHIPS = 1_000_000
 
 
 def memory_need(graph: nx.DiGraph) -> tuple[float, float, float]:
-    """Return (weight, KV cache, activation) bytes that must be resident to run the graph.
+    """Return (weight, KV cache, activation) bytes that must be resident to run the graph (`archsim.workload.memory`).
 
-    Weights are every node's parameters (a table tied to another node counts once), the KV cache is the graph's
-    ``kv_bytes``, and activations are the largest input plus output of any one operator.
+    In training, weights include their gradients and the optimizer's states.
     """
-    weights = sum(
-        d["op"].parameter_bytes * d.get("repeat", 1) for _, d in graph.nodes(data=True) if not d.get("tied_to")
-    )
-    moving = [d["op"].bytes - _resident(d["op"]) for _, d in graph.nodes(data=True)]
-    return weights, float(graph.graph.get("kv_bytes", 0.0)), max(moving)
-
-
-def _resident(op: Op) -> float:
-    """Bytes of an operator's traffic that are weights or KV cache."""
-    return float(getattr(op, "kv_bytes", 0.0)) + (op.parameter_bytes if op.kind != "gather" else 0.0)
+    need = memory(graph)
+    return need.weights + need.gradients + need.optimizer, need.kv_cache, need.activations
 
 
 def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
@@ -88,7 +81,7 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     if n < fewest:
         note += f"; {fewest} are the fewest that hold it"
     fused = fuse(graph, chip)
-    alone = [_run_node(str(node), fused.nodes[node], n, chip) for node in nx.topological_sort(fused)]
+    alone = [_run_node(str(node), fused.nodes[node], n, chip) for node in execution_order(fused)]
     rows = schedule(alone, fused, chip, n)
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
     return Run(
@@ -110,4 +103,5 @@ def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip) -> OpRun:
         timed = time(op.shard(chips), chip)
     except ArchsimError as e:
         raise type(e)(f"{name}: {e}") from None
-    return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed)
+    return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed,
+                 recomputed=bool(data.get("recomputed")))

@@ -129,7 +129,8 @@ def test_padding_is_computed_and_is_no_work() -> None:
 sizes = st.lists(st.integers(0, 30), min_size=1, max_size=9).filter(any)
 
 
-@given(sizes, st.integers(1, 20), st.integers(1, 20), st.booleans(), st.booleans(), st.sampled_from(["bf16", "int4_g32"]))
+@given(sizes, st.integers(1, 20), st.integers(1, 20), st.booleans(), st.booleans(),
+       st.sampled_from(["bf16", "int4_g32"]))
 def test_experts_products_are_their_members(
     groups: list[int], n: int, k: int, bias: bool, wgrad: bool, b_dtype: str
 ) -> None:

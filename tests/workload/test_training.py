@@ -15,7 +15,7 @@ from archsim.workload.ops import Attention, AttentionBackward, Conv, CrossEntrop
 
 EVERY = ["gpt3-175b", "llama-3.1-8b", "mixtral-8x7b", "deepseek-v3", "gemma-2-27b", "falcon-180b", "gpt-oss-120b",
          "bert-large-uncased", "t5-11b", "vit-l-16", "qwen3-235b-a22b", "phi-2", "bloom-176b"]
-"""A model of each kind: learned, rotated, biased and no positions; experts, latents, sinks, parallel blocks, encoders."""
+"""A model of each kind: learned, rotated and biased positions; experts, latents, sinks, parallel blocks, encoders."""
 
 
 def step(name: str, **options: object) -> nx.DiGraph:
