@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from archsim.hardware import Chip
     from archsim.timing.array import ArrayCount, ArrayRun
 
-DATAFLOWS = ("ws", "os", "is")
 LANES = (1, 2, 4)
 """Moving rows that an array here may take per cycle."""
 MOST_SIDE = 65536
@@ -139,6 +138,8 @@ def _array(
     load_rows: str | None, chip: str | None, dtype: str,
 ) -> tuple[dict[str, Any], float | None]:
     """Return the array that was asked for, and its clock if a chip says so."""
+    from archsim.hardware.systolic import DATAFLOWS
+
     if dataflow is not None and dataflow not in DATAFLOWS:
         raise unknown("dataflow", dataflow, DATAFLOWS)
     given = {name: positive_int(f"--{name.replace('_', '-')}", text, MOST_SIDE) for name, text in

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from archsim.report.array_wave import FLOWS, operands
 from archsim.report.quantity import percent, quantity, sig
 from archsim.report.sheet import Column, Sheet
+from archsim.timing.array import DATAFLOWS, LARGEST, run
+from archsim.timing.array import count as counted
 
 if TYPE_CHECKING:
     from archsim.timing.array import ArrayCount, ArrayRun
 
 MATRICES = {"a": ("A", "M", "K"), "b": ("B", "K", "N"), "c": ("C", "M", "N")}
-DATAFLOW_NAME = {"ws": "weight-stationary", "os": "output-stationary", "is": "input-stationary"}
 SIDES = {"ws": ("K", "N", "M"), "os": ("M", "N", "K"), "is": ("K", "M", "N")}
 """Sides of the product that lie along the array's rows, along its columns, and in time."""
-HELD = {"ws": "B", "os": "C", "is": "A"}
 BAR = 60
 """Characters of the bar."""
 SMALL = 8
@@ -26,7 +29,7 @@ WORTH = 0.01
 def title(count: ArrayCount) -> str:
     """Name a product and the array that computes it."""
     return (f"{count.m:,} × {count.n:,} × {count.k:,} (M N K) on {count.rows} × {count.cols} PEs, "
-            f"{DATAFLOW_NAME[count.dataflow]}")
+            f"{DATAFLOWS[count.dataflow]}")
 
 
 class Share(NamedTuple):
@@ -41,7 +44,7 @@ class Share(NamedTuple):
 def shares(count: ArrayCount) -> list[Share]:
     """Split the cycles of a product into work and losses; they add up to all cycles."""
     down, across, time = SIDES[count.dataflow]
-    held = HELD[count.dataflow]
+    held = FLOWS[count.dataflow].stays.upper()
     ideal = count.macs / (count.rows * count.cols * count.rows_per_cycle)
     partial = [side for side, of in ((down, count.rows), (across, count.cols), (time, count.rows_per_cycle))
                if getattr(count, side.lower()) % of]
@@ -74,8 +77,6 @@ class Change(NamedTuple):
 
 def recount(count: ArrayCount, **changes: Any) -> ArrayCount:
     """Count again with something changed: a size, the array, the dataflow, the ports."""
-    from archsim.timing.array import count as counted
-
     same = {name: getattr(count, name) for name in
             ("m", "n", "k", "rows", "cols", "dataflow", "shadow", "rows_per_cycle", "load_rows")}
     same |= changes
@@ -91,14 +92,16 @@ def changes(count: ArrayCount) -> list[Change]:
     """
     time = SIDES[count.dataflow][2]
     size = getattr(count, time.lower())
-    tried = [Change(f"{time} = {4 * size:,}, four times as long a stream past each tile",
-                    recount(count, **{time.lower(): 4 * size}))]
+    tried = []
+    if 4 * count.macs <= LARGEST:
+        tried.append(Change(f"{time} = {4 * size:,}, four times as long a stream past each tile",
+                            recount(count, **{time.lower(): 4 * size})))
     if not count.shadow:
         tried.append(Change("shadow registers", recount(count, shadow=True)))
     if count.load_rows < count.rows:
         wide = min(4 * count.load_rows, count.rows)
         tried.append(Change(f"a port that moves {wide} rows of a tile per cycle", recount(count, load_rows=wide)))
-    tried += [Change(name, recount(count, dataflow=d)) for d, name in DATAFLOW_NAME.items() if d != count.dataflow]
+    tried += [Change(name, recount(count, dataflow=d)) for d, name in DATAFLOWS.items() if d != count.dataflow]
     if min(count.rows, count.cols) >= SMALL:
         half = {"rows": count.rows // 2, "cols": count.cols // 2}
         tried.append(Change(f"an array of {half['rows']} × {half['cols']}, a quarter of the peak",
@@ -169,8 +172,8 @@ def _totals(count: ArrayCount, clock: float | None) -> Sheet:
                                           if clock else "")),
         ("utilisation", f"{percent(count.utilization)} % of "
                         f"{_number(count.rows * count.cols * count.rows_per_cycle, 'multiply-add')} per cycle"),
-        ("folds", f"{_number(count.folds, 'tile')} of {HELD[count.dataflow]}: {tiles[0]:,} along {down} × {tiles[1]:,} "
-                  f"along {across}; {time} = {getattr(count, time.lower()):,} streams past each, "
+        ("folds", f"{_number(count.folds, 'tile')} of {FLOWS[count.dataflow].stays.upper()}: {tiles[0]:,} along {down} "
+                  f"× {tiles[1]:,} along {across}; {time} = {getattr(count, time.lower()):,} streams past each, "
                   f"{count.rows_per_cycle} per cycle"),
         ("tiles", f"{port} {_number(count.load_rows, 'row')} per cycle, "
                   + ("beside the stream (shadow registers)" if count.shadow else "before or after the stream")),
@@ -262,11 +265,6 @@ def measure(count: ArrayCount) -> ArrayRun:
     AssertionError
         If the levels disagree or the product is wrong, which would be a fault of ours.
     """
-    import numpy as np
-
-    from archsim.report.array_wave import operands
-    from archsim.timing.array import run
-
     a, b = operands(count)
     measured = run(a, b, rows=count.rows, cols=count.cols, dataflow=count.dataflow, shadow=count.shadow,
                    rows_per_cycle=count.rows_per_cycle, load_rows=count.load_rows)
@@ -279,6 +277,4 @@ def measure(count: ArrayCount) -> ArrayRun:
 
 def exact(a: Any, b: Any) -> Any:
     """Return the product of small whole numbers; float64 is exact up to 2**53, and far faster than integers."""
-    import numpy as np
-
     return (np.asarray(a, np.float64) @ np.asarray(b, np.float64)).astype(np.int64)

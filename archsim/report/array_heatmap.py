@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from archsim.report.array import SIDES, recount, title
 from archsim.report.canvas import Path_, blank, drawn, save
 from archsim.report.quantity import percent
 from archsim.report.theme import INK, MUTED
+from archsim.timing.array import LARGEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
 
     from archsim.timing.array import ArrayCount, ArrayRun
 
-POINTS = 200
+POINTS = 220
 """Sizes along an axis, spaced evenly in their logarithm."""
 MARKED = {50: "white", 90: INK}
-"""Contours, in percent, and their colours."""
+"""Lines beyond which all larger products reach so many percent, and their colours."""
 
 
 def sizes(top: int) -> np.ndarray:
@@ -42,14 +44,16 @@ def utilization_map(count: ArrayCount, path: Path_ | None = None) -> Figure:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     top = max(1024, 64 * max(count.rows, count.cols), 2 * count.m, 2 * count.n)
-    along = sizes(top)
+    top = max(1, min(top, math.isqrt(LARGEST // count.k) // 2))
+    along = sizes(2 * top)  # the lines know what lies beyond the map's edge
     share = 100.0 * np.array([[recount(count, m=int(m), n=int(n)).utilization for n in along] for m in along])
     figure = blank(7.6, 6.4)
     ax = figure.subplots()
     mesh = ax.pcolormesh(along, along, share, vmin=0, vmax=100, cmap="cividis", shading="nearest", rasterized=True)
-    levels = [level for level in MARKED if share.min() < level < share.max()]
+    least = _least_beyond(share)
+    levels = [level for level in MARKED if least.min() < level < least.max()]
     if levels:
-        ax.contour(along, along, share, levels=levels, colors=[MARKED[level] for level in levels], linewidths=1.1)
+        ax.contour(along, along, least, levels=levels, colors=[MARKED[level] for level in levels], linewidths=1.1)
     ax.grid(visible=False)
     for axis, set_scale, name in ((ax.xaxis, ax.set_xscale, "N"), (ax.yaxis, ax.set_yscale, "M")):
         set_scale("log", base=2)
@@ -67,9 +71,15 @@ def utilization_map(count: ArrayCount, path: Path_ | None = None) -> Figure:
         bar.ax.axhline(level, color=MARKED[level], lw=1.5)
     shadow = "" if count.shadow else ", no shadow registers"
     ax.set_title(f"K = {count.k:,} on {title(count).partition(' on ')[2]}{shadow}", pad=18)
-    ax.text(0, 1.025, "white line 50 %, dark line 90 %; dashes at multiples of the array", transform=ax.transAxes,
-            fontsize=8, color=MUTED)
+    ax.text(0, 1.025, "white line: all larger products reach 50 %, dark line: 90 %; dots: multiples of the array",
+            transform=ax.transAxes, fontsize=8, color=MUTED)
     return save(figure, path)
+
+
+def _least_beyond(share: np.ndarray) -> np.ndarray:
+    """Return for each point the least of all points that are at least as large in both directions."""
+    least = np.minimum.accumulate(share[::-1, ::-1], axis=0)
+    return np.asarray(np.minimum.accumulate(least, axis=1)[::-1, ::-1])
 
 
 def _mark_tiles(ax: Axes, count: ArrayCount, top: int) -> None:
@@ -93,8 +103,8 @@ def activity_map(run: ArrayRun, path: Path_ | None = None) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     share = 100.0 * run.activity / run.cycles
-    wide = run.cols / run.rows
-    figure = blank(min(10.0, max(5.0, 1.8 + 5.0 * min(wide, 1.6))), min(7.5, max(3.4, 1.4 + 5.0 / max(wide, 0.8))))
+    longest = max(run.rows, run.cols)
+    figure = blank(1.6 + max(4.8, 5.0 * run.cols / longest), 1.3 + max(2.0, 5.0 * run.rows / longest))
     ax = figure.subplots()
     picture = ax.imshow(share, vmin=0, vmax=float(share.max()), cmap="cividis", interpolation="nearest", aspect="auto")
     ax.grid(visible=False)

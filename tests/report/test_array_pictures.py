@@ -75,11 +75,18 @@ def test_the_map_is_the_fold_level_at_every_point(tmp_path):
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("N, elements", "M, elements")
     drawn = ax.collections[0].get_array()
-    along = array_heatmap.sizes(2048)
+    along = array_heatmap.sizes(4096)
     for i, j in ((0, 0), (70, 20), (len(along) - 1, len(along) - 1)):
         expected = recount(c, m=int(along[i]), n=int(along[j])).utilization
         assert drawn[i, j] == pytest.approx(100 * expected)
     assert 0 < drawn.min() < drawn.max() <= 100
+
+
+def test_lines_of_the_map_hold_for_all_larger_products():
+    share = np.array([[10.0, 60.0, 30.0], [20.0, 40.0, 90.0], [50.0, 80.0, 95.0]])
+    least = array_heatmap._least_beyond(share)
+    for i, j in np.ndindex(share.shape):
+        assert least[i, j] == share[i:, j:].min()
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is"])
