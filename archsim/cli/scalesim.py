@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from archsim.cli.options import Json
-from archsim.cli.output import check_folder, show, show_json, write_all
+from archsim.cli.output import check_folder, show, show_json, spinner, write_all
 
 
 def scalesim(
@@ -46,7 +46,8 @@ def scalesim(
     folder = None
     if out is not None:
         folder = check_folder(out, [f"{setup.run_name}/{name}" for name in sim.reports([])], "-p") / setup.run_name
-    results = sim.simulate(setup, work.layers, fixed_stalls=fixed_stalls)
+    with spinner(f"{len(work.layers)} layers"):
+        results = sim.simulate(setup, work.layers, fixed_stalls=fixed_stalls)
     files = {folder / name: text for name, text in sim.reports(results).items()} if folder is not None else {}
     written = write_all(files)
     warnings = [*(f"{config}: {w}" for w in setup.warnings), *(f"{topology}: {w}" for w in work.warnings)]

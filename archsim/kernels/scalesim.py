@@ -90,16 +90,18 @@ def triangle(n: int) -> int:
 
 
 @njit(cache=True)
-def line_of_word(rows: int, width: int, word: int) -> int:
-    """Return the line in which word number `word` of a skewed rows x width matrix is asked for.
+def words_before(rows: int, width: int, line: int) -> int:
+    """Return how many words of a skewed rows x width matrix come before a line: row r of lane c comes in line r + c."""
+    return triangle(line) - triangle(line - rows) - triangle(line - width) + triangle(line - rows - width)
 
-    Row r of lane c comes in line r + c; words are counted line by line.
-    """
+
+@njit(cache=True)
+def line_of_word(rows: int, width: int, word: int) -> int:
+    """Return the line in which word number `word` of a skewed rows x width matrix comes, counted line by line."""
     low, high = 0, rows + width - 2
     while low < high:
         middle = (low + high) // 2
-        n = middle + 1
-        if triangle(n) - triangle(n - rows) - triangle(n - width) + triangle(n - rows - width) > word:
+        if words_before(rows, width, middle + 1) > word:
             high = middle
         else:
             low = middle + 1
@@ -405,45 +407,49 @@ def timeline(
     stalls, total, next_seen, done_i, done_f = 0, 0, 0, 0, 0
     for fold in range(folds_r * folds_c):
         fr, fc = fold % folds_r, fold // folds_r
-        start, end = fold * length, (fold + 1) * length
-        quiet = state[FREE] - depth[fr] * width[fc] >= keep
-        quiet = quiet and (done_i == len(ifmap.lines) or ifmap.lines[done_i] >= end)
-        quiet = quiet and (done_f == len(filters.lines) or filters.lines[done_f] >= end)
-        if quiet:  # nothing can happen in the whole fold
-            store(w, state, depth[fr] * width[fc])
-            while next_seen < len(watch) and watch[next_seen] < end:
-                seen[next_seen, 0] = watch[next_seen] + stalls
-                next_seen += 1
-            total = end - 1 + stalls
-            continue
-        for line in range(start, end):
+        begin, line, end = fold * length + first[fr], fold * length, (fold + 1) * length
+        while line < end:
             cycle = line + stalls
+            stop = end
+            if done_i < len(ifmap.lines):
+                stop = min(stop, ifmap.lines[done_i])
+            if done_f < len(filters.lines):
+                stop = min(stop, filters.lines[done_f])
+            before = words_before(depth[fr], width[fc], line - begin)
+            calm = stop - line  # lines in which nothing can happen: no swap, no drain, no wait for one
+            if state[FREE] - words_before(depth[fr], width[fc], stop - begin) + before < keep:
+                safe = max((state[FREE] - keep) // width[fc],
+                           min(state[BUSY] - cycle, (state[FREE] - 1) // width[fc]))
+                calm = min(calm, safe)
+            if calm > 0:
+                line += calm
+                store(w, state, words_before(depth[fr], width[fc], line - begin) - before)
+                while next_seen < len(watch) and watch[next_seen] < line:
+                    seen[next_seen, 0] = watch[next_seen] + stalls
+                    next_seen += 1
+                total = line - 1 + stalls
+                continue
             late_i, done_i = lateness(ifmap, done_i, line, cycle, twice)
             late_f, done_f = lateness(filters, done_f, line, cycle, twice)
-            at = line - start - first[fr]
-            words = max(0, min(width[fc], at + 1) - max(0, at - depth[fr] + 1))
+            words = words_before(depth[fr], width[fc], line + 1 - begin) - before
             now = cycle
             while words > 0:
+                part = max(state[FREE] if now < state[BUSY] else state[FREE] - keep + 1, 1)
+                if part > words:
+                    store(w, state, words)
+                    break
+                store(w, state, part)
+                words -= part
                 if now < state[BUSY]:
-                    part = max(state[FREE], 1)
-                    if part > words:
-                        store(w, state, words)
-                        break
-                    store(w, state, part)
                     now = state[BUSY]
                 else:
-                    part = max(state[FREE] - keep + 1, 1)
-                    if part > words:
-                        store(w, state, words)
-                        break
-                    store(w, state, part)
                     partial = drain(w, state, partial, now)
-                words -= part
-            while next_seen < len(watch) and watch[next_seen] == line:
+            if next_seen < len(watch) and watch[next_seen] == line:
                 seen[next_seen] = (cycle, late_i, late_f, now - cycle)
                 next_seen += 1
             total = now
             stalls += max(late_i, late_f, now - cycle)
+            line += 1
     now = total
     while state[DRAINED] < state[LINES] or state[FILL] > 0:
         partial = drain(w, state, partial, now)

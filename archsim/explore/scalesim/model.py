@@ -21,9 +21,9 @@ from archsim.kernels.scalesim import Ints
 CALC_BANDWIDTH = 10  # words per cycle of the first fetch in CALC mode; "arbitrary", says SCALE-Sim
 SETS = 100  # a buffer is kept in so many sets, half of them active
 MOST_FOLDS = 2**25
-MOST_LINES = 10**11
+MOST_LINES = 2 * 10**10  # half a minute
 MOST_WORDS = 2**27  # of an operand that is followed word by word: half a GiB per array of them
-MOST_REQUESTS = 10**11  # for them: some minutes
+MOST_REQUESTS = 2 * 10**10  # for them: a minute or two
 
 
 class Span(NamedTuple):
