@@ -30,6 +30,7 @@ DATAFLOWS = {"ws": "weight-stationary", "is": "input-stationary", "os": "output-
 TRACE_SIDE, TRACE_CYCLES = 16, 5000  # a larger picture is unreadable
 CAUSES = ("load", "stream", "drain", "skew")  # in the order of the kernel
 MOST = {"rows": 65536, "cols": 65536, "rows_per_cycle": 64, "load_rows": 65536}
+LARGEST = 2**60  # multiply-adds; cycles and words of fewer fit in 64 bits
 LONGEST = 1e12  # PE updates: some five minutes of one core, which nothing can interrupt
 PARALLEL = 10_000_000  # products below which starting threads costs more than they save
 
@@ -149,10 +150,9 @@ def count(
     """
     asked = _asked(rows, cols, dataflow, shadow, rows_per_cycle, load_rows)
     m, n, k = positive_int("m", m), positive_int("n", n), positive_int("k", k)
-    high, wide, long = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
-    down, across = -(-high // rows), -(-wide // cols)
-    if max(down * across * (2 * rows + cols + long), down * wide * long, across * high * long, high * wide) >= 2**63:
+    if m * n * k > LARGEST:
         raise ArchsimError(f"{m:,} x {n:,} x {k:,} is too large a product to count in 64 bits")
+    high, wide, long = {"ws": (k, n, m), "is": (k, m, n), "os": (m, n, k)}[dataflow]
     times, words, folds = array_folds.product_times(
         high, wide, long, rows, cols, rows_per_cycle, min(load_rows, rows), dataflow == "os", asked["shadow"])
     left, top = (words.top, words.left) if dataflow == "is" else (words.left, words.top)

@@ -249,9 +249,9 @@ def test_a_type_that_the_array_does_not_take(dtype):
 
 def test_what_is_too_large_is_refused_before_it_starts():
     with pytest.raises(ArchsimError, match="too large a product"):
-        array.count(2**30, 2**30, 2**30, **OPTIONS)
-    count = array.count(2**30, 2**30, 2**10, rows=128, cols=2**16)
-    assert count.cycles == 128 + 8 * 2**14 * 2**30 + 127 + 2**16 - 1
+        array.count(2**30, 2**30, 2, **OPTIONS)
+    count = array.count(2**30, 2**29, 2, rows=1, cols=65536)  # the largest that is taken
+    assert count.cycles == 1 + 2**14 * 2**30 + 65535
     with pytest.raises(ArchsimError, match="too many for the register level"):
         array.run(np.ones((9000, 9), np.int8), np.ones((9, 9000), np.int8), rows=16384, cols=16384)
     with pytest.raises(ArchsimError, match="at most 16 x 16"):
