@@ -59,30 +59,29 @@ def step_work(e: Engine, h: Heads, rows: int, keys: int, out: np.ndarray) -> Non
     is left of the maximum and the sum of a row after it was folded lane by lane goes across the lanes.
     """
     scores = float(rows) * keys
+    ways = np.empty((2, 120, 5))  # of both products: 3 dataflows, sums beside the array or not, up to 2**19 arrays
+    number = 0
+    for product in range(2):
+        n, k = (h.value_dim, keys) if product else (keys, h.head_dim)
+        number = 0
+        for flow in range(3):
+            s = 1
+            while s <= (1 if flow == OS else e.arrays) and e.flows >> flow & 1:
+                for beside in range(1 if flow == OS else 2):
+                    way = block_way(e, flow, rows, n, k, product == 1, 4.0, s, beside == 1)
+                    for f, figure in enumerate(way):
+                        ways[product, number, f] = figure
+                    number += 1
+                s *= 2
     out[:] = np.inf
-    for way1 in range(6):
-        flow1, beside1 = way1 // 2, way1 % 2 == 1
-        if not e.flows >> flow1 & 1 or (flow1 == OS and beside1):
-            continue
-        s1 = 1
-        while s1 <= (1 if flow1 == OS else e.arrays):
-            c1, t1, end1, r1, w1 = block_way(e, flow1, rows, keys, h.head_dim, False, 4.0, s1, beside1)
-            for way2 in range(6):
-                flow2, beside2 = way2 // 2, way2 % 2 == 1
-                if not e.flows >> flow2 & 1 or (flow2 == OS and beside2):
-                    continue
-                s2 = 1
-                while s2 <= (1 if flow2 == OS else e.arrays):
-                    c2, t2, end2, r2, w2 = block_way(e, flow2, rows, h.value_dim, keys, True, 4.0, s2, beside2)
-                    read, written = r1 + r2 + 4.0 * scores, w1 + w2 + e.operand * scores
-                    port = max(read / e.read_port, written / e.write_port)
-                    slow = max(c1 + c2 + end1 + end2, port + 2.0 * e.latency)
-                    slow_best = max(out[0] + out[2], out[3] + 2.0 * e.latency)
-                    if slow < slow_best or (slow == slow_best and read + written < out[5]):
-                        out[0], out[1], out[2] = c1 + c2, t1 + t2, end1 + end2
-                        out[3], out[5] = port, read + written
-                    s2 *= 2
-            s1 *= 2
+    for a in ways[0, :number]:
+        for b in ways[1, :number]:
+            cycles, end = a[0] + b[0], a[2] + b[2]
+            read, written = a[3] + b[3] + 4.0 * scores, a[4] + b[4] + e.operand * scores
+            port = max(read / e.read_port, written / e.write_port)
+            slow, slow_best = max(cycles + end, port + 2.0 * e.latency), max(out[0] + out[2], out[3] + 2.0 * e.latency)
+            if slow < slow_best or (slow == slow_best and read + written < out[5]):
+                out[0], out[1], out[2], out[3], out[5] = cycles, a[1] + b[1], end, port, read + written
     plain = h.score_ops * scores + 2.0 * rows * h.value_dim
     if h.kv_size < e.operand:
         plain += float(keys) * key_width(h)

@@ -28,15 +28,17 @@ from archsim.kernels.systolic_stream import Rows, stream, then
 @njit(cache=True)
 def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, pack: int) -> tuple[int, int]:
     """Return which of the residency options 0..3 (outer kept + 2 * inner kept) fit, best two, -1 for none."""
-    if footprint(e, g, bm, bn, bk, swap, True, True, pack) <= e.capacity:
-        return 3, -1
-    panel = footprint(e, g, bm, bn, bk, swap, True, False, pack) <= e.capacity
-    whole = footprint(e, g, bm, bn, bk, swap, False, True, pack) <= e.capacity
-    if panel or whole:
-        return (1 if panel else -1), (2 if whole else -1)
-    if footprint(e, g, bm, bn, bk, swap, False, False, pack) <= e.capacity:
-        return 0, -1
-    return -1, -1
+    one, other = -1, -1
+    for option in range(3, -1, -1):
+        if footprint(e, g, bm, bn, bk, swap, option & 1 == 1, option & 2 == 2, pack) > e.capacity:
+            continue
+        if option == 3 or one < 0:
+            one = option
+        elif option > 0:
+            other = option
+        if one == 3:
+            break
+    return one, other
 
 
 @njit(cache=True)
