@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from archsim.errors import ArchsimError
 from archsim.report.array_wave import FLOWS, operands
 from archsim.report.quantity import percent, quantity, sig
 from archsim.report.sheet import Column, Sheet
-from archsim.timing.array import DATAFLOWS, LARGEST, run
+from archsim.timing.array import DATAFLOWS, run
 from archsim.timing.array import count as counted
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def title(count: ArrayCount) -> str:
 
 
 class Share(NamedTuple):
-    """A part of the cycles: its name, how many, the mark that draws it, what happens in it, and what shortens it."""
+    """A part of the cycles: its name, how many, the mark that draws it, and what happens in it."""
 
     name: str
     cycles: float
@@ -91,21 +93,22 @@ def changes(count: ArrayCount) -> list[Change]:
     stream past each tile, and an array of half the side.
     """
     time = SIDES[count.dataflow][2]
-    size = getattr(count, time.lower())
-    tried = []
-    if 4 * count.macs <= LARGEST:
-        tried.append(Change(f"{time} = {4 * size:,}, four times as long a stream past each tile",
-                            recount(count, **{time.lower(): 4 * size})))
+    size = 4 * getattr(count, time.lower())
+    ideas: list[tuple[str, dict[str, Any]]] = [
+        (f"{time} = {size:,}, four times as long a stream past each tile", {time.lower(): size})]
     if not count.shadow:
-        tried.append(Change("shadow registers", recount(count, shadow=True)))
+        ideas.append(("shadow registers", {"shadow": True}))
     if count.load_rows < count.rows:
         wide = min(4 * count.load_rows, count.rows)
-        tried.append(Change(f"a port that moves {wide} rows of a tile per cycle", recount(count, load_rows=wide)))
-    tried += [Change(name, recount(count, dataflow=d)) for d, name in DATAFLOWS.items() if d != count.dataflow]
+        ideas.append((f"a port that moves {wide} rows of a tile per cycle", {"load_rows": wide}))
+    ideas += [(name, {"dataflow": d}) for d, name in DATAFLOWS.items() if d != count.dataflow]
     if min(count.rows, count.cols) >= SMALL:
         half = {"rows": count.rows // 2, "cols": count.cols // 2}
-        tried.append(Change(f"an array of {half['rows']} × {half['cols']}, a quarter of the peak",
-                            recount(count, **half)))
+        ideas.append((f"an array of {half['rows']} × {half['cols']}, a quarter of the peak", half))
+    tried = []
+    for what, changed in ideas:
+        with contextlib.suppress(ArchsimError):  # a product too large to count
+            tried.append(Change(what, recount(count, **changed)))
     better = [c for c in tried if c.then.utilization >= count.utilization + WORTH]
     return sorted(better, key=lambda c: -c.then.utilization)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsim.errors import ArchsimError
 from archsim.report.array import SIDES, recount, title
 from archsim.report.canvas import Path_, blank, drawn, save
 from archsim.report.quantity import percent
 from archsim.report.theme import INK, MUTED
-from archsim.timing.array import LARGEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,8 +42,7 @@ def utilization_map(count: ArrayCount, path: Path_ | None = None) -> Figure:
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    top = max(1024, 64 * max(count.rows, count.cols), 2 * count.m, 2 * count.n)
-    top = max(1, min(top, math.isqrt(LARGEST // count.k) // 2))
+    top = _extent(count)
     along = sizes(2 * top)  # the lines know what lies beyond the map's edge
     share = 100.0 * np.array([[recount(count, m=int(m), n=int(n)).utilization for n in along] for m in along])
     figure = blank(7.6, 6.4)
@@ -63,7 +61,7 @@ def utilization_map(count: ArrayCount, path: Path_ | None = None) -> Figure:
         axis.set_label_text(f"{name}, elements")
     ax.set(xlim=(1, top), ylim=(1, top))
     _mark_tiles(ax, count, top)
-    ax.plot(count.n, count.m, marker="o", ms=7, mfc="white", mec=INK, mew=1.5, ls="")
+    ax.plot(count.n, count.m, marker="o", ms=7, mfc="white", mec=INK, mew=1.5, ls="", clip_on=False, zorder=5)
     ax.annotate(f"{percent(count.utilization)} %", (count.n, count.m), xytext=(7, -3), textcoords="offset points",
                 color=INK, fontsize=9, fontweight="bold", bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5})
     bar = figure.colorbar(mesh, ax=ax, label="utilisation, %")
@@ -74,6 +72,19 @@ def utilization_map(count: ArrayCount, path: Path_ | None = None) -> Figure:
     ax.text(0, 1.025, "white line: all larger products reach 50 %, dark line: 90 %; dots: multiples of the array",
             transform=ax.transAxes, fontsize=8, color=MUTED)
     return save(figure, path)
+
+
+def _extent(count: ArrayCount) -> int:
+    """Return the largest M and N of the map: many tiles and twice the product; less where that cannot be counted."""
+    top = max(1024, 64 * max(count.rows, count.cols), 2 * count.m, 2 * count.n)
+    while top > 1:
+        try:
+            recount(count, m=2 * top, n=2 * top)
+        except ArchsimError:
+            top //= 2
+        else:
+            break
+    return top
 
 
 def _least_beyond(share: np.ndarray) -> np.ndarray:
@@ -104,7 +115,7 @@ def activity_map(run: ArrayRun, path: Path_ | None = None) -> Figure:
 
     share = 100.0 * run.activity / run.cycles
     longest = max(run.rows, run.cols)
-    figure = blank(1.6 + max(4.8, 5.0 * run.cols / longest), 1.3 + max(2.0, 5.0 * run.rows / longest))
+    figure = blank(1.6 + max(4.8, 5.0 * run.cols / longest), 1.4 + max(2.0, 5.0 * run.rows / longest))
     ax = figure.subplots()
     picture = ax.imshow(share, vmin=0, vmax=float(share.max()), cmap="cividis", interpolation="nearest", aspect="auto")
     ax.grid(visible=False)
@@ -117,7 +128,7 @@ def activity_map(run: ArrayRun, path: Path_ | None = None) -> Figure:
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True, nbins=9))
     ax.set_title(title(run), pad=18, x=0)
-    ax.text(0, 1.02, f"{run.cycles:,} cycles; {percent(run.utilization)} % of what all could do; idle edges are tiles "
-            "not filled", transform=ax.transAxes, fontsize=8, color=MUTED)
+    ax.text(0, 1.02, f"{run.cycles:,} cycles; {percent(run.utilization)} % of what all PEs could do",
+            transform=ax.transAxes, fontsize=8, color=MUTED)
     figure.colorbar(picture, ax=ax, label="cycles in which the PE multiplied, %")
     return save(figure, path)

@@ -85,6 +85,13 @@ def test_shadow_registers_are_proposed_where_they_help():
     assert proposed["shadow registers"] == count(64, 64, 64, rows=32, cols=32)
 
 
+def test_what_cannot_be_counted_is_not_proposed():
+    c = count(2**31 - 1, 2**20, 2**10, rows=128, cols=128, shadow=False)
+    assert [change.what for change in array.changes(c)] == []
+    c = count(2**31 - 1, 2**11, 2**10, rows=2, cols=2, shadow=False, load_rows=2)
+    assert all("M = " not in change.what for change in array.changes(c))
+
+
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is"])
 def test_the_register_level_is_run_and_compared(dataflow):
     c = count(9, 7, 11, rows=4, cols=3, dataflow=dataflow)
