@@ -35,5 +35,9 @@ def scalesim_sheet(config: Config, results: Sequence[Result]) -> Sheet:
             whole("archsim\ncycles", [o.cycles for o in own]),
             Column("archsim\nutil %", [f"{100 * o.utilization:.2f}" for o in own], 1),
         ],
-        notes=["archsim: the array alone, memory ideal, the next tile loaded while one streams"],
+        notes=[
+            f"all layers: {sum(r.cycles for r in results):,} cycles, {sum(r.stalls for r in results):,} of them stalls; "
+            f"archsim {sum(o.cycles for o in own):,}",
+            "archsim: the array alone, memory ideal, the next tile loaded while one streams",
+        ],
     )

@@ -194,7 +194,7 @@ def test_a_layer_that_cannot_be(sizes, message):
 @pytest.mark.parametrize(("config", "sizes", "message"), [
     (Config(8, 8, "ws", 1, 1, 1), (2**31 - 1, 2, 2), "more than can be followed"),
     (Config(1, 1, "os", 1, 1, 1), (10**5, 10**5, 2), "folds"),
-    (Config(8, 8, "ws", 1, 1, 1, (1, 1, 1)), (20_000, 4_000, 20_000), "requests for"),
+    (Config(128, 128, "ws", 1, 1, 1, (1, 1, 1)), (20_000, 4_000, 20_000), "requests for"),
     (Config(1, 1, "os", 1, 1, 1), (1, 1, 1), "takes it 0 cycles"),
     (Config(2, 700, "ws", 1, 1, 1), (5, 700, 3), "divides by zero"),
 ])

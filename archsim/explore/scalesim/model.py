@@ -102,6 +102,16 @@ class _Reads(NamedTuple):
     channel: kernel.Channel
 
 
+class _Sides(NamedTuple):
+    """How the array takes an operand: see `kernel.Operand`."""
+
+    stationary: bool
+    by_row: bool
+    width: int
+    rows: int
+    lanes: int
+
+
 NEVER = kernel.Channel(np.empty(0, dtype=np.int64), 1)
 
 
@@ -175,18 +185,14 @@ class _Run:
             sram(0, requests[0]), sram(1, requests[1]), sram(2, requests[2]), dram[0], dram[1], out,
         )
 
-    def geometry(self, name: str) -> tuple[bool, bool, int, int, int]:
-        """Return of an operand: stationary?, its folds follow the rows?, its lanes per fold, its rows and lanes."""
+    def sides(self, name: str) -> _Sides:
+        """Return how an operand is cut."""
         c = self.config
-        if name == "ifmap":
-            if c.dataflow == "is":
-                return True, False, c.cols, self.high, self.wide
-            return False, True, c.rows, self.time, self.high
-        if c.dataflow == "ws":
-            return True, False, c.cols, self.high, self.wide
-        if c.dataflow == "is":
-            return False, True, c.rows, self.time, self.high
-        return False, False, c.cols, self.time, self.wide
+        if name == {"os": "", "ws": "filter", "is": "ifmap"}[c.dataflow]:
+            return _Sides(True, False, c.cols, self.high, self.wide)
+        if (c.dataflow, name) == ("os", "filter"):
+            return _Sides(False, False, c.cols, self.time, self.wide)
+        return _Sides(False, True, c.rows, self.time, self.high)
 
     @property
     def prefix(self) -> int:
@@ -195,21 +201,21 @@ class _Run:
 
     def operand(self, name: str) -> kernel.Operand:
         """Return an operand with the addresses of its words."""
-        stationary, by_row, width, rows, lanes = self.geometry(name)
+        s, c = self.sides(name), self.config
         x, zero = self.layer, np.zeros(1, dtype=np.int64)
         if name == "filter":
             steps = (np.arange(x.k, dtype=np.int64), np.arange(x.n, dtype=np.int64) * x.k)  # along K, along N
-            row_at, lane_at = steps if self.config.dataflow != "is" else steps[::-1]
-            return kernel.Operand(rows, lanes, width, self.config.rows, stationary, by_row, self.prefix, row_at,
+            row_at, lane_at = steps if c.dataflow != "is" else steps[::-1]
+            return kernel.Operand(s.rows, s.lanes, s.width, c.rows, s.stationary, s.by_row, self.prefix, row_at,
                                   lane_at, zero, zero, zero, zero, 1, 1, False)
         windows, taps = np.arange(x.m, dtype=np.int64), np.arange(x.k, dtype=np.int64)
         top, left = windows // x.out_w * x.stride_h, windows % x.out_w * x.stride_w
         down, across = taps // (x.filter_w * x.channels), taps // x.channels % x.filter_w
         along_m = ((top * x.ifmap_w + left) * x.channels, top, left)
         along_k = ((down * x.ifmap_w + across) * x.channels + taps % x.channels, down, across)
-        m_is_row = self.config.dataflow == "ws"
+        m_is_row = c.dataflow == "ws"
         (row_at, row_y, row_x), (lane_at, lane_y, lane_x) = (along_m, along_k) if m_is_row else (along_k, along_m)
-        return kernel.Operand(rows, lanes, width, self.config.rows, stationary, by_row, self.prefix, row_at, lane_at,
+        return kernel.Operand(s.rows, s.lanes, s.width, c.rows, s.stationary, s.by_row, self.prefix, row_at, lane_at,
                               row_y, row_x, lane_y, lane_x, x.ifmap_h, x.ifmap_w, self.clipped)
 
     @property
@@ -235,20 +241,18 @@ class _Run:
 
     def first_line(self, name: str) -> int:
         """Return the first line that asks for a word."""
-        stationary, _, _, rows, _ = self.geometry(name)
-        if stationary:
-            return max(0, self.config.rows - rows)
-        return self.prefix
+        s = self.sides(name)
+        return max(0, self.config.rows - s.rows) if s.stationary else self.prefix
 
     def last_line(self, name: str) -> int:
         """Return the last line that asks for a word."""
         if name == "ifmap" and self.clipped:
             return int(kernel.last_line(self.operand(name), self.folds_r, self.folds_c, self.length))
-        stationary, _, width, rows, lanes = self.geometry(name)
+        s = self.sides(name)
         final = (self.folds_r * self.folds_c - 1) * self.length
-        if stationary:
+        if s.stationary:
             return final + self.config.rows - 1
-        return final + self.prefix + rows - 1 + lanes - (lanes - 1) // width * width - 1
+        return final + self.prefix + s.rows - 1 + (s.lanes - 1) % s.width
 
     def reads(self, name: str, kb: int) -> _Reads:
         """Return what an operand reads from memory."""
@@ -261,15 +265,13 @@ class _Run:
     def reads_calc(self, name: str, words: int, often: int, per_set: int) -> _Reads:
         """CALC mode: whatever is asked for arrives in time; a word is read again once it was dropped."""
         capacity = SETS // 2 * per_set
-        stationary, by_row, width, rows, lanes = self.geometry(name)
-        most = min(width, lanes)  # words of a line
-        plain = often == words and not (name == "ifmap" and self.clipped)
-        repeated = not stationary and not by_row
-        if words < capacity and not repeated:
+        s = self.sides(name)
+        fold_by_fold = not s.stationary and not s.by_row  # the os filter: a fold's lanes come for each fold of rows
+        if words < capacity and not fold_by_fold:
             drops, reads, line = 0, words, -1
-        elif plain and most < capacity:
-            blocks = _parts(lanes, width) * rows if repeated else np.array([words], dtype=np.int64)
-            repeats = self.folds_r if repeated else 1 if stationary else self.folds_c
+        elif self.distinct(name, words, often) and min(s.width, s.lanes) < capacity:
+            blocks = _parts(s.lanes, s.width) * s.rows if fold_by_fold else np.array([words], dtype=np.int64)
+            repeats = self.folds_r if fold_by_fold else 1 if s.stationary else self.folds_c
             reads, drops, block, repeat, word = kernel.distinct_misses(blocks, repeats, capacity)
             line = self.line(name, block, repeat, word) if drops else -1
         else:
@@ -287,44 +289,45 @@ class _Run:
         start = self.first_line(name) - ceil_div(capacity, CALC_BANDWIDTH)
         return _Reads(int(reads), start, 0, int(line), NEVER)
 
+    def distinct(self, name: str, words: int, often: int) -> bool:
+        """Whether all windows together ask for every word of an operand once."""
+        return often == words and not (name == "ifmap" and self.clipped)
+
     def line(self, name: str, block: int, repeat: int, word: int) -> int:
         """Return the line that asks for a word of distinct ones: see `kernel.distinct_misses`."""
-        stationary, by_row, width, rows, lanes = self.geometry(name)
-        rows_here = rows
-        if stationary:
-            fc, word = divmod(word, rows * width)
-            width = min(width, lanes - fc * width)
-            fr, word = divmod(word, self.config.rows * width)
-            rows_here = min(self.config.rows, rows - fr * self.config.rows)
-            inside = self.config.rows - rows_here + word // width
+        s = self.sides(name)
+        if s.stationary:
+            fc, word = divmod(word, s.rows * s.width)
+            fr, word = divmod(word, self.config.rows * min(s.width, s.lanes - fc * s.width))
+            depth = min(self.config.rows, s.rows - fr * self.config.rows)
+            inside = self.config.rows - depth + word // min(s.width, s.lanes - fc * s.width)
         else:
-            if by_row:
-                fc = repeat
-                fr, word = divmod(word, rows * width)
-                width = min(width, lanes - fr * width)
+            if s.by_row:
+                fc, (fr, word) = repeat, divmod(word, s.rows * s.width)
             else:
                 fr, fc = repeat, block
-                width = min(width, lanes - fc * width)
-            inside = self.prefix + kernel.line_of_word(rows_here, width, word)
+            lanes = min(s.width, s.lanes - (fr if s.by_row else fc) * s.width)
+            inside = self.prefix + kernel.line_of_word(s.rows, lanes, word)
         return int((fc * self.folds_r + fr) * self.length + inside)
 
     def reads_user(self, name: str, words: int, often: int, size: int) -> _Reads:
         """USER mode: half-buffers are refilled one after the other at the given bandwidth."""
         assert self.config.bandwidths is not None
         bandwidth = self.config.bandwidths[0 if name == "ifmap" else 1]
-        _, _, width, rows, lanes = self.geometry(name)
-        groups = ceil_div(lanes, width)
+        s = self.sides(name)
+        groups = ceil_div(s.lanes, s.width)
         half, per_set = size // 2, ceil_div(size, SETS)
         active = ceil_div(half, per_set)
         refill = ceil_div(half, bandwidth)
-        fetched = min(refill, ceil_div(groups * rows * width, bandwidth))
+        fetched = min(refill, ceil_div(groups * s.rows * s.width, bandwidth))
         lines = NEVER.lines
         if often // per_set + 1 > active:
             top = self.check_words(name, often)
             o = self.operand(name)
             sets = kernel.sets_of(kernel.fetch_order(o, groups, often), top, per_set)
-            distinct = often == words and not o.clipped
-            lines = kernel.swaps(o, self.folds_r, self.folds_c, self.length, sets, active, distinct)
+            lines = kernel.swaps(
+                o, self.folds_r, self.folds_c, self.length, sets, active, self.distinct(name, words, often)
+            )
         total = (fetched + len(lines) * refill) * bandwidth
         return _Reads(total, -fetched, len(lines) * (refill + 1) - 1, -1, kernel.Channel(lines, refill + 1))
 
