@@ -24,6 +24,8 @@ QUICK = 3e8
 """Register updates that are done without being asked for: some 0.1 s."""
 LONGEST = 3e12
 """Register updates that are done at all: some 20 minutes of one core."""
+MOST_WORDS = 2**28
+"""Matrix elements of a product at the register level: some 2 GB."""
 TRACED = 60
 """Cycles that a trace prints if it is not told which."""
 
@@ -198,9 +200,11 @@ def _measured(count: ArrayCount, forced: bool) -> ArrayRun | None:
     if updates > QUICK and not forced:
         return None
     words = count.m * count.k + count.k * count.n + 2 * count.m * count.n
-    if updates > LONGEST or words > 2**28:
+    if updates > LONGEST or words > MOST_WORDS:
         raise ArchsimError(f"the register level would update {updates:.2g} registers for {words:.2g} matrix elements: "
                            "give a smaller product, or leave out --measure and --activity")
+    if updates <= QUICK:
+        return measure(count)
     with spinner(f"updating {updates:.2g} registers"):
         return measure(count)
 
