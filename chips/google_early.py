@@ -243,7 +243,8 @@ TPU_V4I = Chip(
     power=Power(tdp=175 * W, idle=55 * W),
     die=Die(process="7nm", area=400 * mm2, transistors=16e9),
     peaks={"bf16": 138 * TFLOPS, "int8": 138 * TFLOPS},
-    notes=("Timing does not use the CMEM: operands come from HBM through VMEM.",),
+    notes=("Timing uses the CMEM for results that the next operator alone reads and for weights that come early; all "
+           "else comes from HBM through VMEM.",),
     sources={
         "year": Source(ISCA21, "published-unverified"),
         "clock": Source(ISCA21, "published-unverified", "closes: 4 x 16384 x 2 x 1.05 GHz = 137.6 TFLOPS"),
@@ -303,7 +304,8 @@ TPU_V4 = Chip(
     power=Power(tdp=192 * W, idle=90 * W),
     die=Die(process="7nm", area=600 * mm2, transistors=22e9),
     peaks={"bf16": 275 * TFLOPS, "int8": 275 * TFLOPS},
-    notes=("Timing does not use the CMEM: operands come from HBM through VMEM.",
+    notes=("Timing uses the CMEM for results that the next operator alone reads and for weights that come early; all "
+           "else comes from HBM through VMEM.",
            "No price is on file; it rents at 3.22 USD per chip-hour."),
     sources={
         "year": Source(ISCA23, "published-unverified"),

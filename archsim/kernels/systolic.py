@@ -21,7 +21,7 @@ from numba import njit
 WS, OS, IS = 0, 1, 2
 """Dataflows: b (weights), the output, or a (inputs) stays in the array."""
 
-FIGURES = 6
+FIGURES = 7
 """What `fill_blocks` keeps of each block."""
 
 
@@ -235,15 +235,15 @@ def block_way(
 @njit(cache=True)
 def block_cycles(
     e: Engine, m: int, n: int, k: int, carried: bool, result: float
-) -> tuple[float, float, float, float, float, float]:
+) -> tuple[float, float, float, float, float, float, float]:
     """Time one block product in the fastest `block_way`, which has the arguments.
 
     Returns
     -------
     tuple
-        As `block_way`, with port cycles in front of the bytes.
+        As `block_way`, with port cycles in front of the bytes, and the dataflow.
     """
-    best = (np.inf, 0.0, 0.0, np.inf, np.inf, np.inf)
+    best = (np.inf, 0.0, 0.0, np.inf, np.inf, np.inf, 0.0)
     for flow in range(3):
         if not e.flows >> flow & 1:
             continue
@@ -257,7 +257,7 @@ def block_cycles(
                 slow = max(cycles + end, port + e.latency)
                 slow_best = max(best[0] + best[2], best[3] + e.latency)
                 if slow < slow_best or (slow == slow_best and read + written < best[4] + best[5]):
-                    best = (cycles, streams, end, port, read, written)
+                    best = (cycles, streams, end, port, read, written, float(flow))
             s *= 2
     return best
 

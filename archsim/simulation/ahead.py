@@ -10,13 +10,16 @@ does both). First-order model:
 - Weights move once, earlier: bytes are those of the operator that uses them, the time of the transfer is that of the
   operators during which it happens. They take no more than the idle time of the memory, and no more than the room.
 - Equal layers follow each other: the first of them finds what came before, the others find their own last operators.
+  (A program that keeps layers as the body of a loop, and is not pipelined, would not load across its turns.)
+- What the operators of one layer keep or load early is not weighed against larger blocks for themselves: how much of
+  the scratchpad blocks may fill is the core's `kernel_share`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import networkx as nx
 
@@ -56,7 +59,7 @@ def _keep(rows: list[OpRun], graph: nx.DiGraph, chip: Chip, chips: int) -> float
     """Leave results in the shared scratchpad if the next operator alone reads them; return the most bytes so kept."""
     assert chip.cache is not None
     memory, most, before = chip.memory, 0.0, 0.0
-    for i, (row, after) in enumerate(zip(rows, rows[1:], strict=False)):
+    for i, (row, after) in enumerate(pairwise(tuple(rows))):
         edge = graph.get_edge_data(row.name, after.name)
         size = edge["tensor"].bytes / chips if edge and "tensor" in edge else 0.0
         alone = size and graph.out_degree(row.name) == 1 and row.repeat == after.repeat

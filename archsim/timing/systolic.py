@@ -129,7 +129,11 @@ def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = Non
         plan = np.array([1, 1, 1, 1, bm, bn, bk, 0, int(single), 0, 1], dtype=np.int64)
     w, used, read, written, on_chip = follow(e, g, plan)
     moved = max(read + written, op.bytes)  # equal up to rounding where every operand moves once
-    done = assemble(op, chip, w, moved, on_chip, describe(plan, used, chip))
+    text = describe(plan, used, chip)
+    if e.flows & (e.flows - 1):  # a choice
+        bm, bn, bk = (int(x) for x in plan[4:7])
+        text += f"; dataflow {DATAFLOWS[int(kernel.block_cycles(e, bm, bn, bk, bk < op.k, g.out)[-1])]}"
+    done = assemble(op, chip, w, moved, on_chip, text)
     return replace(done, plan=done.plan + loads_bind(e, int(plan[4]))) if done.bound == "matrix" else done
 
 

@@ -6,7 +6,7 @@ import math
 
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip
-from archsim.kernels.systolic import Engine, Walk, fold_cycles
+from archsim.kernels.systolic import WS, Engine, Walk, fold_cycles
 from archsim.timing.optime import OpTime
 from archsim.workload.ops import Op
 
@@ -45,6 +45,8 @@ def counted(number: int | str, one: str, many: str = "") -> str:
 
 def loads_bind(e: Engine, rows: int) -> str:
     """Say so if `rows` moving rows stream past a weight tile faster than the next tile is there; else nothing."""
+    if e.flows != 1 << WS or not e.shadow:
+        return ""
     stream = fold_cycles(e._replace(load=0.0, min_issue=0.0), rows)
     if stream >= max(e.load, e.min_issue):
         return ""

@@ -105,7 +105,7 @@ def naive_ways(e, m, n, k, carried, result):
 
 @given(engines(), st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.booleans())
 def test_a_block_is_the_sum_of_its_folds(e, m, n, k, carried):
-    cycles, streams, end, port, read, written = kernel.block_cycles(e, m, n, k, carried, 2.0)
+    cycles, streams, end, port, read, written, flow = kernel.block_cycles(e, m, n, k, carried, 2.0)
     slow, moved = min((max(busy, max(got / e.read_port, put / e.write_port) + e.latency), got + put)
                       for busy, got, put in naive_ways(e, m, n, k, carried, 2.0))
     assert max(cycles + end, port + e.latency) == pytest.approx(slow)
@@ -113,6 +113,7 @@ def test_a_block_is_the_sum_of_its_folds(e, m, n, k, carried):
     assert streams >= m * n * k / (e.rows * e.cols * e.arrays * e.rate) * (1 - 1e-12)
     assert cycles + end >= streams + e.latency
     assert end >= kernel.least_end(e)
+    assert e.flows >> int(flow) & 1
 
 
 @given(engines(), st.lists(st.integers(1, 300), min_size=1, max_size=5), st.integers(1, 4))
@@ -185,7 +186,7 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
         store = g.out * m * n / len(ks)
         plain = g.b_ops * k * n * fresh["b"] + g.a_ops * m * k * fresh["a"] + g.ops * m * n * (p == ks[-1])
         lanes = max(plain / e.vector, (g.exps * m * n * (p == ks[-1]) + g.a_exps * m * k * fresh["a"]) / e.exps)
-        cycles, _, end, port, _, _ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
+        cycles, _, end, port, *_ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
         work = max((cycles * together + end) / e.clock, (port * together + e.latency) / e.clock, lanes * together)
         loaded = stored = 0.0
         if (b, i, j, p) == steps[0]:

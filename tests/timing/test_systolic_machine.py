@@ -118,7 +118,9 @@ def test_a_dataflow_suits_the_shape_that_it_keeps():
                      (MatMul(m=16384, n=16, k=128), "ws")):
         seconds = {f: systolic.time(op, c).seconds for f, c in alone.items()}
         assert min(seconds, key=lambda f: seconds[f]) == best
-        assert systolic.time(op, choice).seconds <= seconds[best]
+        free = systolic.time(op, choice)
+        assert free.seconds <= seconds[best]
+        assert free.plan.endswith(f"dataflow {best}")
 
 
 def test_without_shadow_registers_every_tile_waits_for_its_weights():
