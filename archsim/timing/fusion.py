@@ -29,7 +29,10 @@ def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
     order = list(nx.topological_sort(graph))
     place = {node: i for i, node in enumerate(order)}
     for node in order:
-        if not isinstance(fused.nodes[node]["op"], Elementwise) or _epilogue(fused, node, place):
+        op = fused.nodes[node]["op"]
+        if not isinstance(op, Elementwise) or op.parameters:  # a product's parameters are its own
+            continue
+        if _epilogue(fused, node, place):
             continue
         if isinstance(chip.core, SystolicCore):
             _prologue(fused, node)

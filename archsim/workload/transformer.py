@@ -350,8 +350,13 @@ def _head(b: Builder, model: ModelConfig, x: Value, logits: str, logits_dtype: s
     if model.lm_head:
         rows = s.batch if logits == "last" else s.tokens
         seen = x.part("last", rows, h) if rows < s.tokens else x
-        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias, b_dtype="" if loss else s.stored,
-                       out_dtype=dtype_name(logits_dtype) if logits_dtype else "", tied_to=tied if model.tied else "")
+        out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias and not model.tied,
+                       b_dtype="" if loss else s.stored, out_dtype=dtype_name(logits_dtype) if logits_dtype else "",
+                       tied_to=tied if model.tied else "")
+        if model.lm_head_bias and model.tied:  # the bias is the head's own
+            plus = Elementwise(elements=rows * model.vocab, name="add", dtype=out.tensor.dtype,
+                               out_dtype=out.tensor.dtype, weights=model.vocab)
+            out = b.add("lm_head_bias", plus, [out], shape=(rows, model.vocab))
         if model.logit_softcap:
             cap = Elementwise(elements=rows * model.vocab, ops=2, exps=1, name="softcap", dtype=out.tensor.dtype,
                               out_dtype=out.tensor.dtype)

@@ -1,5 +1,7 @@
 """The layer graph: parameters, FLOPs and bytes against hand counts, structure, and every wrong argument."""
 
+from dataclasses import replace
+
 import networkx as nx
 import pytest
 from hypothesis import given
@@ -9,8 +11,9 @@ from archsim import chips, models
 from archsim.errors import ArchsimError
 from archsim.timing.fusion import fuse
 from archsim.workload import MatMul, transformer
-from archsim.workload.config import ModelConfig, parse
+from archsim.workload.architecture import ModelConfig, Stack
 from archsim.workload.contract import validate
+from archsim.workload.sublayers import AttentionConfig, FfnConfig, Layer
 
 
 def total(graph: nx.DiGraph, what: str) -> float:
@@ -157,38 +160,275 @@ def test_not_a_model() -> None:
         transformer("llama-3.1-8b")  # type: ignore[arg-type]
 
 
-@st.composite
-def configs(draw: st.DrawFn) -> ModelConfig:
-    kv = draw(st.integers(1, 4))
-    group = draw(st.integers(1, 4))
-    head_dim = draw(st.sampled_from([8, 64, 96]))
-    gpt = draw(st.booleans())
-    layers, ffn, vocab = draw(st.integers(1, 5)), draw(st.integers(1, 500)), draw(st.integers(1, 500))
-    if gpt:
-        return parse({"model_type": "gpt2", "n_embd": kv * head_dim, "n_head": kv, "n_layer": layers, "n_inner": ffn,
-                      "vocab_size": vocab, "n_positions": 4096, "tie_word_embeddings": draw(st.booleans())})
-    return parse({"model_type": draw(st.sampled_from(["llama", "mistral", "qwen2"])), "hidden_size": draw(small),
-                  "num_attention_heads": kv * group, "num_key_value_heads": kv, "head_dim": head_dim,
-                  "num_hidden_layers": layers, "intermediate_size": ffn, "vocab_size": vocab,
-                  "tie_word_embeddings": draw(st.booleans()), "sliding_window": draw(st.none() | small)})
+REFERENCE = ["gpt3-175b", "llama-2-70b", "llama-3.1-405b", "mistral-7b-v0.1", "mixtral-8x7b", "gemma-2-27b",
+             "falcon-180b", "bloom-176b", "gpt-j-6b", "qwen3-235b-a22b", "deepseek-v3", "gpt-oss-120b",
+             "llama-4-maverick", "phi-2", "palm-540b", "gpt2-xl"]
+"""Models whose counts are worked out digit by digit (the tests of `archsim.models` hold the figures)."""
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_operators_add_up_to_the_closed_forms(name: str) -> None:
+    model = models.get(name)
+    model = replace(model, max_positions=max(2048, model.max_positions))
+    decode = transformer(model, phase="decode", batch=2, context=2048)
+    linear, seen = model.linear_flops_per_token(), model.attention_flops_per_token(2048, absorbed=True)
+    assert of_kind(decode, "attention") == 2 * seen
+    assert total(decode, "flops") - of_kind(decode, "attention") == 2 * linear
+    prefill = transformer(model, phase="prefill", seq=2048)
+    # Query i sees i + 1 keys, or its window's: the exact sum, layer by layer.
+    causal = sum(model.attention_flops_per_token(i + 1) for i in range(2048))
+    assert of_kind(prefill, "attention") == causal
+    assert total(prefill, "flops") - of_kind(prefill, "attention") == 2048 * linear
+
+
+def of_kind(graph: nx.DiGraph, kind: str) -> float:
+    return sum(d["op"].flops * d["repeat"] for _, d in graph.nodes(data=True) if d["op"].kind == kind)
+
+
+def test_published_attention_flops() -> None:
+    # DeepSeek-V3 at 2048 keys: 61 layers x 128 heads x 2 x 2048 x (192 + 128) unabsorbed, x (576 + 512) absorbed.
+    model = models.get("deepseek-v3")
+    assert of_kind(transformer(model, phase="decode", context=2048), "attention") == 34_795_945_984
+    assert of_kind(transformer(model, phase="prefill", seq=2048), "attention") == 2048 * 5_119_549_440
+
+
+def test_latent_attention_rebuilds_keys_in_prefill_and_absorbs_them_in_decode() -> None:
+    model = models.get("deepseek-v3")
+    prefill = transformer(model, seq=64, context=1000)
+    up = prefill.nodes["decoder.0.kv_up_proj"]["op"]
+    assert (up.m, up.n, up.k) == (1064, 128 * (128 + 128), 512), "cached latents are expanded too"
+    op = prefill.nodes["decoder.0.attention"]["op"]
+    assert (op.heads, op.kv_heads, op.head_dim, op.value_dim, op.shared_kv) == (128, 128, 192, 128, False)
+    decode = transformer(model, phase="decode", batch=3, context=1000)
+    op = decode.nodes["decoder.0.attention"]["op"]
+    assert (op.heads, op.kv_heads, op.head_dim, op.value_dim, op.shared_kv) == (128, 1, 576, 512, True)
+    assert op.kv_bytes == 3 * 1000 * 576 * 2
+    absorb = decode.nodes["decoder.0.q_absorb"]["op"]
+    assert (absorb.batch, absorb.m, absorb.n, absorb.k) == (128, 3, 512, 128)
+    one, two = (sum(d["op"].parameters * d["repeat"] for _, d in g.nodes(data=True)) for g in (prefill, decode))
+    assert one == two == model.parameters
+
+
+def test_windows_sinks_caps_and_other_kinds_of_layers() -> None:
+    gemma = transformer(models.get("gemma-2-27b"), seq=8192)
+    local, full = (gemma.nodes[f"decoder.{i}.attention"]["op"] for i in (0, 1))
+    assert {local.window, full.window} == {4096, None}
+    assert local.softcap and full.softcap
+    assert {"decoder.0.post_attn_norm", "decoder.0.post_mlp_norm", "logit_softcap"} <= set(gemma)
+    assert gemma.has_edge("decoder.0.post_mlp_norm", "decoder.1.attn_norm")
+    assert gemma.edges["decoder.0.mlp_norm", "decoder.1.attn_norm"]["name"] == "residual"
+    oss = transformer(models.get("gpt-oss-120b"), seq=64)
+    assert oss.nodes["decoder.0.attention"]["op"].sinks
+    falcon = transformer(models.get("falcon-180b"), seq=64)
+    assert set(falcon.pred["block_add"]) == {"o_proj", "down_proj"}, "attention and FFN side by side"
+    assert set(falcon.pred["mlp_norm"]) == {"attn_norm"}
+    phi = transformer(models.get("phi-2"), seq=64)
+    assert set(phi.succ["attn_norm"]) == {"qkv_proj", "up_proj", "final_norm"}, "one norm for both"
+    assert phi.nodes["rope"]["op"].elements == 64 * (32 + 32) * 32, "32 of 80 elements of a head are rotated"
+    qwen = transformer(models.get("qwen3-235b-a22b"), seq=64)
+    assert qwen.nodes["q_norm"]["op"].rows == 64 * 64
+    assert set(qwen.pred["attention"]) == {"rope", "qkv_proj"}
+    bloom = transformer(models.get("bloom-176b"), seq=64)
+    assert bloom.nodes["attention"]["op"].biased
+    assert "embed_norm" in bloom and "rope" not in bloom
+
+
+def test_chinchillas_distances_have_keys_of_their_own() -> None:
+    graph = transformer(models.get("chinchilla-70b"), seq=128)
+    assert graph.nodes["position_proj"]["op"].m == 128
+    assert graph.nodes["attention"]["op"].head_dim == 2 * 128
+    assert "position_proj" not in transformer(models.get("chinchilla-70b"), phase="decode"), "they are cached"
+
+
+def test_encoders() -> None:
+    bert = transformer(models.get("bert-large-uncased"), batch=4)
+    assert (bert.graph["phase"], bert.graph["seq"]) == ("encode", 512), "the default of a model without a decoder"
+    assert not bert.nodes["attention"]["op"].causal
+    assert bert.nodes["attn_norm"]["op"].post
+    assert set(bert.pred["position_add"]) == {"embed", "position_embed", "segment_embed"}
+    assert bert.nodes["pooler"]["op"].m == 4
+    vit = transformer(models.get("vit-l-16"), batch=2)
+    assert vit.nodes["patch_embed"]["op"].m == 2 * 196
+    assert vit.nodes["attention"]["op"].q_len == 197
+    assert vit.nodes["classifier"]["op"].m == 2
+    with pytest.raises(ArchsimError, match="has no decoder: prefill does not exist"):
+        transformer(models.get("bert-large-uncased"), phase="prefill")
+    with pytest.raises(ArchsimError, match="has no encoder"):
+        transformer(models.get("llama-3.1-8b"), phase="encode")
+    with pytest.raises(ArchsimError, match="images of 196 patches and a class token"):
+        transformer(models.get("vit-l-16"), seq=100)
+
+
+def test_encoder_and_decoder() -> None:
+    model = models.get("t5-11b")
+    encode = transformer(model, phase="encode", batch=2, seq=100)
+    assert total(encode, "flops") == 200 * model.flops_per_token(100, stack="encoder")
+    assert encode.nodes["cross_kv_proj"]["repeat"] == 24, "keys and values that the decoder will see"
+    decode = transformer(model, phase="decode", batch=2, context=50, source=100)
+    cross = decode.nodes["cross_attention"]["op"]
+    assert (cross.q_len, cross.kv_len, cross.causal) == (1, 100, False)
+    assert decode.graph["kv_bytes"] == 2 * model.kv_bytes(50, source=100)
+    train = transformer(model, phase="train", batch=2, seq=100, source=100)
+    assert train.nodes["decoder.embed"]["tied_to"] == "encoder.embed"
+    assert train.has_edge("encoder.final_norm", "decoder.cross_kv_proj")
+    assert train.has_edge("decoder.cross_kv_proj.dgrad", "encoder.final_norm.backward")
+
+
+def test_mixed_lengths() -> None:
+    model = models.get("llama-3.1-8b")
+    decode = transformer(model, phase="decode", context=[100, 4000, 100])
+    ops = [decode.nodes[f"attention.{i}"]["op"] for i in (0, 1)]
+    assert [(op.batch, op.kv_len) for op in ops] == [(2, 100), (1, 4000)]
+    assert decode.graph["batch"] == 3
+    assert decode.graph["kv_bytes"] == 4200 * model.kv_bytes_per_token()
+    assert set(decode.pred["o_proj"]) == {"attention.0", "attention.1"}
+    alone = [transformer(model, phase="decode", context=c) for c in (100, 4000, 100)]
+    assert total(decode, "flops") == sum(total(g, "flops") for g in alone)
+    prefill = transformer(model, seq=[10, 20, 30], context=[0, 5, 0])
+    assert prefill.graph["tokens"] == 60
+    assert [prefill.nodes[f"attention.{i}"]["op"].kv_len for i in range(3)] == [10, 25, 30]
+    assert transformer(model, seq=[64, 64]).nodes["attention"]["op"].batch == 2, "equal lengths are one operator"
+    validate(prefill)
+    for arguments, says in (({"seq": []}, "empty list"), ({"seq": [1, 0]}, r"seq\[1\] must be from 1"),
+                            ({"seq": [1, 2], "context": [1, 2, 3]}, "seq lists 2 sequences, context 3"),
+                            ({"seq": [1, 2], "batch": 3}, "list 2 sequences: leave batch out")):
+        with pytest.raises(ArchsimError, match=says):
+            transformer(model, **arguments)  # type: ignore[arg-type]
+
+
+def test_speculative_decoding_checks_several_tokens_at_once() -> None:
+    op = transformer(models.get("llama-3.1-8b"), phase="decode", batch=2, seq=5, context=1000)
+    attention = op.nodes["attention"]["op"]
+    assert (attention.q_len, attention.kv_len, attention.causal) == (5, 1000, True)
+    assert attention.pairs == 2 * sum(range(996, 1001))
+
+
+def test_formats_apart() -> None:
+    model = models.get("llama-3.1-8b")
+    graph = transformer(model, phase="decode", dtype="fp8", kv_dtype="fp8", logits_dtype="fp32")
+    assert graph.nodes["qkv_proj_quantize"]["op"].out_dtype == "fp8"
+    assert graph.has_edge("qkv_proj_quantize", "qkv_proj")
+    assert graph.nodes["kv_quantize"]["op"].cols == 2 * 8 * 128
+    assert set(graph.pred["attention"]) == {"rope", "qkv_proj", "kv_quantize"}
+    assert graph.nodes["lm_head"]["op"].out_dtype == "fp32"
+    only = transformer(model, phase="decode", weight_dtype="fp4")
+    assert not [n for n in only if "quantize" in n], "activations stay as they are"
+    assert only.nodes["qkv_proj"]["op"].b_dtype == "mxfp4"
+    assert (only.graph["dtype"], only.graph["weight_dtype"]) == ("bf16", "mxfp4")
+    experts = transformer(models.get("gpt-oss-120b"), phase="decode", expert_dtype="mxfp4")
+    assert experts.nodes["decoder.0.experts_up"]["op"].b_dtype == "mxfp4"
+    assert experts.nodes["decoder.0.qkv_proj"]["op"].b_dtype == "bf16"
+    with pytest.raises(ArchsimError, match="weight_dtype = bf16 is wider than the arithmetic, fp8"):
+        transformer(model, dtype="fp8", weight_dtype="bf16")
+
+
+def test_one_quantised_copy_serves_all_that_read_it() -> None:
+    graph = transformer(models.get("deepseek-v3"), seq=64, dtype="fp8")
+    assert {n for n in graph if n.startswith("decoder.1.") and n.endswith("_quantize")} == {
+        f"decoder.1.{n}_quantize" for n in ("qkv_down_proj", "q_up_proj", "kv_up_proj", "o_proj", "dispatch",
+                                            "experts_down", "shared_down_proj")}
+    assert graph.nodes["decoder.1.router"]["op"].dtype == "bf16"
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_graphs_do_not_grow_with_depth_and_validate(name: str) -> None:
+    model = models.get(name)
+    phases = [p for p, there in (("prefill", model.stacks[-1].causal), ("decode", model.stacks[-1].causal),
+                                 ("encode", not model.stacks[0].causal)) if there]
+    distinct = sum(len(stack.groups) for stack in model.stacks)
+    for phase in phases:
+        graph = transformer(model, phase=phase)
+        validate(graph)
+        assert len(graph) <= 8 + 24 * distinct
+        shards_cover(graph, 7)
+
+
+def shards_cover(graph: nx.DiGraph, chips_: int) -> None:
+    for node, data in graph.nodes(data=True):
+        op = data["op"]
+        assert op.shard(chips_).flops * chips_ >= op.flops * 0.9999, node
+        assert op.shard(chips_).bytes * chips_ >= op.bytes * 0.9999, node
 
 
 small = st.integers(1, 300)
 
 
-@given(configs(), st.sampled_from(["prefill", "decode"]), st.integers(1, 4), st.integers(1, 60))
+@st.composite
+def attentions(draw: st.DrawFn, cross: bool = False) -> AttentionConfig:
+    kv, dim = draw(st.integers(1, 4)), draw(st.sampled_from([8, 64, 96]))
+    bias = draw(st.booleans())
+    if not cross and draw(st.integers(0, 3)) == 0:
+        heads = draw(st.integers(1, 4))
+        return AttentionConfig(heads=heads, kv_heads=heads, head_dim=dim + 8, value_dim=dim, kind="mla", rope_dim=8,
+                               q_lora=draw(st.none() | small), kv_lora=draw(small), bias_o=bias)
+    return AttentionConfig(
+        heads=kv * draw(st.integers(1, 4)), kv_heads=kv, head_dim=dim, value_dim=draw(st.sampled_from([0, 16])),
+        window=None if cross else draw(st.none() | small), softcap=draw(st.sampled_from([None, 50.0])), bias_qkv=bias,
+        bias_o=draw(st.booleans()), qk_norm="" if cross else draw(st.sampled_from(["", "head", "all", "unweighted"])),
+        sinks=draw(st.booleans()), positions="none" if cross else draw(st.sampled_from(["rope", "alibi", "none"])),
+        cross=cross,
+    )
+
+
+@st.composite
+def ffns(draw: st.DrawFn) -> FfnConfig:
+    common = {"gated": draw(st.booleans()), "activation": draw(st.sampled_from(["silu", "gelu", "relu2"])),
+              "bias": draw(st.booleans())}
+    if draw(st.booleans()):
+        return FfnConfig(ffn=draw(small), **common)  # type: ignore[arg-type]
+    experts = draw(st.integers(1, 9))
+    shared = draw(st.integers(0, 50))
+    return FfnConfig(experts=experts, top_k=draw(st.integers(1, experts)), expert_ffn=draw(small), shared_ffn=shared,
+                     shared_gate=bool(shared) and draw(st.booleans()), router_bias=draw(st.booleans()),
+                     **common)  # type: ignore[arg-type]
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> ModelConfig:
+    """Any decoder: distinct layers of every kind behind one another."""
+    parallel = draw(st.booleans())
+    norms = draw(st.sampled_from([1, 2] if parallel else [2, 4]))
+    norm = draw(st.sampled_from(["rmsnorm", "layernorm"]))
+    groups = tuple(
+        (Layer(draw(attentions()), draw(ffns()), norm=norm, norm_bias=norm == "layernorm", norms=norms,
+               parallel=parallel), draw(st.integers(1, 5)))
+        for _ in range(draw(st.integers(1, 3))))
+    learned = draw(st.sampled_from([0, 4096]))
+    return ModelConfig("any", "any", draw(small), draw(small), 4096, (Stack("decoder", groups),),
+                       tied=draw(st.booleans()), lm_head_bias=draw(st.booleans()), position_rows=learned,
+                       embed_norm=draw(st.booleans()), logit_softcap=draw(st.sampled_from([None, 30.0])))
+
+
+@given(configs(), st.sampled_from(["prefill", "decode", "train"]), st.integers(1, 4), st.integers(1, 60))
 def test_any_config_counts_consistently(model: ModelConfig, phase: str, batch: int, length: int) -> None:
-    where = {"seq": length} if phase == "prefill" else {"context": length}
-    graph = transformer(model, phase=phase, batch=batch, **where)
-    held = sum(d["op"].parameters * d["repeat"] for _, d in graph.nodes(data=True) if not d.get("tied_to"))
+    where = {"context": length} if phase == "decode" else {"seq": length}
+    graph = transformer(model, phase=phase, batch=batch, **where)  # type: ignore[arg-type]
+    validate(graph)
+    held = sum(d["op"].parameters * d.get("copies", d["repeat"]) for _, d in graph.nodes(data=True)
+               if not d.get("tied_to"))
     assert held == model.parameters
+    linear = model.linear_flops_per_token() * batch
     if phase == "decode":
-        assert total(graph, "flops") == batch * model.flops_per_token(length)
+        assert total(graph, "flops") == linear + batch * model.attention_flops_per_token(length, absorbed=True)
+    else:
+        causal = batch * sum(model.attention_flops_per_token(i + 1) for i in range(length))
+        assert total(graph, "flops") == (3 if phase == "train" else 1) * (linear * length + causal)
 
 
-@given(configs(), st.sampled_from(["prefill", "decode"]), st.integers(1, 3))
-def test_fusion_conserves_work_and_never_adds_bytes(model: ModelConfig, phase: str, batch: int) -> None:
-    graph = transformer(model, phase=phase, batch=batch, **({"seq": 17} if phase == "prefill" else {"context": 17}))
+@given(configs(), st.sampled_from(["prefill", "decode", "train"]), st.integers(1, 3))
+def test_fusion_of_any_graph_conserves_work_and_never_adds_bytes(model: ModelConfig, phase: str, batch: int) -> None:
+    graph = transformer(model, phase=phase, batch=batch, **({"context": 17} if phase == "decode" else {"seq": 17}))
+    fused = fuse(graph, chips.get("tpu-v5p"))
+    for what in ("flops", "vector_ops", "transcendentals", "parameters"):
+        assert total(fused, what) == pytest.approx(total(graph, what))
+    assert total(fused, "bytes") <= total(graph, "bytes")
+    assert nx.is_directed_acyclic_graph(fused)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "gpt3-175b"])
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_fusion_merges_what_a_product_feeds(name: str, phase: str) -> None:
+    graph = transformer(models.get(name), phase=phase, **({"seq": 17} if phase == "prefill" else {"context": 17}))
     fused = fuse(graph, chips.get("tpu-v5p"))
     assert total(fused, "flops") == total(graph, "flops")
     assert total(fused, "vector_ops") == pytest.approx(total(graph, "vector_ops"))
