@@ -31,8 +31,8 @@ def scalesim(
     """Give the figures of SCALE-Sim 3.0.0 (PyPI), and say which are artefacts.
 
     Files are read tolerantly: keys and sections that older versions lack, rows without a comma at their end, blank
-    rows. Sparsity, custom layouts and Ramulator traces are refused. Figures and reports equal SCALE-Sim's to the last
-    digit; archsim's own cycles stand beside them.
+    rows. Sparsity is refused, and in USER mode custom layouts and Ramulator traces. Figures and reports equal
+    SCALE-Sim's to the last digit; archsim's own cycles stand beside them.
 
     --json: one object: run_name, array_rows, array_cols, dataflow, bandwidth_mode, stalls, total_cycles, layers (an
     array: name, m, n, k, total_cycles, stall_cycles, overall_util_percent, sram_ifmap ... dram_ofmap, archsim_cycles),

@@ -36,8 +36,8 @@ def scalesim_sheet(config: Config, results: Sequence[Result]) -> Sheet:
             Column("archsim\nutil %", [f"{100 * o.utilization:.2f}" for o in own], 1),
         ],
         notes=[
-            f"all layers: {sum(r.cycles for r in results):,} cycles, {sum(r.stalls for r in results):,} of them stalls; "
-            f"archsim {sum(o.cycles for o in own):,}",
+            f"all layers: {sum(r.cycles for r in results):,} cycles, {sum(r.stalls for r in results):,} of them "
+            f"stalls; archsim {sum(o.cycles for o in own):,}",
             "archsim: the array alone, memory ideal, the next tile loaded while one streams",
         ],
     )

@@ -117,6 +117,13 @@ def test_what_is_not_modelled_is_refused(config, line):
     assert _figures(config(f"{CONFIG}{line.lower().replace('true', 'False')}\n")) == PLAIN
 
 
+@pytest.mark.parametrize("key", ["IfmapCustomLayout", "FilterCustomLayout", "UseRamulatorTrace"])
+def test_what_changes_nothing_in_calc_mode_is_said(config, key):
+    read = config(CONFIG.replace("USER", "CALC") + f"{key} = True\n")
+    assert _figures(read) == (*PLAIN[:-1], None)
+    assert read.warnings == (f"{key} changes nothing in CALC mode",)
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\1\2", bytes(range(128, 256)), b"\xff\xfe\x00", b"just words\n"])
 def test_files_of_another_kind(config, topology, content):
     with pytest.raises(ArchsimError, match="scale.cfg"):

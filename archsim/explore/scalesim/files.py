@@ -247,23 +247,26 @@ class _Values:
         old = key.removesuffix("kB")
         return self.whole(old if old in self.values and key not in self.values else key)
 
-    def refuse(self, key: str, what: str) -> None:
-        """Raise an error if a switch is on."""
+    def refuse(self, key: str, what: str, matters: bool = True) -> None:
+        """Raise an error if a switch is on that matters."""
         value = self.values.get(key, "false").lower()
-        if value in ("true", "yes", "on", "1"):
+        if value not in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+            raise self.error(key, f"{key} must be True or False, not {self.values[key]!r}")
+        if value in ("false", "no", "off", "0"):
+            return
+        if matters:
             raise UnsupportedError(f"{self.path}, [{SECTION[key]}]: {key} = {self.values[key]}: {what} cannot be "
                                    "reproduced; set it to False")
-        if value not in ("false", "no", "off", "0"):
-            raise self.error(key, f"{key} must be True or False, not {self.values[key]!r}")
+        self.warnings.append(f"{key} changes nothing in CALC mode")
 
     def config(self) -> Config:
         """Return what the values mean."""
-        self.refuse("SparsitySupport", "sparsity")
-        self.refuse("IfmapCustomLayout", "a custom layout")
-        self.refuse("FilterCustomLayout", "a custom layout")
-        self.refuse("UseRamulatorTrace", "a Ramulator trace")
         name = self.text("run_name")
         mode = self.choice("InterfaceBandwidth", ("CALC", "USER"), "CALC")
+        self.refuse("SparsitySupport", "sparsity")
+        self.refuse("IfmapCustomLayout", "a custom layout", mode == "USER")
+        self.refuse("FilterCustomLayout", "a custom layout", mode == "USER")
+        self.refuse("UseRamulatorTrace", "a Ramulator trace", mode == "USER")
         try:
             return Config(
                 rows=self.whole("ArrayHeight", high=MOST_SIDE), cols=self.whole("ArrayWidth", high=MOST_SIDE),

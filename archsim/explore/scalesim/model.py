@@ -8,7 +8,7 @@ SCALE-Sim are kept, for the purpose is to give its numbers; `archsim.explore.sca
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,18 +77,16 @@ def simulate(config: Config, layers: Iterable[Layer], *, fixed_stalls: bool = Fa
     UnsupportedError
         If a layer is too large to follow, or SCALE-Sim itself fails on it; the message names the layer.
     """
-    known: dict[tuple[int, ...], Result] = {}
+    known: dict[Layer, Result] = {}  # equal layers are run once
     results = []
     for i, layer in enumerate(layers):
-        sizes = (layer.ifmap_h, layer.ifmap_w, layer.filter_h, layer.filter_w, layer.channels, layer.filters,
-                 layer.stride_h, layer.stride_w)
+        sizes = replace(layer, name="")
         if sizes not in known:
             try:
                 known[sizes] = _Run(config, layer, fixed_stalls).result()
             except ArchsimError as e:
                 raise type(e)(f"layer {i} ({layer.name}): {e}") from None
-        done = known[sizes]
-        results.append(Result(layer, *(getattr(done, f) for f in Result.__dataclass_fields__ if f != "layer")))
+        results.append(replace(known[sizes], layer=layer))
     return results
 
 
