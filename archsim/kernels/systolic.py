@@ -152,7 +152,7 @@ def chain(e: Engine, stream: float, move: float, last: float, folds: float) -> t
 @njit(cache=True)
 def stream_cycles(e: Engine, m: int) -> float:
     """Whole cycles in which `m` moving rows, in whole granules, enter an array."""
-    return np.ceil(ceil_div(m, e.granule) * e.granule / e.rate)
+    return float(np.ceil(ceil_div(m, e.granule) * e.granule / e.rate))
 
 
 @njit(cache=True)

@@ -105,7 +105,7 @@ def test_one_row_more_costs_little_more(memory, flow):
         "core.scratchpad", capacity=64 * KiB).replace("memory", bandwidth=memory * GB_per_s)
     times = [systolic.time(MatMul(m=m, n=64, k=64), chip).seconds for m in range(1, 700)]
     steps = [after / before for before, after in itertools.pairwise(times)]
-    assert max(steps) < 1.5  # where the blocks of half the rows must do: twice as many steps of 250 ns
+    assert max(steps) < 1.5  # where the blocks of half the rows must do: twice as many steps
     assert min(steps) > 0.97
 
 
