@@ -58,16 +58,21 @@ class Source:
 
     `confidence` is ``published`` (read in the document), ``published-unverified`` (quoted without the document at
     hand), ``derived`` (computed; `text` says from what), ``estimated`` or ``hypothetical`` (set by a user).
-    `note` holds what other sources say instead.
+    `note` holds what other sources say instead; an estimate may say between which values, `low` and `high`, the truth
+    should lie, in the unit of the figure.
     """
 
     text: str
     confidence: str = "published"
     note: str = ""
+    low: float | None = None
+    high: float | None = None
 
     def __post_init__(self) -> None:
         if self.confidence not in CONFIDENCES:
             raise unknown("confidence", self.confidence, CONFIDENCES)
+        if (self.low is None) != (self.high is None) or (self.low or 0.0) > (self.high or 0.0):
+            raise ArchsimError(f"Source.low and Source.high are a range: {self.low!r} to {self.high!r} is none")
 
 
 def _describe(unit: str, doc: str) -> str:
