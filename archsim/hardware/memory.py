@@ -24,7 +24,6 @@ class Memory:
     energy: float = figure("J/B", "energy per byte of the device and its PHY", default=40e-12, high=1e-6)
     latency: float = figure("s", "unloaded read latency seen by a core", default=600e-9, high=1e-3)
     type: str = option("generation, e.g. HBM3e", default="")
-    stacks: int | None = whole("HBM stacks", default=None, high=64)
     stacks: int | None = whole("HBM stacks in use", default=None, high=64)
 
     @property
