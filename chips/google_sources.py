@@ -17,7 +17,7 @@ HOTCHIPS25 = "Hot Chips 2025, Ironwood (press coverage)"
 SWS = "SWS report, 2025-03-28"
 
 VREGS = "all 64 vector registers of 1024 float32 as sums of 4 arrays x 128 columns: 65536 / 512 = 128 rows"
-STEP = Source("Pallas blocks of 128 on v5e (jax docs/pallas/tpu/matmul): 0.35-0.37 us per step less 194 cycles of load, "
+STEP = Source("Pallas blocks of 128 on v5e (jax docs/pallas/tpu/matmul): 0.35-0.37 us a step less 194 cycles of load, "
               "stream and skew; v7's fixed cost of a copy (tpu-recipes), 1.56 us less both DMA latencies", "derived",
               "0.22-0.24 us and 0.27 us; 0.25 is taken for every TPU since v2, +-0.1 us")
 PORTS = Source(f"2 loads + 1 store of a 4 KiB register per cycle: {XPROF} (v6e, v7)", "derived",
