@@ -1,5 +1,7 @@
 """Graphs by hand: build, inspect, cut, edit and check layer graphs (their files: `archsim.workload.graph_json`).
 
+`backward` and `optimize` make a training step of a forward graph, `memory` says what it needs.
+
 A layer graph is a ``networkx.DiGraph``. A node carries ``op`` and may carry ``layer`` (the name of the block it belongs
 to), ``repeat`` (how many equal blocks it stands for) and ``tied_to`` (the node whose parameters it uses). An edge
 carries ``tensor``: what flows along it.
@@ -23,12 +25,15 @@ import networkx as nx
 
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int, unknown
+from archsim.workload.backward import backward, optimize
 from archsim.workload.contract import Tensor, known, output, validate
 from archsim.workload.graph_json import load, plain, read, save, text
+from archsim.workload.memory import Memory, kept, memory
 from archsim.workload.ops import Op
 
-__all__ = ["Summary", "Tensor", "Totals", "add", "connect", "cut", "insert", "inspect", "layer", "load", "new",
-           "output", "plain", "read", "remove", "replace", "save", "text", "validate"]
+__all__ = ["Memory", "Summary", "Tensor", "Totals", "add", "backward", "connect", "cut", "insert", "inspect", "kept",
+           "layer", "load", "memory", "new", "optimize", "output", "plain", "read", "remove", "replace", "save", "text",
+           "validate"]
 
 
 def new(

@@ -77,7 +77,7 @@ def transformer(
     batch
         Sequences (default 1). Sequences of different lengths: give `seq` or `context`, or both, as a list.
     source
-        Tokens of the encoder that each sequence's cross-attention sees (default 512).
+        Tokens of the encoder that each sequence's cross-attention sees (default 512); in training it reads so many.
     dtype
         Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16, and activations are
         quantised before each product, row by row; training then keeps weights in bf16 and quantises gradients too.
@@ -274,8 +274,13 @@ def _stacks(b: Builder, model: ModelConfig, stacks: tuple[Stack, ...], phase: st
     """Add stacks one behind the other, each behind its embedding; return what the last one makes."""
     encoder: Value | None = None
     embedded = ""
-    x = None
+    x, step = None, b.step
     for stack in stacks:
+        if phase == "train" and stack is not stacks[-1]:
+            seen = tuple(Lengths(part.count, step.source, step.source) for part in step.lengths)
+            b.step = replace(step, lengths=seen)
+        else:
+            b.step = step
         prefix = f"{stack.name}." if len(stacks) > 1 else ""
         x = _embedding(b, model, stack is model.stacks[0], prefix, embedded)
         embedded = embedded or f"{prefix}embed"
@@ -351,7 +356,8 @@ def _head(b: Builder, model: ModelConfig, x: Value, logits: str, logits_dtype: s
         rows = s.batch if logits == "last" else s.tokens
         seen = x.part("last", rows, h) if rows < s.tokens else x
         out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias and not model.tied,
-                       b_dtype="" if loss else s.stored, out_dtype=dtype_name(logits_dtype) if logits_dtype else "",
+                       wide=s.quantised and model.tied, b_dtype="" if loss else s.stored,
+                       out_dtype=dtype_name(logits_dtype) if logits_dtype else "",
                        tied_to=tied if model.tied else "")
         if model.lm_head_bias and model.tied:  # the bias is the head's own
             plus = Elementwise(elements=rows * model.vocab, name="add", dtype=out.tensor.dtype,
