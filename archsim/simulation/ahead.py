@@ -132,10 +132,12 @@ def _prefetch(rows: list[OpRun], chip: Chip, chips: int, room: float) -> None:
                 break
             following += 1
         held -= turn.ahead
+    early, moved = [0.0] * len(rows), [0.0] * len(rows)
+    for turn in turns:
+        early[turn.row] += turn.ahead * turn.count
+        moved[turn.row] += turn.lent
     for i, row in enumerate(rows):
-        mine = [t for t in turns if t.row == i]
-        ahead, lent = (sum(amounts) / row.repeat for amounts in
-                       ([t.ahead * t.count for t in mine], [t.lent for t in mine]))
+        ahead, lent = early[i] / row.repeat, moved[i] / row.repeat
         if ahead or lent:
             time = _spared(row.time, chip, ahead / rate, (ahead - lent) / rate)
             rows[i] = replace(row, time=time, prefetched=ahead)

@@ -8,7 +8,7 @@ import pytest
 from archsim import chips
 from archsim.hardware import Chip, MatrixArray, Memory, Scratchpad, SystolicCore, VectorUnit
 from archsim.kernels import systolic as kernel
-from archsim.timing import systolic
+from archsim.timing import array, systolic
 from archsim.units import GB, GB_per_s, GHz, GiB, KiB, MiB, ns
 from archsim.workload.ops import Attention, Elementwise, MatMul, Norm, Transpose
 
@@ -28,6 +28,20 @@ def plain_chip(rows, cols, count, **array):
                           scratchpad=Scratchpad(capacity=64 * MiB, read_bytes=16 * KiB, write_bytes=8 * KiB)),
         memory=Memory(capacity=16 * GB, bandwidth=1000 * GB_per_s),
     )
+
+
+@pytest.mark.parametrize("flow", ["ws", "os", "is"])
+@pytest.mark.parametrize("shadow", [True, False])
+def test_a_chip_with_ideal_memory_takes_the_cycles_of_its_array(flow, shadow):
+    """`array.count` equals the register level; a chip of one array around it adds only what lies outside."""
+    chip = plain_chip(32, 16, 1, dataflows=(flow,), shadow=shadow, load_bytes=2, accumulator_rows=4096).replace(
+        "memory", bandwidth=1e18).replace("core.scratchpad", read_bytes=1e9, write_bytes=1e9).replace(
+        "core", dma_latency=1e-18, step_overhead=1e-18)
+    if flow == "os":  # float32 sums leave at one row per cycle
+        chip = chip.replace("core.array", load_bytes=4)
+    for m, n, k in ((1, 1, 1), (100, 50, 70), (64, 64, 64), (333, 17, 500)):
+        truth = array.count(m, n, k, rows=32, cols=16, dataflow=flow, shadow=shadow)
+        assert systolic.time(MatMul(m=m, n=n, k=k), chip).cycles == pytest.approx(truth.cycles, rel=1e-6)
 
 
 def test_few_rows_from_the_scratchpad_reach_the_published_ceiling():
@@ -78,8 +92,8 @@ def test_trainium_dma_idles_as_blocks_grow_while_the_array_does_not():
     core = TRN2.replace(cores=1).replace("core.scratchpad", capacity=96 * MiB)
     times = [systolic.time_matmul(MatMul(m=4096, n=8192, k=8192, dtype="fp32"), core, block=b) for b, *_ in NKI]
     dma = [t.busy["hbm"] / t.seconds for t in times]
-    for t, (_, array, _) in zip(times, NKI, strict=True):
-        assert t.busy["matrix"] / t.seconds == pytest.approx(array, abs=0.01)
+    for t, (_, active, _) in zip(times, NKI, strict=True):
+        assert t.busy["matrix"] / t.seconds == pytest.approx(active, abs=0.01)
         assert t.busy["matrix"] / t.seconds > 0.99
     assert dma[0] > 0.8
     assert dma[0] > dma[1] > dma[2]
@@ -89,9 +103,9 @@ def test_trainium_dma_idles_as_blocks_grow_while_the_array_does_not():
 
 def test_the_trainium_partial_sum_buffer_holds_its_eight_banks():
     """PSUM, 2 MiB: 8 banks x 2 KiB x 128 partitions are 4096 float32 sums per column; a bank holds 512 moving rows."""
-    array = TRN2.core.array
-    assert array.accumulator_rows == 8 * 2 * KiB / 4
-    assert array.accumulator_rows * array.cols * 4 == 2 * MiB
+    psum = TRN2.core.array
+    assert psum.accumulator_rows == 8 * 2 * KiB / 4
+    assert psum.accumulator_rows * psum.cols * 4 == 2 * MiB
     e = systolic.engine(TRN2, "bf16")
     within, beyond = (kernel.block_way(e, kernel.WS, m, 128, 4096, False, 2.0, 1, True)[3] for m in (4096, 4224))
     assert beyond - within == (128 * 4096 + 4096 * 128) * 2  # 128 moving rows, and all weights a second time
