@@ -227,17 +227,19 @@ class _Backward:
                             copies=data["copies"], backward=True, **extra)
         return name
 
+    def operand(self, w: str, edge: dict[str, Any]) -> str:
+        """Return which operand of `w` an edge brings: ``a`` or ``b``, "" where its edges do not tell."""
+        told = any(e.get("operand") for _, _, e in self.forward.in_edges(w, data=True))
+        return str(edge.get("operand", "a")) if told else ""
+
     def incoming(self, v: str) -> dict[str, list[list[Value]]]:
         """Return the gradients that a node's consumers give, by what they consumed: a list per consumer."""
         found: dict[str, list[list[Value]]] = {}
         for _, w, e in self.forward.out_edges(v, data=True):
-            bundle = [Value(node, e["tensor"], "gradient") for node, operand in self.ways[w]
-                      if not operand or not e.get("operand") or operand == e["operand"]]
-            if operand_a := [Value(n, e["tensor"], "gradient") for n, o in self.ways[w] if o == "a"]:
-                others = {x.get("operand") for _, _, x in self.forward.in_edges(w, data=True)}
-                bundle = operand_a if not e.get("operand") and "b" in others else bundle
-            if bundle and not (isinstance(self.forward.nodes[v]["op"], Route)
-                               and isinstance(self.forward.nodes[w]["op"], Gather)):
+            choice = isinstance(self.forward.nodes[v]["op"], Route) and isinstance(self.forward.nodes[w]["op"], Gather)
+            mine = self.operand(w, e)
+            bundle = [Value(node, e["tensor"], "gradient") for node, of in self.ways[w] if not (of and mine) or of == mine]
+            if bundle and not choice:  # which rows are picked has no gradient
                 found.setdefault(e.get("name", ""), []).append(bundle)
         return found
 
@@ -297,9 +299,7 @@ class _Backward:
         for what in rule.reads:
             if what in ("inputs", "a", "b"):
                 for u, _, e in self.forward.in_edges(v, data=True):
-                    operands = {x.get("operand") for _, _, x in self.forward.in_edges(v, data=True)}
-                    mine = "inputs" if "b" not in operands else e.get("operand") or "a"
-                    if what in (mine, "inputs") or mine == "inputs":
+                    if what in ("inputs", self.operand(v, e) or what):
                         reads.append(Value(self.kept(u, e.get("name", "")), e["tensor"], e.get("name", "")))
             else:
                 made = self.made(v, "" if what == "self" else what)

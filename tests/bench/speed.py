@@ -80,6 +80,23 @@ def in_the_process() -> None:
               f"{155 / median:10,.0f} x faster than the 155 s that LLMCompass reports for one")
 
 
+def building() -> None:
+    """The graph of every shipped model, in every phase that it has."""
+    import archsim as sim
+
+    taken = []
+    for name in sim.models.names():
+        model = sim.models.get(name)
+        for phase in (*(("prefill", "decode") if model.stacks[-1].causal else ("encode",)), "train"):
+            once = seconds(lambda m=model, p=phase: sim.transformer(m, phase=p), 3)  # type: ignore[misc]
+            taken.append((once, f"{name}, {phase}"))
+    slowest, which = max(taken)
+    median = statistics.median(t for t, _ in taken)
+    print(f"{f'build the graph of a model (median of {len(taken)})':<58}{median * 1e3:8.2f} ms")
+    print(f"{f'build the slowest ({which})':<58}{slowest * 1e3:8.2f} ms")
+
+
 if __name__ == "__main__":
     at_the_shell()
     in_the_process()
+    building()

@@ -154,6 +154,11 @@ def test_selective_recomputation_is_attentions_core() -> None:
     graph = step("gpt3-175b", fused_attention=False, dropout=True, recompute="selective")
     assert {n for n, d in graph.nodes(data=True) if d.get("recomputed")} == {
         "attention_scores.again", "attention_softmax.again", "attention_probs_dropout.again"}
+    # The second product's gradients: of the probabilities from the values, of the values from the probabilities.
+    assert set(graph.pred["attention_mix.dgrad_a"]) == {"qkv_proj", "o_proj.dgrad"}
+    assert set(graph.pred["attention_mix.dgrad_b"]) == {"attention_probs_dropout.again", "o_proj.dgrad"}
+    assert set(graph.succ["attention_mix.dgrad_a"]) == {"attention_probs_dropout.backward"}
+    assert set(graph.succ["attention_mix.dgrad_b"]) == {"qkv_proj.dgrad", "qkv_proj.wgrad"}
     fused = step("gpt3-175b", recompute="selective")
     assert not any(d.get("recomputed") for _, d in fused.nodes(data=True)), "a fused kernel does so anyway"
 
@@ -232,3 +237,14 @@ def test_any_step_is_a_graph(name: str, batch: int, recompute: str, microbatches
     assert graph.graph["tokens"] == batch * microbatches * (graph.graph["seq"])
     held = sum(d["op"].parameters * d["copies"] for _, d in graph.nodes(data=True) if not d.get("tied_to"))
     assert held == models.get(name).parameters
+
+
+@pytest.mark.parametrize(("batch", "seq"), [(1, 2048), (4, 512)])
+def test_a_steps_flops_equal_the_published_formula(batch: int, seq: int) -> None:
+    # Korthikanti et al. 2022 (arXiv 2205.05198), equation 7, all scores counted: 72 B L s h^2 (1 + s/6h + V/12hL).
+    b, s, h, layers, vocab = batch, seq, 12288, 96, 50257
+    published = 72 * b * layers * s * h**2 + 12 * b * layers * s**2 * h + 6 * b * s * h * vocab
+    graph = transformer(models.get("gpt3-175b"), phase="train", batch=b, seq=s, fused_attention=False)
+    assert total(graph, "flops") == published
+    causal = transformer(models.get("gpt3-175b"), phase="train", batch=b, seq=s)
+    assert total(causal, "flops") == published - 12 * b * layers * s**2 * h * (s - 1) / (2 * s)
