@@ -8,6 +8,7 @@ tell with ``tied_to`` whose weights they use. Nodes that run again rather than k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ import networkx as nx
 from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError, unknown
 from archsim.workload.build import Tensor, Value, connect
-from archsim.workload.contract import output
+from archsim.workload.contract import execution_order, output
 from archsim.workload.ops import (
     Attention,
     AttentionBackward,
@@ -154,10 +155,10 @@ class _Backward:
     def __init__(self, graph: nx.DiGraph, recompute: str, gradient_dtype: str, microbatches: int) -> None:
         self.forward, self.graph = graph, graph.copy()
         self.recompute, self.gradient_dtype, self.microbatches = recompute, gradient_dtype, microbatches
-        self.sources: dict[str, list[Rule]] = {}
-        self.order = list(nx.topological_sort(graph))
+        self.order = execution_order(graph)
         self.again = self._chosen()
         self.grown: set[str] = set()
+        self.ways: dict[str, list[tuple[str, str]]] = {}  # of each node, who gives the gradient of which operand
         for data in self.graph.nodes.values():
             data["copies"] = data.get("repeat", 1)
             data["repeat"] = data["copies"] * microbatches
@@ -166,7 +167,7 @@ class _Backward:
         """Return the nodes that run again in the backward pass."""
         nodes = self.forward.nodes
         if self.recompute == "full":
-            return {v for v in self.order if nodes[v].get("layer") not in AROUND and nodes[v].get("repeat", 1) >= 1}
+            return {v for v in self.order if nodes[v].get("layer") and nodes[v]["layer"] not in AROUND}
         if self.recompute == "none":
             return set()
         core = {v for v in self.order if isinstance(nodes[v]["op"], Softmax)}
@@ -238,7 +239,8 @@ class _Backward:
         for _, w, e in self.forward.out_edges(v, data=True):
             choice = isinstance(self.forward.nodes[v]["op"], Route) and isinstance(self.forward.nodes[w]["op"], Gather)
             mine = self.operand(w, e)
-            bundle = [Value(node, e["tensor"], "gradient") for node, of in self.ways[w] if not (of and mine) or of == mine]
+            ways = [node for node, of in self.ways[w] if not (of and mine) or of == mine]
+            bundle = [Value(node, e["tensor"], "gradient") for node in ways]
             if bundle and not choice:  # which rows are picked has no gradient
                 found.setdefault(e.get("name", ""), []).append(bundle)
         return found
@@ -257,7 +259,6 @@ class _Backward:
 
     def run(self) -> nx.DiGraph:
         """Add the gradients of every node, from the last to the first."""
-        self.ways: dict[str, list[tuple[str, str]]] = {}
         for v in reversed(self.order):
             op = self.forward.nodes[v]["op"]
             if type(op) not in RULES or getattr(op, "epilogue", None):
@@ -279,9 +280,7 @@ class _Backward:
     def _narrowed(self, v: str, op: MatMul | GroupedMatMul, arrived: Sequence[Value]) -> list[Value]:
         """Quantise a gradient that enters a product of 8 bits or fewer."""
         *_, (_, shape, dtype) = op.shapes()
-        rows = 1
-        for side in shape[:-1]:
-            rows *= side
+        rows = math.prod(shape[:-1])
         node = self.add(v, "dy_quantize", Quantize(rows=rows, cols=shape[-1], dtype=dtype, out_dtype=op.a_dtype))
         for x in arrived:
             connect(self.graph, x, node)

@@ -16,19 +16,19 @@ from archsim.workload.sublayers import Layer
 
 
 @dataclass(frozen=True)
-class Stream:
+class Residual:
     """The residual stream between sublayers: what it holds, and what is still to be added to it."""
 
     held: Value
     added: Value | None = None
 
 
-def norm(b: Builder, name: str, layer: Layer, stream: Stream, hidden: int) -> tuple[Value, Stream]:
+def norm(b: Builder, name: str, layer: Layer, stream: Residual, hidden: int) -> tuple[Value, Residual]:
     """Add what is to be added to the stream and normalise it; return the rows normalised and the stream."""
     op = Norm(rows=b.step.tokens, cols=hidden, name=layer.norm, residual=True, bias=layer.norm_bias,
               dtype=b.step.act, post=layer.post_norm)
     out = b.add(name, op, [v for v in (stream.added, stream.held) if v])
-    return out, Stream(out if layer.post_norm else out.part("residual", b.step.tokens, hidden))
+    return out, Residual(out if layer.post_norm else out.part("residual", b.step.tokens, hidden))
 
 
 def plain_norm(b: Builder, name: str, layer: Layer, x: Value, hidden: int) -> Value:
@@ -38,9 +38,9 @@ def plain_norm(b: Builder, name: str, layer: Layer, x: Value, hidden: int) -> Va
 
 
 def block(
-    b: Builder, layer: Layer, hidden: int, stream: Stream, *, causal: bool, cross: Value | None = None,
+    b: Builder, layer: Layer, hidden: int, stream: Residual, *, causal: bool, cross: Value | None = None,
     bias: Value | None = None,
-) -> Stream:
+) -> Residual:
     """Add one layer.
 
     Parameters
@@ -75,7 +75,7 @@ def block(
     return replace(stream, added=made)
 
 
-def _post_norm_block(b: Builder, layer: Layer, hidden: int, stream: Stream, causal: bool) -> Stream:
+def _post_norm_block(b: Builder, layer: Layer, hidden: int, stream: Residual, causal: bool) -> Residual:
     """Add a layer whose norms follow the residual additions (Vaswani et al. 2017; BERT)."""
     made = dropped(b, "attn_dropout", self_attention(b, layer.attention, stream.held, hidden, causal, None))
     x, stream = norm(b, "attn_norm", layer, replace(stream, added=made), hidden)

@@ -28,7 +28,7 @@ from archsim.workload.attend import cross_keys
 from archsim.workload.backward import RECOMPUTE, backward, optimize
 from archsim.workload.build import SHARED, Builder, Lengths, Step, Tensor, Value
 from archsim.workload.gradient import OPTIMIZERS
-from archsim.workload.layers import Stream, block, dropped
+from archsim.workload.layers import Residual, block, dropped
 from archsim.workload.moe import Routing
 from archsim.workload.ops import CrossEntropy, Elementwise, Gather, Norm
 
@@ -329,7 +329,7 @@ def _layers(
         distances = max(part.new + part.keys - 1 for part in s.lengths)
         table = Gather(rows=distances, cols=stack.first.attention.heads, entries=stack.relative_buckets, dtype=s.act)
         bias = replace(b.add("relative_bias", table), name=SHARED)
-    stream = Stream(x)
+    stream = Residual(x)
     for i, (layer, count) in enumerate(stack):
         name = f"{stack.name}.{i}" if len(stack.groups) > 1 else stack.name
         b.begin(name, count, f"{name}." if len(stack.groups) > 1 else prefix)
