@@ -80,11 +80,12 @@ def _free_name(graph: nx.DiGraph, name: str) -> str:
 
 def _table(graph: nx.DiGraph, net: Net, node: Node, tensor: str, held: dict[str, str]) -> str:
     """Add a node that reads a weight which an operator takes as if it were an activation; return its name."""
-    cols = net.shapes[tensor][-1]
-    rows = net.size(tensor) // cols
     root = net.weights[tensor]
+    cols = net.shapes[root][-1]
+    rows = max(1, net.size(tensor) // cols)
     name = _free_name(graph, f"{node.name}.weight")
-    g.add(graph, name, Gather(rows=rows, cols=cols, entries=rows, dtype=net.dtypes[tensor]), tied_to=held.get(root, ""))
+    op = Gather(rows=rows, cols=cols, entries=net.size(root) // cols, dtype=net.dtypes[tensor])
+    g.add(graph, name, op, tied_to=held.get(root, ""))
     held.setdefault(root, name)
     return name
 

@@ -27,6 +27,9 @@ from archsim.importers.patterns import merge
 SMALL = 4096
 """Most elements of a tensor whose values are kept and computed with: shapes, axes, scales, epsilons."""
 
+ROUNDS = 100
+"""Most turns of inference and folding: each folds one more link of a chain at least, and chains are short."""
+
 FLOATS = {"FLOAT": "fp32", "DOUBLE": "fp32", "FLOAT16": "fp16", "BFLOAT16": "bf16", "FLOAT8E4M3FN": "fp8",
           "FLOAT8E5M2": "fp8", "FLOAT8E4M3FNUZ": "fp8", "FLOAT8E5M2FNUZ": "fp8", "FLOAT4E2M1": "fp4"}
 WIDTHS = {1: "int8", 2: "fp16", 4: "fp32", 8: "fp32"}  # of integers: memory sees their width alone
@@ -205,7 +208,7 @@ def _infer(model: Any, constants: dict[str, Any], parameters: set[str], where: s
     for out in model.graph.output:  # an output's open shape would stand in the way of the inferred one
         if not all(d.HasField("dim_value") for d in out.type.tensor_type.shape.dim):
             out.type.tensor_type.ClearField("shape")
-    while True:
+    for _ in range(ROUNDS):
         try:
             model = shape_inference.infer_shapes(model, data_prop=True)
         except Exception as e:
@@ -228,13 +231,13 @@ def _infer(model: Any, constants: dict[str, Any], parameters: set[str], where: s
                     constants[name] = value
                     model.graph.initializer.append(numpy_helper.from_array(value, name))
         if not changed:
-            return model, constants
+            break
         del model.graph.node[:]
         model.graph.node.extend(kept)
-        outputs = {o.name for o in model.graph.output}
-        rest = [v for v in model.graph.value_info if v.name not in constants and v.name not in outputs]
+        rest = [v for v in model.graph.value_info if v.name not in constants]
         del model.graph.value_info[:]
         model.graph.value_info.extend(rest)
+    return model, constants
 
 
 def _fold(

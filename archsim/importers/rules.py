@@ -92,7 +92,7 @@ def elementwise(net: Net, node: Node) -> list[Op]:
     if node.op == "Concat":
         return _concat(net, node)
     made = stream(net, node, ops, exps, [t for t in node.inputs if t not in net.weights])
-    weights = sum(net.size(t) for t in node.inputs if t in net.weights and net.size(t) > 1)
+    weights = sum(net.size(net.weights[t]) for t in node.inputs if t in net.weights and net.size(t) > 1)
     return [replace(made, weights=weights or None)]
 
 
@@ -254,8 +254,8 @@ def conv(net: Net, node: Node) -> list[Op]:
     x, w = node.inputs[:2]
     shape, kernel = net.shapes[x], list(net.shapes[w][2:])
     groups = int(node.attrs.get("group", 1))
-    common: dict[str, Any] = {"bias": len(node.inputs) > 2 and bool(node.inputs[2]), "weights": w in net.weights, "groups": groups,
-              "folded_norm": bool(node.attrs.get("folded_norm"))}
+    common: dict[str, Any] = {"bias": len(node.inputs) > 2 and bool(node.inputs[2]), "weights": w in net.weights,
+                              "groups": groups, "folded_norm": bool(node.attrs.get("folded_norm"))}
     f = _formats(net, x, w, node.outputs[0])
     formats: dict[str, Any] = {"dtype": f["dtype"], "w_dtype": f["b_dtype"], "out_dtype": f["out_dtype"]}
     if len(kernel) == 3 and groups == 1 and list(node.attrs.get("strides", [])) == kernel and not any(
