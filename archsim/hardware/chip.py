@@ -40,6 +40,7 @@ class Die:
     process: str = option("process node as its vendor names it")
     area: float | None = figure("mm2", "area of all compute dies together", default=None)
     transistors: float | None = figure("", "transistors", default=None)
+    count: int | None = whole("compute dies in the package", default=None, high=1000)
 
 
 class Sources(Mapping[str, Source]):
@@ -90,11 +91,16 @@ class Chip:
                                  default=None)
     clock_states: Mapping[str, float] | None = table("Hz", "clocks that the chip can be set to, by name; `clock` is "
                                                      "the default one", default=None, keys="name")
+    boost: float | None = figure("Hz", "highest clock, of work other than matrix products, where it differs from "
+                                 "`clock`", default=None, low=1e6, high=1e11)
     link: Link | None = option("chip-to-chip interconnect", default=None)
     power: Power | None = option("power", default=None)
     die: Die | None = option("silicon", default=None)
     price: float | None = figure("USD", "price of one chip", default=None)
     peaks: Mapping[str, float] | None = table("FLOP/s", "dense peaks as the vendor publishes them", default=None)
+    other_peaks: Mapping[str, float] | None = table(
+        "FLOP/s", "published peaks of what archsim does not simulate (fp32_vector, fp64, int16 ...) or keeps apart "
+        "(bf16_sparse ...)", default=None, keys="name")
     vendor: str = option("who sells it", default="")
     year: int | None = whole("first year of availability", default=None, high=2100)
     notes: tuple[str, ...] = option("what a reader should know", default=())

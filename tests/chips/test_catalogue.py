@@ -17,6 +17,7 @@ OPEN = {
     ("trainium2", "fp32"): "datasheet 181 counts vector engines too; a quarter of the bf16 rate gives 157",
     ("trainium3", "bf16"): "datasheet 671 needs 2.56 GHz, though its MXFP8 closes at 2.4 GHz exactly",
     ("trainium3", "fp32"): "as trainium2's 181",
+    ("b300", "fp4"): "published as 13125 and as 14000; 1.5 x B200's rate at B200's clock gives 13502",
 }
 
 # Chips whose published peak is that of another clock state than the default.

@@ -1,0 +1,49 @@
+"""Documents on NVIDIA GPUs that several chips cite, and statements that hold for all of them."""
+
+from archsim.hardware import Source
+
+TE42 = "te42kyfo/gpu-benches @1c36d50"
+XPROF = "openxla/xprof xprof/utils/hardware_type_utils.cc, FLOP per SM and cycle"
+LUO = "Luo et al., arXiv 2402.13499 / 2501.12084"
+SEMI = "SemiAnalysisAI/microbench-blackwell, 2026-05"
+GUIDE = "CUDA C++ Programming Guide, arithmetic throughput and technical specifications"
+AIC = "ai-dynamo/aiconfigurator systems/*.yaml @095f58a5"
+KLOCK = "glennklockwood.com/garden/processors"
+AZURE = "Azure/AI-benchmarking-guide"
+LLMCOMPASS = "PrincetonUniversity/LLMCompass configs @2e015fd2"
+VIEWER = "hahnyuan/LLM-Viewer hardware_params.py @472f71f1"
+ULTRA = "developer.nvidia.com/blog inside-nvidia-blackwell-ultra"
+GUOHAI = "Guohai Securities report, 2024-02"
+SOOCHOW = "Soochow Securities report, 2024-03"
+CCTV = "CCTV comparison table, 2025-09-16, via udn.com and ettoday.net"
+LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
+IDLE_NOTE = "energies of matrix work below are those above this figure"
+
+
+def sheet(name: str, note: str = "") -> Source:
+    """Return the source of a figure that is known from a datasheet or white paper which was not at hand."""
+    return Source(f"NVIDIA {name}", "published-unverified", note)
+
+
+def common(**more: Source) -> dict[str, Source]:
+    """Return sources that all GPUs share, and `more` with ``__`` for the dots of a path."""
+    shared = {
+        "core": LIBRARY,
+        "core.shared": Source(f"{GUIDE}: 32 banks of 4 B", "published-unverified"),
+        "core.registers": Source(GUIDE, "published-unverified"),
+        "core.fp32_lanes": Source(GUIDE, "published-unverified"),
+        "core.sfu": Source(GUIDE, "published-unverified"),
+    }
+    return {**shared, **paths(**more)}
+
+
+def paths(**sources: Source) -> dict[str, Source]:
+    """Return `sources` by path: ``memory__bandwidth`` is ``memory.bandwidth``."""
+    return {path.replace("__", "."): source for path, source in sources.items()}
+
+
+HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
+                    f"DRAM to SM end to end 117-122 pJ/B [{TE42}, power fit]; what lies on chip is in "
+                    "core.tensor.energy", 31e-12, 56e-12)
+GDDR_ENERGY = Source("about 7 pJ/bit for GDDR6, device and PHY", "estimated",
+                     "Jouppi et al., Ten Lessons, table 2: 44-60 pJ/B", 44e-12, 60e-12)

@@ -1,0 +1,133 @@
+"""NVIDIA Volta and Turing: V100, T4, Quadro RTX. Their tensor cores take fp16 (Turing also int8 and int4), no bf16."""
+
+from archsim.chips import nvidia_sources as nv
+from archsim.chips.nvidia_sources import sheet
+from archsim.chips.variants import variant
+
+from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns
+
+_VOLTA = "Volta white paper and V100 datasheet"
+_QUADRO = "Turing white paper and Quadro RTX datasheets"
+_PCIE3 = Link(bandwidth=16 * GB_per_s, count=1, topology="PCIe 3.0 x16")
+_HOT = "power does not limit it here: no energy per FLOP is on file, though long products do lower its clock"
+_FP64 = Source(nv.SOOCHOW)
+
+V100 = Chip(
+    name="v100-sxm2", vendor="NVIDIA", year=2017,
+    clock=1.53 * GHz, cores=80,
+    core=GpuCore(
+        tensor=TensorCore(macs={"fp16": 512}, latency=54),
+        shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
+        fp32_lanes=64, stages=2,
+    ),
+    cache=Cache(capacity=6 * MiB, bandwidth=2.69 * TB_per_s, latency=156 * ns),
+    memory=Memory(type="HBM2", stacks=4, capacity=16 * GB, bandwidth=900 * GB_per_s, efficiency=0.96,
+                  write_efficiency=0.83, latency=314 * ns),
+    link=Link(bandwidth=150 * GB_per_s, count=6, topology="NVLink mesh", pod=8),
+    power=Power(tdp=300 * W),
+    die=Die(process="TSMC 12FFN", area=815 * mm2, transistors=21.1e9, count=1),
+    peaks={"fp16": 125 * TFLOPS}, other_peaks={"fp32_vector": 15.7 * TFLOPS, "fp64": 7.8 * TFLOPS},
+    notes=(_HOT,),
+    sources=nv.common(
+        year=sheet(_VOLTA), clock=sheet(_VOLTA), cores=sheet(_VOLTA),
+        core__tensor__macs=Source(nv.XPROF),
+        core__tensor__latency=Source("a whole wmma 16x16x16: Jia et al. / Raihan et al. 2019", "published-unverified",
+                                     "GPGPU-Sim has 64"),
+        core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
+        core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
+        cache__capacity=sheet(_VOLTA),
+        cache__bandwidth=Source(f"1760 B/cycle: {nv.TE42}, gpu-l2-cache, at 1.38 GHz; scaled to this clock", "derived",
+                                "2048 B/cycle nominal"),
+        cache__latency=Source(f"215 cycles at 1.38 GHz: {nv.TE42}"),
+        memory=sheet(_VOLTA), memory__efficiency=Source(f"866 GB/s read: {nv.TE42}"),
+        memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read) with copy 89 %, read 96 %: {nv.TE42}", "derived"),
+        memory__energy=nv.HBM_ENERGY, memory__latency=Source(f"428 to 437 cycles at 1.38 GHz: {nv.TE42}"),
+        link=sheet(_VOLTA, "300 GB/s both ways"), link__pod=sheet("DGX-1"), link__topology=sheet("DGX-1"),
+        power=sheet(_VOLTA), die=sheet(_VOLTA), peaks=sheet(_VOLTA), other_peaks=_FP64,
+    ),
+)
+
+V100_32GB = variant(V100, "v100-sxm2-32gb", {
+    "memory.capacity": (32 * GB, sheet(_VOLTA)),
+    "peaks": (V100.peaks, sheet(_VOLTA)), "other_peaks": (V100.other_peaks, _FP64),
+}, notes=V100.notes)
+
+V100_PCIE = variant(V100, "v100-pcie", {
+    "clock": (1.38 * GHz, sheet(_VOLTA)),
+    "cache.bandwidth": (2.43 * TB_per_s, Source(f"1760 B/cycle at this clock: {nv.TE42}")),
+    "link": (_PCIE3, sheet(_VOLTA, "no NVLink")),
+    "power.tdp": (250 * W, Source(nv.GUOHAI)),
+    "peaks": ({"fp16": 112 * TFLOPS}, Source(nv.VIEWER)),
+    "other_peaks": ({"fp32_vector": 14 * TFLOPS, "fp64": 7 * TFLOPS, "int8_dp4a": 62 * TFLOPS}, Source(
+        nv.GUOHAI, note="int8 runs on the vector units (DP4A); 62 is the figure of the SXM2 clock")),
+}, notes=(_HOT, "also sold with 32 GB"))
+
+V100S_PCIE = variant(V100, "v100s-pcie", {
+    "clock": (1.597 * GHz, sheet(_VOLTA)),
+    "cache.bandwidth": (2.81 * TB_per_s, Source(f"1760 B/cycle: {nv.TE42}, at 1.38 GHz; scaled", "derived")),
+    "memory.capacity": (32 * GB, sheet(_VOLTA)),
+    "memory.bandwidth": (1134 * GB_per_s, Source(nv.SOOCHOW)),
+    "link": (_PCIE3, sheet(_VOLTA, "no NVLink")),
+    "power.tdp": (250 * W, Source(nv.SOOCHOW)),
+    "peaks": ({"fp16": 130 * TFLOPS}, sheet(_VOLTA)),
+    "other_peaks": ({"fp32_vector": 16.4 * TFLOPS, "fp64": 8.2 * TFLOPS}, Source(nv.SOOCHOW)),
+}, notes=(_HOT,))
+
+_LIKE_MEASURED = Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not published",
+                        "estimated")
+_GDDR_READ = Source(f"as L40: {nv.TE42}", "estimated")
+
+RTX5000 = Chip(
+    name="quadro-rtx-5000", vendor="NVIDIA", year=2018,
+    clock=1.815 * GHz, cores=48,
+    core=GpuCore(
+        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}),
+        shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
+        fp32_lanes=64, stages=2,
+    ),
+    cache=Cache(capacity=4 * MiB, bandwidth=1.74 * TB_per_s, latency=111 * ns),
+    memory=Memory(type="GDDR6", capacity=16 * GB, bandwidth=448 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
+                  energy=56e-12, latency=254 * ns),
+    link=_PCIE3,
+    power=Power(tdp=265 * W),
+    die=Die(process="TSMC 12FFN", area=545 * mm2, transistors=13.6e9, count=1),
+    peaks={"fp16": 89.2 * TFLOPS}, other_peaks={"fp32_vector": 11.2 * TFLOPS},
+    notes=(_HOT,),
+    sources=nv.common(
+        year=sheet(_QUADRO), clock=sheet(_QUADRO), cores=sheet(_QUADRO),
+        core__tensor__macs=Source(nv.XPROF, note="int8 and int4 by the ratios of the white paper"),
+        core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
+        core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
+        cache__capacity=sheet(_QUADRO), cache__bandwidth=_LIKE_MEASURED,
+        cache__latency=Source(f"as L40: {nv.TE42}", "estimated"),
+        memory=sheet(_QUADRO), memory__efficiency=_GDDR_READ, memory__write_efficiency=_GDDR_READ,
+        memory__energy=nv.GDDR_ENERGY, memory__latency=_GDDR_READ,
+        link=sheet(_QUADRO), power=sheet(_QUADRO), die=sheet(_QUADRO), peaks=sheet(_QUADRO),
+        other_peaks=sheet(_QUADRO),
+    ),
+)
+
+RTX4000 = variant(RTX5000, "quadro-rtx-4000", {
+    "clock": (1.545 * GHz, sheet(_QUADRO)),
+    "cores": (36, sheet(_QUADRO)),
+    "cache.bandwidth": (1.11 * TB_per_s, _LIKE_MEASURED),
+    "memory.capacity": (8 * GB, sheet(_QUADRO)),
+    "memory.bandwidth": (416 * GB_per_s, sheet(_QUADRO)),
+    "power.tdp": (160 * W, sheet(_QUADRO)),
+    "peaks": ({"fp16": 57.0 * TFLOPS}, sheet(_QUADRO)),
+    "other_peaks": ({"fp32_vector": 7.1 * TFLOPS}, sheet(_QUADRO)),
+}, notes=(_HOT,))
+
+T4 = variant(RTX5000, "t4", {
+    "clock": (1.59 * GHz, sheet("T4 datasheet")),
+    "cores": (40, sheet("T4 datasheet")),
+    "cache.bandwidth": (1.27 * TB_per_s, _LIKE_MEASURED),
+    "memory.bandwidth": (320 * GB_per_s, sheet("T4 datasheet")),
+    "power.tdp": (70 * W, sheet("T4 datasheet")),
+    "peaks": ({"fp16": 65 * TFLOPS, "int8": 130 * TFLOPS, "int4": 260 * TFLOPS}, sheet("T4 datasheet")),
+    "other_peaks": ({"fp32_vector": 8.1 * TFLOPS}, sheet("T4 datasheet")),
+}, notes=(_HOT + ", and 70 W lower this one's far below 1.59 GHz",))
+
+CHIPS: tuple[Chip, ...] = (V100, V100_32GB, V100_PCIE, V100S_PCIE, T4, RTX5000, RTX4000)
+"""Every chip of this module."""
