@@ -1,7 +1,7 @@
 """A layer graph in ten lines: a network that no config.json describes.
 
 Claim. A two-tower recommender (a wide gather, two small towers, one dot product per pair) is no transformer, yet the
-same chips run it. Nearly all its parameters are in the table, nearly all its time in moving rows of it.
+same chips run it. Nearly all its parameters are in the table, and most of its time goes into moving and adding rows.
 """
 
 import archsim as sim

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli.options import Chip, Context, Dtype, Json, KvDtype, Logits, Model, Price, Seq, dollars, whole
+from archsim.cli.options import (
+    Chip,
+    Context,
+    Dims,
+    Dtype,
+    Json,
+    KvDtype,
+    Logits,
+    Model,
+    Price,
+    Seq,
+    dollars,
+    sizes_of,
+    whole,
+)
 from archsim.cli.output import check_file, price, show, show_json, write_all
 from archsim.errors import ArchsimError, positive_int
 
@@ -58,6 +72,7 @@ def run(
     unfused: Annotated[
         bool, typer.Option("--unfused-attention", help="Scores go through memory, as before fused kernels.")
     ] = False,
+    dims: Dims = None,
     usd: Price = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE.json", help="Also write the run as JSON.")
@@ -70,7 +85,8 @@ def run(
     """Simulate one step of a model on one chip: where time and bytes go, and what it costs.
 
     Default lengths are shorter where a model's learned positions end. Sequences of different lengths: give --seq or
-    --context as a list, e.g. --context 512,4096,32768.
+    --context as a list, e.g. --context 512,4096,32768. MODEL may also be model.onnx, a graph.json that archsim graph
+    has written, or resnet-50; a token is then a row or an image.
 
     --json: one object: time_s, tokens_per_s, flops, hbm_bytes, arithmetic_intensity, utilization (MFU), bound,
     fidelity, usd_per_mtoken, usd_per_pflop_achieved ... and ops, an array with the same for every operator. Figures
@@ -89,19 +105,23 @@ def run(
         from archsim.report.plot import check_path
 
         picture = check_path(check_file(figure, "--figure"))
-    import archsim.models as models
-    from archsim.cli.files import find_chip
+    from archsim.cli.files import find_chip, find_graph
 
     hardware = find_chip(chip)
-    config = models.find(model)
+    graph = find_graph(model, batch=None if batch == "1" else whole("--batch", batch), dtype=dtype, dims=sizes_of(dims),
+                       unfit={"--phase": phase, "--seq": seq, "--context": context, "--source": source,
+                              "--weight-dtype": weight_dtype, "--kv-dtype": kv_dtype})
     from archsim.simulation import simulate
-    from archsim.workload import Routing, transformer
 
-    graph = transformer(
-        config, phase=phase, dtype=dtype, weight_dtype=weight_dtype, expert_dtype=expert_dtype, kv_dtype=kv_dtype,
-        logits=logits, routing=replace(Routing.parse(routing), capacity_factor=factor), recompute=recompute,
-        optimizer=optimizer, fused_attention=not unfused, **sizes,  # type: ignore[arg-type]
-    )
+    if graph is None:
+        import archsim.models as models
+        from archsim.workload import Routing, transformer
+
+        graph = transformer(
+            models.find(model), phase=phase, dtype=dtype, weight_dtype=weight_dtype, expert_dtype=expert_dtype,
+            kv_dtype=kv_dtype, logits=logits, routing=replace(Routing.parse(routing), capacity_factor=factor),
+            recompute=recompute, optimizer=optimizer, fused_attention=not unfused, **sizes,  # type: ignore[arg-type]
+        )
     hardware.check_dtype(graph.graph["dtype"])
     done = simulate(graph, hardware)
     cost, missing = price(done, money, hint=NO_PRICE)

@@ -31,7 +31,7 @@ class Net:
     `constants` holds tensors that never change, with their values where they are small; `weights` those that are
     parameters or are made of them once, each with the initialiser that it comes from; `pairs` those of 64-bit elements,
     which count as two of 32. `compute` is the format of matrix operands, None for the file's own. `settled` are the
-    nodes whose results never change, by result.
+    nodes whose results never change, by result; `given` the formats of weights in the file.
     """
 
     nodes: list[Node]
@@ -43,6 +43,7 @@ class Net:
     pairs: set[str]
     compute: str | None = None
     settled: dict[str, Node] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
 
     def size(self, tensor: str) -> int:
         """Return the elements of a tensor."""

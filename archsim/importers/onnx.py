@@ -77,6 +77,9 @@ def read(
         graph = lower(net, file.stem)
         first = next(i for i in model.graph.input if i.name not in initial)
         graph.graph["tokens"] = _tokens(net, first.name)
+        if target and net.given - {target}:
+            note = f"{' and '.join(sorted(net.given - {target}))} in the file, run in {target}"
+            graph.graph["note"] = "; ".join(filter(None, [note, graph.graph["note"]]))
     except (ArchsimError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as e:  # a malformed model fails in ways that only its own library knows
@@ -286,7 +289,8 @@ def _net(model: Any, constants: dict[str, Any], initial: set[str], target: str |
     pairs: set[str] = set()
     floats: set[str] = set()
     small: set[str] = set()  # integers of 8 bits or fewer: quantised weights
-    for tensor, (elem, shape) in _types(model).items():
+    types = _types(model)
+    for tensor, (elem, shape) in types.items():
         kind = names.get(elem, "")
         if kind in FLOATS:
             floats.add(tensor)
@@ -325,4 +329,6 @@ def _net(model: Any, constants: dict[str, Any], initial: set[str], target: str |
         nodes.append(node)
     weights = {t: t for t in initial if t in floats or (t not in constants and t in small)}
     constants |= {t: None for t in initial if t not in weights and t not in constants}
-    return Net(nodes, [o.name for o in model.graph.output], shapes, dtypes, constants, weights, pairs, target)
+    given = {FLOATS[k] for t in weights if (k := names.get(types[t][0], "")) in FLOATS}
+    return Net(nodes, [o.name for o in model.graph.output], shapes, dtypes, constants, weights, pairs, target,
+               given=given)

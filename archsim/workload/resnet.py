@@ -52,7 +52,7 @@ def resnet(
     classes = positive_int("classes", classes)
     if side < 32:
         raise ArchsimError(f"image must be at least 32 pixels, not {side}: five strides of 2 leave nothing of less")
-    graph = g.new(f"resnet-{depth}", dtype=dt, tokens=n, phase="image", batch=n)
+    graph = g.new(f"resnet-{depth}", dtype=dt, tokens=n, phase="image", batch=n, note="a token is an image")
     bottleneck, stages = DEPTHS[depth]
     images: dict[str, g.Tensor] = {}  # what elementwise operators make: they themselves know no sides
 
