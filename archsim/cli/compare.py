@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from archsim.hardware import Chip
     from archsim.simulation import Run
 
-PHASES = ("prefill", "decode", "encode", "both")
-BATCH = {"prefill": 1, "decode": 64, "encode": 64}
+PHASES = ("prefill", "decode", "encode", "train", "both")
+BATCH = {"prefill": 1, "decode": 64, "encode": 64, "train": 8}
 """One long prompt fills a chip; decode, and the short inputs of encoders, need many sequences."""
 
 FILES = ("roofline.png", "cost.png", "compare.csv", "compare.json")
@@ -34,10 +34,11 @@ def compare(
         typer.Option("--chips", metavar="A,B,C", help="Names or files of chips (default: all of the catalogue that "
                      "take the dtype)."),
     ] = None,
-    phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|encode|both",
+    phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|encode|train|both",
                                          help="Which steps (both: encode, if there is no decoder).")] = "both",
     batch: Annotated[
-        str | None, typer.Option("--batch", metavar="B", help="Sequences (default 1 in prefill, 64 in decode).")
+        str | None, typer.Option("--batch", metavar="B",
+                                 help="Sequences (default 1 in prefill, 64 in decode, 64 in encode, 8 in train).")
     ] = None,
     seq: Seq = None,
     context: Context = None,

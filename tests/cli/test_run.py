@@ -50,6 +50,13 @@ def test_routing_and_formats(cli):
     assert "attention_scores" in [op["name"] for op in unfused["ops"]]
 
 
+def test_comparing_training_steps_and_encoders(cli):
+    for arguments, phase in ((("llama-2-7b", "--phase", "train", "--seq", "128"), "train"), (("vit-b-16",), "encode")):
+        said = cli("compare", *arguments, "--chips", "tpu-v5p,h100-sxm", "--json")
+        assert said.code == 0, said.err
+        assert [r["phase"] for r in json.loads(said.out)["runs"]] == [phase, phase]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
