@@ -7,6 +7,9 @@ Equal layers appear once with a ``repeat``, so that the graph grows with distinc
   and ``repeat``: how many equal layers it stands for,
 - ``tied_to``: the node that holds its weights, if they are shared.
 
+In training, ``repeat`` counts every microbatch and ``copies`` the layers alone; nodes of the backward pass are marked
+``backward``, those among them that run again rather than keep what they made ``recomputed``.
+
 Edges carry ``tensor`` (shape, dtype, bytes), and ``name`` where that is a part of what the node makes, or something
 beside it (the residual stream behind a norm).
 """

@@ -1,5 +1,7 @@
 """Training steps: gradients of every operator, recomputation, accumulation, the optimizer."""
 
+import json
+
 import networkx as nx
 import pytest
 from hypothesis import given
@@ -248,3 +250,12 @@ def test_a_steps_flops_equal_the_published_formula(batch: int, seq: int) -> None
     assert total(graph, "flops") == published
     causal = transformer(models.get("gpt3-175b"), phase="train", batch=b, seq=s)
     assert total(causal, "flops") == published - 12 * b * layers * s**2 * h * (s - 1) / (2 * s)
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "deepseek-v3"])
+def test_a_training_graph_goes_through_json(name: str) -> None:
+    graph = step(name, recompute="full", dropout=True, batch=2, microbatches=2)
+    back = graphs.read(json.loads(json.dumps(graphs.plain(graph))))
+    assert dict(back.nodes(data=True)) == dict(graph.nodes(data=True))
+    assert {(a, b): d for a, b, d in back.edges(data=True)} == {(a, b): d for a, b, d in graph.edges(data=True)}
+    assert graphs.memory(back) == graphs.memory(graph)
