@@ -56,7 +56,9 @@ def array(
         str | None, typer.Option("--chip", metavar="CHIP", help="Take one array of this chip (name or file); the "
                                  "options above change it.")
     ] = None,
-    dtype: Annotated[str, typer.Option("--dtype", metavar="DTYPE", help="With --chip: bf16, int8 ...")] = "bf16",
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", metavar="DTYPE", help="With --chip: int8 ... (default bf16).")
+    ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Run the register level too, however long it takes (small products: "
                            "always).")
@@ -98,9 +100,13 @@ def array(
     pictures = {"--heatmap": _file(heatmap, "--heatmap"), "--activity": _file(activity, "--activity")}
     if cycles is not None and not trace:
         raise ArchsimError("--cycles goes with --trace")
+    if dtype is not None and chip is None:
+        raise ArchsimError("--dtype goes with --chip")
+    if heatmap is not None and pictures["--heatmap"] == pictures["--activity"]:
+        raise ArchsimError(f"--heatmap and --activity both name {heatmap}")
     if trace and json:
         raise ArchsimError("--trace is text: leave out --json")
-    asked, clock = _array(rows, cols, dataflow, shadow, rows_per_cycle, load_rows, chip, dtype)
+    asked, clock = _array(rows, cols, dataflow, shadow, rows_per_cycle, load_rows, chip, dtype or "bf16")
     from archsim.timing.array import count as counted
 
     count = counted(sizes["m"], sizes["n"], sizes["k"], **asked)

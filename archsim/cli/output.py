@@ -147,6 +147,8 @@ def write_all(contents: Mapping[Path, str | bytes]) -> list[str]:
     ArchsimError
         If a file or a folder cannot be written.
     """
+    if not contents:
+        return []
     from archsim.simulation.run import write_whole
 
     made: list[Path] = []

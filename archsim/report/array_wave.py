@@ -59,17 +59,18 @@ class Wave:
         self.right, self.down, self.stays = (tags[letter] for letter in self.flow)
         self.second = np.stack([f.second_at for f in frames])
         self.busy: Tags = np.asarray(((tags["a"][..., 0] >= 0) & (tags["b"][..., 0] >= 0)).any(axis=1))
-        self.passing, crossing = self._port()
+        self.passing, crossing = self._port({f.port_begins: f.cycle for f in frames if f.port_begins >= 0})
         if self.flow.stays == "c":
             self.entering, self.leaving = self.down[:, :, 0], crossing
         else:
             self.entering, self.leaving = crossing, self.down[:, :, -1]
 
-    def _port(self) -> tuple[Tags, Tags]:
+    def _port(self, begins: dict[int, int]) -> tuple[Tags, Tags]:
         """Follow each word from the top edge down to the PE that keeps it, or from its PE down to the bottom edge.
 
         Frames hold the registers of PEs, not the lanes that go past them. A word moves one PE down per cycle; PE (r, c)
-        takes its word off the lanes, or puts its sum on them, ``r // load_rows + r + c`` cycles after the port began.
+        takes its word off the lanes, or puts its sum on them, ``r // load_rows + r + c`` cycles after the port began
+        with the tile, which was in cycle ``begins[fold]``.
         """
         count, flow = self.count, self.flow
         rows, cols, lanes = count.rows, count.cols, min(count.load_rows, count.rows)
@@ -78,7 +79,7 @@ class Wave:
         crossing = np.full((self.cycles, lanes, cols, 2), -1)
         high, wide = {"ws": (count.k, count.n), "is": (count.k, count.m), "os": (count.m, count.n)}[count.dataflow]
         tiles = -(-high // rows)
-        for fold, begin in enumerate(port_begins(count)):
+        for fold, begin in begins.items():
             for r, c in np.ndindex(rows, cols):
                 i, j = fold % tiles * rows + r, fold // tiles * cols + c
                 if i >= high or j >= wide:
@@ -89,21 +90,6 @@ class Wave:
                     passing[at + row - r, r % lanes, row, c] = tag
                 crossing[at + rows - 1 - r if drains else at - r, r % lanes, c] = tag
         return passing, crossing
-
-
-def port_begins(count: ArrayCount) -> list[int]:
-    """Return the cycle in which the load port (stationary outputs: the drain port) begins with each fold's tile.
-
-    With a second set of registers a tile loads as soon as the tile before it streams, and sums drain as soon as they
-    are done and those before are out. Without, folds follow each other.
-    """
-    port, stream = -(-count.rows // count.load_rows), count.stream // count.folds
-    drains = count.dataflow == "os"
-    if not count.shadow:
-        return [f * (port + stream + count.rows + count.cols - 2) + stream * drains for f in range(count.folds)]
-    first = stream if drains else port  # the second load waits for the first fold to start
-    later = [first + f * max(stream, port) for f in range(count.folds)]
-    return later if drains else [0, *later[:-1]]
 
 
 def label(letter: str, tags: Tags) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from archsim.hardware import Chip
-from archsim.timing import lower
 from archsim.timing.optime import BOUNDS, OpTime
-from archsim.workload.conv import Conv
-from archsim.workload.ops import AttentionBackward, GroupedMatMul, Op
+
+if TYPE_CHECKING:
+    from archsim.hardware import Chip
+    from archsim.workload.ops import Op
 
 
 @cache
@@ -37,6 +38,10 @@ def time(op: Op, chip: Chip) -> OpTime:
     UnsupportedError
         If the chip has no path for the operator's dtype, or the engine model cannot time the operator.
     """
+    from archsim.timing import lower  # here, so that one array by itself (`archsim.timing.array`) loads no operators
+    from archsim.workload.conv import Conv
+    from archsim.workload.ops import AttentionBackward, GroupedMatMul
+
     if isinstance(op, Conv):
         return lower.conv(op, chip, time)
     if isinstance(op, AttentionBackward) and chip.kind != "roofline":

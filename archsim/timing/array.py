@@ -115,6 +115,7 @@ class ArrayFrame:
     sums_at: Array
     second: Array
     second_at: Array
+    port_begins: int  # fold whose tile begins to load (os: drain) in this cycle, -1 for none
 
 
 def count(
@@ -385,4 +386,4 @@ def _frame(cycle: int, values: _Record, places: _Record, shape: ArrayCount) -> A
     if dataflow == "is":
         moving, other, moving_id, other_id = other, moving, other_id, moving_id
     return ArrayFrame(cycle, cause, moving, elements(moving_id, k), other, elements(other_id, n), sums, sums_at,
-                      second, second_at)
+                      second, second_at, int(values.log[cycle, 3]) if values.log[cycle, 2] == 0 else -1)

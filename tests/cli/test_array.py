@@ -125,6 +125,8 @@ def test_sizes(cli, value):
         (["--trace", "--cycles", "5-4"], ["the first not after the last"]),
         (["--trace", "--cycles", "999"], ["--cycles must lie within 1-"]),
         (["--trace", "--json"], ["--trace is text"]),
+        (["--dtype", "int8"], ["--dtype goes with --chip"]),
+        (["--heatmap", "a.png", "--activity", "a.png"], ["--heatmap and --activity both name a.png"]),
         (["--animate", "a.png"], ["a figure is .gif; did you mean a.gif?"]),
         (["--animate", ""], ["--animate is empty"]),
         (["--heatmap", "a.gif"], ["a figure is .png, .svg, .pdf"]),

@@ -38,7 +38,7 @@ def test_what_enters_and_leaves_is_what_was_counted(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c[0] != "os"])
 def test_a_tile_arrives_when_the_registers_have_it(case):
-    """The lanes are drawn from the port's rhythm; the register level says when each PE holds its word."""
+    """The lanes are drawn from the cycle in which the port began; the registers say when each PE holds its word."""
     wave = wave_of(*case)
     kept = wave.second if wave.count.shadow else wave.stays
     lanes = min(wave.count.load_rows, wave.count.rows)
