@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archsim import chips as chips
     from archsim import models as models
     from archsim import units as units
+    from archsim.chips.check import check as check
     from archsim.economics import Assumptions as Assumptions
     from archsim.economics import cost as cost
     from archsim.errors import ArchsimError as ArchsimError
@@ -56,6 +57,7 @@ _HOME = {
     "ops": "archsim.workload.ops",
     "Assumptions": "archsim.economics:Assumptions",
     "cost": "archsim.economics:cost",
+    "check": "archsim.chips.check:check",
     "ArchsimError": "archsim.errors:ArchsimError",
     "validate": "archsim.explore.validate:validate",
     "Routing": "archsim.workload:Routing",

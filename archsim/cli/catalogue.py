@@ -1,4 +1,4 @@
-"""``archsim chips`` and ``archsim models``: what the catalogue holds."""
+"""``archsim models``: the models of the catalogue, or one of them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,6 @@ import typer
 from archsim.cli.options import Json
 from archsim.cli.output import show, show_json
 from archsim.errors import positive_int
-
-
-def chips(
-    name: Annotated[
-        str | None, typer.Argument(metavar="CHIP", show_default=False, help="Name, my_chip.py or my_chip.py:NAME.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """List the chips, or print every figure of one with its source and how far to trust it.
-
-    --json: an array of chips (name, kind, fidelity, peak_flops_per_s by dtype, memory_bandwidth_bytes_per_s ...); for
-    one chip an object that also has figures: path, value, unit, meaning, source, confidence, note.
-    """
-    from archsim.cli.files import find_chip
-    from archsim.report import data, table
-
-    if name is None:
-        import archsim.chips as catalogue
-
-        known = list(catalogue.catalogue().values())
-        if json:
-            show_json([data.chip_data(c) for c in known])
-        else:
-            show(table.catalogue(known), "one chip with its sources: archsim chips NAME")
-        return
-    chip = find_chip(name)
-    if json:
-        show_json(data.chip_data(chip, figures=True))
-    else:
-        show(table.chip_sheet(chip))
 
 
 def models(

@@ -12,6 +12,7 @@ from archsim.errors import ArchsimError
 if TYPE_CHECKING:
     import networkx as nx
 
+    from archsim.explore.select import Entry
     from archsim.hardware import Chip
 
 
@@ -33,6 +34,25 @@ def find_chip(text: str) -> Chip:
         return chips.get(text)
     except ArchsimError as e:
         raise ArchsimError(f"{e}; or give my_chip.py:NAME") from None
+
+
+def known_entries() -> list[Entry]:
+    """Return all that the catalogue holds: chips, and those of which too little is known to run them."""
+    import archsim.chips as chips
+
+    return [*chips.catalogue().values(), *getattr(chips, "listings", dict)().values()]
+
+
+def find_entry(text: str) -> Entry:
+    """Return a chip as `find_chip` does, or one that is listed though it cannot be run.
+
+    Raises
+    ------
+    ArchsimError
+        As `find_chip`.
+    """
+    listed = {c.name: c for c in known_entries() if c.fidelity == "not runnable"}
+    return listed.get(text.strip().lower()) or find_chip(text)
 
 
 def find_chips(text: str) -> list[Chip]:

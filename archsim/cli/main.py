@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from archsim.cli import array, catalogue, compare, graph, run, scalesim, validate
+from archsim.cli import array, catalogue, chips, compare, graph, run, scalesim, validate
 from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
@@ -52,7 +52,7 @@ app.command("run", cls=Command, short_help="One step of a model on one chip, ope
 app.command("gemm", cls=Command, short_help="One matrix product on one chip.")(run.gemm)
 app.command("array", cls=Command, short_help="One matrix product on one systolic array, cycle by cycle.")(array.array)
 app.command("graph", cls=Command, short_help="A model's layer graph: counted, written, drawn.")(graph.graph)
-app.command("chips", cls=Command, short_help="The chips, or every figure of one with its source.")(catalogue.chips)
+app.command("chips", cls=Command, short_help="The chips: list, figures, sources, diff, check, draw.")(chips.chips)
 app.command("models", cls=Command, short_help="The models, or one with its dimensions.")(catalogue.models)
 app.command("validate", cls=Command, short_help="Score the simulator against measured kernels.")(validate.validate)
 app.command("scalesim", cls=Command, short_help="SCALE-Sim's figures, from its own files.")(scalesim.scalesim)
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     0 when all went well, 2 when the user can put something right (one line on stderr says what), 130 after Ctrl-C,
-    1 when the reader of a pipe went away or for a fault of ours; set ``ARCHSIM_DEBUG=1`` to see that one's traceback.
+    1 when ``chips --check`` found an error, the reader of a pipe went away, or for a fault of ours; set ``ARCHSIM_DEBUG=1`` to see that one's traceback.
     """
     if sys.stdout is None:  # started with >&-
         return _fail("cannot write to stdout: it is closed", 2)

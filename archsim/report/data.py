@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from archsim.hardware import Chip
 from archsim.workload.architecture import Stack
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
-    from archsim.hardware import Chip
+    from archsim.explore.select import Difference, Entry
     from archsim.simulation import Run
     from archsim.workload.config import ModelConfig
 
@@ -23,23 +24,33 @@ USD = ("usd_per_chip_hour", "depreciation_usd_per_hour", "energy_usd_per_hour", 
 """Keys that a cost adds to a run."""
 
 
-def chip_data(chip: Chip, *, figures: bool = False) -> dict[str, Any]:
-    """Return a chip's main figures; with `figures` also each figure of its definition with unit and source."""
+def chip_data(chip: Entry, *, figures: bool = False) -> dict[str, Any]:
+    """Return a chip's main figures; with `figures` also each figure of its definition with unit and source.
+
+    Of a chip that is listed but cannot be run, what is not known is None and `missing` names it.
+    """
+    from archsim.explore.select import balance, bandwidth, capacity, peak
+
+    runs = isinstance(chip, Chip)
+    dtypes = list(chip.dtypes if isinstance(chip, Chip) else chip.peaks or {})
     main: dict[str, Any] = {
         "name": chip.name,
         "vendor": chip.vendor or None,
         "year": chip.year,
         "kind": chip.kind,
         "fidelity": chip.fidelity,
-        "cores": chip.cores,
-        "clock_hz": chip.clock,
-        "dtypes": list(chip.dtypes),
-        "peak_flops_per_s": {d: chip.peak(d) for d in chip.dtypes},
-        "balance_flop_per_byte": {d: chip.balance(d) for d in chip.dtypes},
-        "memory_capacity_bytes": chip.memory.capacity,
-        "memory_bandwidth_bytes_per_s": chip.memory.bandwidth,
+        "cores": chip.cores if isinstance(chip, Chip) else None,
+        "clock_hz": chip.clock if isinstance(chip, Chip) else None,
+        "dtypes": dtypes,
+        "peak_flops_per_s": {d: peak(chip, d) for d in dtypes},
+        "balance_flop_per_byte": {d: balance(chip, d) for d in dtypes},
+        "memory_capacity_bytes": capacity(chip),
+        "memory_bandwidth_bytes_per_s": bandwidth(chip),
+        "link_bandwidth_bytes_per_s": chip.link.bandwidth if chip.link else None,
+        "die_area_mm2": chip.die.area if chip.die else None,
         "tdp_w": chip.power.tdp if chip.power else None,
-        "price_usd": chip.price,
+        "price_usd": chip.price if isinstance(chip, Chip) else None,
+        "missing": [] if runs else list(getattr(chip, "missing", ())),
         "notes": list(chip.notes),
     }
     if figures:
@@ -49,10 +60,27 @@ def chip_data(chip: Chip, *, figures: bool = False) -> dict[str, Any]:
                 "source": source.text if source else None,
                 "confidence": source.confidence if source else None,
                 "note": (source.note or None) if source else None,
+                "low": source.low if source else None,
+                "high": source.high if source else None,
             }
-            for path, value, unit, meaning, source in chip.figures() if path != "notes"
+            for path, value, unit, meaning, source in chip.figures() if path not in ("notes", "missing")
         ]
     return main
+
+
+def diff_data(chips: Sequence[Entry], rows: Sequence[Difference]) -> dict[str, Any]:
+    """Return chips figure by figure, by name, with what each number is of the first chip's."""
+    names = [c.name for c in chips]
+    return {
+        "chips": names,
+        "figures": [{"path": r.path, "unit": r.unit, "values": dict(zip(names, r.values, strict=True)),
+                     "ratios": dict(zip(names, r.ratios, strict=True))} for r in rows],
+    }
+
+
+def record(item: Any) -> dict[str, Any]:
+    """Return a price or an erratum as plain data."""
+    return {f.name: getattr(item, f.name) for f in fields(item)}
 
 
 def model_data(model: ModelConfig, context: int = 4096) -> dict[str, Any]:

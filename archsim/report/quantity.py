@@ -9,7 +9,8 @@ NONE = "–"
 """What a table shows where there is no figure."""
 
 _PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
-_PREFIXED_UNITS = {"s", "Hz", "B", "B/s", "FLOP", "FLOP/s", "J", "J/B", "J/FLOP"}
+_PREFIXED_UNITS = {"s", "Hz", "B", "B/s", "FLOP", "FLOP/s", "J", "J/B", "J/FLOP", "FLOP/s/mm2", "FLOP/s/W",
+                   "FLOP/s/USD", "/mm2"}
 
 
 def sig(value: float | None, digits: int = 3) -> str:

@@ -93,11 +93,11 @@ class Sheet:
 
     @staticmethod
     def _least(column: Column) -> int:
-        """Characters that the column needs: its longest line; if it wraps, its longest word but no more than 24."""
+        """Characters that the column needs: its longest line; if it wraps, its longest word but no more than 20."""
         heading = max(map(len, column.heading.split("\n")))
         if column.wrap:
-            return max(heading, min(24, max((len(w) for c in column.cells for w in c.split()), default=0)))
-        return max([heading, *map(len, column.cells)])
+            return max(heading, min(20, max((len(w) for c in column.cells for w in c.split()), default=0)))
+        return max([heading, *(len(line) for c in column.cells for line in c.split("\n"))])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text

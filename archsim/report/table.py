@@ -1,4 +1,4 @@
-"""Tables of chips, models and runs, for a terminal, a notebook or plain text."""
+"""Tables of models and runs, for a terminal, a notebook or plain text."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from archsim.hardware.part import defaulted
 from archsim.report.quantity import NONE, percent, quantity, scale, sig
 from archsim.report.sheet import Column, Sheet
-from archsim.report.theme import BOUND, BOUND_NAME, BOUND_SHORT, CONFIDENCE
+from archsim.report.theme import BOUND, BOUND_NAME, BOUND_SHORT
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
     from archsim.explore.validate import Report
-    from archsim.hardware import Chip, Source
     from archsim.simulation import Run
     from archsim.workload.architecture import ModelConfig
     from archsim.workload.sublayers import Layer
 
 
-__all__ = ["catalogue", "chip_sheet", "comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "scores",
-           "summary", "table", "workload"]
+__all__ = ["comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "scores", "summary", "table",
+           "workload"]
 
 
 def __dir__() -> list[str]:
@@ -195,75 +193,6 @@ def _extended(column: Column, chips: Sequence[str]) -> Column:
     cells = chips if column.heading == "chip" else [NONE] * len(chips)
     styles = [*column.styles, *("" for _ in chips)] if column.styles else ()
     return replace(column, cells=[*column.cells, *cells], styles=styles)
-
-
-def catalogue(chips: Sequence[Chip]) -> Sheet:
-    """Return the chips side by side: peak, memory, balance, power and price."""
-
-    def peak(chip: Chip, dtype: str) -> float | None:
-        return chip.peak(dtype) / 1e12 if dtype in chip.dtypes else None
-
-    def balance(chip: Chip) -> float | None:
-        return chip.balance() if "bf16" in chip.dtypes else None
-
-    return Sheet(
-        "",
-        [
-            Column("chip", [c.name for c in chips], text=True),
-            Column("vendor", [c.vendor or NONE for c in chips], 7, text=True),
-            Column("year", [str(c.year or NONE) for c in chips], 8),
-            Column("kind", [c.kind for c in chips], 3, text=True),
-            Column("fidelity", [c.fidelity for c in chips], 4, text=True),
-            Column("bf16\nTFLOP/s", [sig(peak(c, "bf16"), 4) for c in chips]),
-            Column("fp8\nTFLOP/s", [sig(peak(c, "fp8"), 4) for c in chips], 5),
-            Column("int8\nTOP/s", [sig(peak(c, "int8"), 4) for c in chips], 6),
-            Column("HBM\nGB", [sig(c.memory.capacity / 1e9) for c in chips]),
-            Column("HBM\nGB/s", [sig(c.memory.bandwidth / 1e9) for c in chips]),
-            Column("balance\nFLOP/B", [sig(balance(c)) for c in chips], 1),
-            Column("TDP\nW", [sig(c.power.tdp if c.power else None) for c in chips], 2),
-            Column("price\n$", [sig(c.price) for c in chips]),
-        ],
-    )
-
-
-def chip_sheet(chip: Chip) -> Sheet:
-    """Return every figure of a chip with its unit, meaning, source and confidence."""
-    rows = [row for row in chip.figures() if row[0] not in ("name", "notes")]
-    sources = [s for *_, s in rows]
-    default = set(defaulted(chip))
-    stated = [_source(s) or ("default" if path in default else "as defined") for path, *_, s in rows]
-    again = [s is not None and s == before for s, before in zip(sources, [None, *sources], strict=False)]
-    long = [f"{path}: {quantity(value)}" for path, value, unit, *_ in rows if _figure(value, unit) == _BELOW]
-    peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
-    return Sheet(
-        f"{chip.name} [{chip.kind}, {chip.fidelity}]  dense peak: {peaks}",
-        [
-            Column("figure", [path for path, *_ in rows], text=True),
-            Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
-            Column("source", ["as above" if a else s for s, a in zip(stated, again, strict=True)], 1, text=True,
-                   wrap=True, styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
-        ],
-        notes=[*long, *(f"note: {n}" for n in chip.notes)],
-    )
-
-
-_BELOW = "see below"
-
-
-def _figure(value: Any, unit: str) -> str:
-    """Write one figure; a list or a long text only by a reference to the notes."""
-    if isinstance(value, float) and unit == "":
-        return f"{value:g}"
-    text = quantity(value, unit)
-    return text if len(text) <= 20 else _BELOW
-
-
-def _source(source: Source | None) -> str:
-    """Say how far to trust a figure and why."""
-    if source is None:
-        return ""
-    note = f" ({source.note})" if source.note else ""
-    return f"{source.confidence}: {source.text}{note}"
 
 
 def models_sheet(models: Sequence[ModelConfig], context: int = 4096) -> Sheet:

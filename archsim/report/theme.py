@@ -50,6 +50,16 @@ CONFIDENCE: dict[str, str] = {
 }
 """Terminal colours of how far a figure can be trusted."""
 
+SEVERITY: dict[str, str] = {"error": "bold red", "warn": "yellow", "info": "dim"}
+"""Terminal colours of what a check found."""
+
+KIND: dict[str, str] = {"systolic": "#E69F00", "gpu": "#56B4E9", "roofline": "#9AA3AD"}
+"""Kinds of chips."""
+
+VENDOR_MARKER: dict[str, str] = {"Google": "o", "AWS": "D", "Amazon": "D", "NVIDIA": "s", "AMD": "^"}
+"""Vendors of chips; all others have `OTHER_MARKER`."""
+OTHER_MARKER = "v"
+
 RC: dict[str, object] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,

@@ -35,8 +35,7 @@ def test_comparison_works_without_costs(decode):
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_no_table_is_wider_than_the_terminal_or_cuts_a_number(prefill, price, width):
     sheets = [table.comparison(prefill, [price(r) for r in prefill]), table.table(prefill[0]),
-              table.summary(prefill[0], price(prefill[0])), table.catalogue([r.chip for r in prefill]),
-              table.chip_sheet(prefill[0].chip), table.models_sheet([get("gpt3-175b"), get("llama-3.1-8b")]),
+              table.summary(prefill[0], price(prefill[0])), table.models_sheet([get("gpt3-175b"), get("llama-3.1-8b")]),
               table.model_sheet(get("llama-3.1-8b"))]
     for sheet in sheets:
         text = at(width, sheet)
@@ -156,16 +155,6 @@ def test_a_prefill_behind_a_cache_says_so(prefill):
 def test_workload_leaves_out_what_goes_without_saying(prefill, decode):
     assert table.workload(prefill[0]) == "llama-3.1-8b prefill, batch 1, seq 2,048, bf16"
     assert table.workload(decode[0]) == "llama-3.1-8b decode, batch 8, context 2,048, bf16"
-
-
-def test_chip_sheet_prints_sources(chips):
-    from archsim.hardware import Source
-
-    chip = chips[0].replace("memory", bandwidth=2e12)
-    text = str(table.chip_sheet(chip))
-    assert "hypothetical" in text
-    assert "2 TB/s" in text
-    assert Source("set by replace()", "hypothetical").text in text
 
 
 def test_the_module_lists_its_functions_alone():

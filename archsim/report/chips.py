@@ -1,0 +1,268 @@
+"""Tables of the catalogue: chips side by side, every figure of one, how several differ, errata, and what a check found.
+
+Every function returns a `Sheet`: print it, or show it with rich.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import is_dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from archsim.explore.select import MEASURES, Difference, Entry, balance, bandwidth, capacity, headline, peak
+from archsim.hardware import Chip
+from archsim.hardware.part import defaulted
+from archsim.report.quantity import NONE, quantity, sig
+from archsim.report.sheet import Column, Sheet
+from archsim.report.theme import CONFIDENCE, SEVERITY
+
+if TYPE_CHECKING:
+    from archsim.explore.check_chip import Finding
+    from archsim.hardware import Source
+
+__all__ = ["catalogue", "chip_sheet", "diff_sheet", "errata_sheets", "findings_sheet", "price_sheet", "source_sheet"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def catalogue(chips: Sequence[Entry], dtype: str | None = None) -> Sheet:
+    """Return chips side by side: peak, memory, balance, power and price.
+
+    With a `dtype` the peak is of that format; without, of bf16 or fp16, and more columns tell of 8-bit formats.
+    """
+    def column(heading: str, values: Iterable[float | None], factor: float = 1.0, rank: int = 0) -> Column:
+        return Column(heading, [sig(None if v is None else v / factor, 4) for v in values], rank)
+
+    def sixteen(chip: Entry) -> float | None:
+        return next((p for d in ("bf16", "fp16") if (p := peak(chip, d)) is not None), None)
+
+    of = {name: [m.of(c, dtype) for c in chips] for name, m in MEASURES.items()}
+    years = [None if y is None else int(y) for y in of["year"]]
+    if dtype is None:
+        peaks = [column("16-bit\nTFLOP/s", map(sixteen, chips), 1e12),
+                 column("fp8\nTFLOP/s", [peak(c, "fp8") for c in chips], 1e12, 6),
+                 column("int8\nTOP/s", [peak(c, "int8") for c in chips], 1e12, 3)]
+    else:
+        peaks = [column(f"{dtype}\nTFLOP/s", of["peak"], 1e12)]
+    vendors = [c.vendor for c in chips]
+    grouped = len(vendors) > 12 and sum(a != b for a, b in pairwise(vendors)) < len(set(vendors))
+    odd = sum(headline(c) not in ("bf16", "fp16", None) for c in chips) if dtype is None else 0
+    return Sheet(
+        "",
+        [
+            Column("chip", [c.name for c in chips], text=True),
+            Column("vendor", [c.vendor or NONE for c in chips], 7, text=True),
+            Column("year", [str(y or NONE) for y in years], 4),
+            Column("kind", [c.kind for c in chips], 2, text=True),
+            *peaks,
+            Column("memory\nGB", [sig(None if v is None else v / 1e9) for v in map(capacity, chips)]),
+            Column("memory\nGB/s", [sig(None if v is None else v / 1e9, 4) for v in map(bandwidth, chips)]),
+            Column("balance\nFLOP/B", [sig(balance(c, dtype)) for c in chips], 1),
+            column("link\nGB/s", of["link"], 1e9, 8),
+            Column("TDP\nW", [sig(v) for v in of["tdp"]], 5),
+            Column("die\nmm2", [sig(v) for v in of["area"]], 9),
+            Column("price\n$", [sig(v) for v in of["price"]], 6),
+        ],
+        notes=[f"balance: peak over memory bandwidth; of int8 or fp32 where there is no 16-bit peak ({odd} chip{'s' * (odd != 1)})"
+               ] if odd else [],
+        rules=[i for i, (a, b) in enumerate(pairwise(vendors)) if a != b] if grouped else [],
+    )
+
+
+# --- one chip ---------------------------------------------------------------------------------------------------------
+
+def _head(chip: Entry) -> str:
+    if not isinstance(chip, Chip):
+        return f"{chip.name} [listed, cannot be run]  not published: {', '.join(chip.missing)}"
+    peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
+    return f"{chip.name} [{chip.kind}, {chip.fidelity}]  dense peak: {peaks}"
+
+
+def chip_sheet(chip: Entry) -> Sheet:
+    """Return every figure of a chip with its unit, source and confidence."""
+    rows = [row for row in chip.figures() if row[0] not in ("name", "notes")]
+    sources = [s for *_, s in rows]
+    stated = [_source(s) or without for (*_, s), without in zip(rows, _unsourced(chip, rows), strict=True)]
+    again = [s is not None and s == before for s, before in zip(sources, [None, *sources], strict=False)]
+    return Sheet(
+        _head(chip),
+        [
+            Column("figure", [path for path, *_ in rows], text=True),
+            Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
+            Column("source", ["as above" if a else s for s, a in zip(stated, again, strict=True)], 1, text=True,
+                   wrap=True, styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
+        ],
+        notes=[*_long(rows), *(f"note: {n}" for n in chip.notes)],
+    )
+
+
+def source_sheet(chip: Entry) -> Sheet:
+    """Return every figure of a chip with its range, how far to trust it, where it is from and what others say."""
+    rows = [row for row in chip.figures() if row[0] not in ("name", "notes", "missing", "vendor")]
+    default = set(defaulted(chip))
+    figures: list[str] = []
+    values: list[str] = []
+    trust: list[str] = []
+    styles: list[str] = []
+    sources: list[str] = []
+    before: tuple[str, Source | None] = ("", None)
+    for path, value, unit, _, source in rows:
+        part = _part(chip, path)
+        if part != before[0]:  # a line of its own names the part that the next figures belong to
+            figures.append(part)
+            for cells in (values, trust, styles, sources):
+                cells.append("")
+        figures.append("  " * bool(part) + path.removeprefix(part).lstrip("."))
+        span = "" if source is None or source.low is None else (
+            f"\n({quantity(source.low, unit)} to {quantity(source.high, unit)})")
+        values.append(_figure(value, unit) + span)
+        if source is None:
+            trust.append("default" if path in default else "as defined")
+            sources.append("")
+        elif source == before[1]:
+            trust.append("")
+            sources.append("as above")
+        else:
+            trust.append(source.confidence.rpartition("-")[2])
+            sources.append(f"{source.text}; {source.note}" if source.note else source.text)
+        styles.append(CONFIDENCE[source.confidence] if source else "dim")
+        before = (part, source)
+    return Sheet(
+        _head(chip),
+        [Column("figure", figures, text=True), Column("value", values), Column("confidence", trust, text=True,
+                                                                               styles=styles),
+         Column("source", sources, text=True, wrap=True)],
+        notes=[*_long(rows), *(f"note: {n}" for n in chip.notes),
+               *(["unverified: published, but quoted without the document at hand"] if "unverified" in trust else [])],
+    )
+
+
+def _part(chip: Entry, path: str) -> str:
+    """Return the path of the part that a figure belongs to; empty for the chip's own."""
+    part: Any = chip
+    names = path.split(".")
+    for i, name in enumerate(names):
+        part = getattr(part, name, None)
+        if not is_dataclass(part):
+            return ".".join(names[:i])
+    return path
+
+
+def price_sheet(prices: Sequence[Any]) -> Sheet:
+    """Return what is on file of a chip's price, cost and rent, each dated and with its source."""
+    def amount(p: Any) -> str:
+        one = (f"${sig(v, 4)}" if p.currency == "USD" else f"{p.currency} {sig(v, 4)}"
+               for v in (p.amount, p.low, p.high) if v is not None)
+        first, *bounds = one
+        return f"{first}\n({' to '.join(bounds)})" if len(bounds) == 2 else first
+
+    return Sheet("prices on file", [
+        Column("date", [p.date for p in prices], text=True),
+        Column("basis", [p.basis for p in prices], text=True),
+        Column("amount", [amount(p) for p in prices]),
+        Column("confidence", [p.confidence.rpartition("-")[2] for p in prices], text=True,
+               styles=[CONFIDENCE[p.confidence] for p in prices]),
+        Column("source", [f"{p.source}; {p.note}" if p.note else p.source for p in prices], text=True, wrap=True),
+    ])
+
+
+_BELOW = "see below"
+
+
+def _figure(value: Any, unit: str) -> str:
+    """Write one figure; a list or a long text only by a reference to the notes."""
+    if isinstance(value, float) and unit == "":
+        return sig(value, 3) if value >= 1e6 else f"{value:g}"
+    text = quantity(value, unit)
+    return text if len(text) <= 20 else _BELOW
+
+
+def _long(rows: Sequence[Any]) -> list[str]:
+    return [f"{path}: {quantity(value)}" for path, value, unit, *_ in rows if _figure(value, unit) == _BELOW]
+
+
+def _unsourced(chip: Entry, rows: Sequence[Any]) -> list[str]:
+    """Say of figures without a source whether somebody gave them."""
+    default = set(defaulted(chip))
+    return ["default" if path in default else "as defined" for path, *_ in rows]
+
+
+def _source(source: Source | None) -> str:
+    """Say how far to trust a figure and why."""
+    if source is None:
+        return ""
+    note = f" ({source.note})" if source.note else ""
+    return f"{source.confidence}: {source.text}{note}"
+
+
+# --- several chips ----------------------------------------------------------------------------------------------------
+
+def diff_sheet(chips: Sequence[Entry], rows: Sequence[Difference]) -> Sheet:
+    """Return chips side by side, figure by figure, with what each number is of the first chip's."""
+    columns = [Column("figure", [r.path for r in rows], text=True)]
+    for i, chip in enumerate(chips):
+        rank = 2 * i if i > 1 else 0  # the first two stay, however narrow the page
+        columns.append(Column(chip.name, [_figure(r.values[i], r.unit) if r.values[i] is not None else NONE
+                                          for r in rows], rank))
+        if i:
+            ratios = ["" if (x := r.ratios[i]) is None or x == 1 else f"×{sig(x)}" for r in rows]
+            columns.append(Column("ratio", ratios, rank + 1))
+    unlike = [(r.path, chip.name, v) for r in rows for chip, v in zip(chips, r.values, strict=True)
+              if v is not None and _figure(v, r.unit) == _BELOW]
+    notes = [f"{path} of {name}: {quantity(value)}" for path, name, value in unlike]
+    first = f"; ratios to {chips[0].name}"
+    return Sheet(f"{' | '.join(c.name for c in chips)}: {len(rows)} figures{first}", columns, notes)
+
+
+# --- errata and checks ------------------------------------------------------------------------------------------------
+
+def errata_sheets(rows: Sequence[Any]) -> list[Sheet]:
+    """Return errors of printed tables, a sheet for each table: what stands there, what should, and why."""
+    def written(value: Any, unit: str) -> str:
+        text = sig(value, 4 if abs(value) < 1e4 else 5) if isinstance(value, int | float) else str(value)
+        return f"{text} {unit}".rstrip() if isinstance(value, int | float) else text
+
+    made = []
+    for table in dict.fromkeys(e.table for e in rows):
+        mine = [e for e in rows if e.table == table]
+        made.append(Sheet(f"\n{table}: {len(mine)}", [
+            Column("row", [e.row for e in mine], text=True),
+            Column("column", [e.column for e in mine], text=True),
+            Column("printed", [written(e.printed, e.unit) for e in mine], text=True, wrap=True,
+                   styles=["red"] * len(mine)),
+            Column("corrected", [written(e.corrected, e.unit) for e in mine], text=True, wrap=True,
+                   styles=["green"] * len(mine)),
+            Column("reason", [e.reason for e in mine], text=True, wrap=True),
+            Column("source", [e.source for e in mine], 1, text=True, wrap=True),
+        ]))
+    return made
+
+
+def findings_sheet(chip: Chip, found: Sequence[Finding]) -> Sheet:
+    """Return what a check found, one finding a line: how bad, which figure, what is wrong, the range and its source."""
+    counts = {s: sum(f.severity == s for f in found) for s in SEVERITY}
+    words = ", ".join(f"{n} {_SAID[s]}{'s' * (n != 1)}" for s, n in counts.items() if n)
+    return Sheet(f"{chip.name} [{chip.kind}, {chip.fidelity}]: {words or 'nothing found'}", [
+        Column("", [f.severity for f in found], text=True, styles=[SEVERITY[f.severity] for f in found]),
+        Column("figure", [f.figure for f in found], text=True, wrap=True),
+        Column("finding", [_finding(f) for f in found], text=True, wrap=True),
+    ] if found else [])
+
+
+_SAID = {"error": "error", "warn": "warning", "info": "note"}
+
+
+def _finding(f: Finding) -> str:
+    """Write a finding as one sentence: the problem, the value, the range and where that comes from."""
+    value = "" if f.value is None else f": {quantity(f.value, f.unit)}"
+    low, high = quantity(f.low, f.unit), quantity(f.high, f.unit)
+    if f.low is not None and f.high is not None:
+        allowed = f"; {low} to {high}"
+    elif f.low is not None or f.high is not None:
+        allowed = f"; at least {low}" if f.high is None else f"; at most {high}"
+    else:
+        allowed = ""
+    return f"{f.problem}{value}{allowed}{f' [{f.source}]' if f.source else ''}"
