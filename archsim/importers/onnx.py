@@ -49,7 +49,8 @@ def read(
     path
         The .onnx file. Weights in files beside it are not needed.
     dims
-        Sizes of the model's open dimensions by name, e.g. ``{"batch": 8, "sequence": 2048}``.
+        Sizes of the model's open dimensions by name, e.g. ``{"batch": 8, "sequence": 2048}``; one without a name goes
+        by its input and its place, ``{"image.0": 8}``.
     dtype
         Run floating-point tensors in this format instead of the file's own. With 8 bits or fewer only the operands of
         matrix products change; everything else becomes bf16.
@@ -80,7 +81,9 @@ def read(
         if target and net.given - {target}:
             note = f"{' and '.join(sorted(net.given - {target}))} in the file, run in {target}"
             graph.graph["note"] = "; ".join(filter(None, [note, graph.graph["note"]]))
-    except (ArchsimError, MemoryError, KeyboardInterrupt):
+    except ArchsimError as e:
+        raise ArchsimError(str(e) if str(e).startswith(where) else f"{where}: {e}") from None
+    except MemoryError:
         raise
     except Exception as e:  # a malformed model fails in ways that only its own library knows
         raise ArchsimError(f"{where}: not a well-formed ONNX model: {_line(e)}") from None
@@ -125,6 +128,10 @@ def _size(model: Any, dims: dict[str, int], where: str) -> None:
     """Give the open dimensions of the model's inputs their sizes."""
     held = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in held]
+    for entry in inputs:  # an open dimension without a name gets one of its input and its place
+        for i, d in enumerate(entry.type.tensor_type.shape.dim):
+            if d.dim_param in ("", "?") and not d.dim_value > 0:
+                d.dim_param = f"{entry.name}.{i}"
     names = {d.dim_param for i in inputs for d in i.type.tensor_type.shape.dim if d.dim_param}
     for name, size in dims.items():
         if name not in names:
@@ -135,14 +142,12 @@ def _size(model: Any, dims: dict[str, int], where: str) -> None:
             raise ArchsimError(f"{where}: input {entry.name!r} is no tensor")
         if not entry.type.tensor_type.HasField("shape"):
             raise ArchsimError(f"{where}: input {entry.name!r} has no shape")
-        for i, d in enumerate(entry.type.tensor_type.shape.dim):
+        for d in entry.type.tensor_type.shape.dim:
             if d.dim_param in dims:
                 d.dim_value = dims[d.dim_param]
             elif d.dim_param:
                 raise ArchsimError(f"{where}: input {entry.name!r} has the open dimension {d.dim_param!r}: give its "
                                    f"size, dims={{{d.dim_param!r}: 1}} (on the command line --dim {d.dim_param}=1)")
-            elif not d.HasField("dim_value"):
-                raise ArchsimError(f"{where}: dimension {i} of input {entry.name!r} has neither a size nor a name")
     for entry in (*model.graph.output, *model.graph.value_info):  # what they say of open dimensions is inferred anew
         for d in entry.type.tensor_type.shape.dim:
             if d.dim_param in dims:

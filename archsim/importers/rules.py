@@ -169,14 +169,14 @@ def _turn(shape: tuple[int, ...], turned: object) -> tuple[int, ...]:
 def _products(net: Net, node: Node, a: str, b: str, m: int, n: int, k: int, batch: int) -> list[Op]:
     """Return a product, with its bias (third input) if it has one."""
     c = node.inputs[2] if len(node.inputs) > 2 else ""
-    bias = bool(c) and c in net.weights and net.size(c) == n and b in net.weights
+    bias = bool(c) and net.fixed(c) and net.size(c) == n and net.fixed(b)
     epilogue: tuple[Elementwise, ...] = ()
     out = node.outputs[0]
     if c and not bias and not net.fixed(c):
         extra = net.size(c) / (batch * m * n)
         epilogue = (Elementwise(elements=batch * m * n, inputs=1.0 + extra, name="add", dtype=net.dtypes[out],
                                 out_dtype=net.dtypes[out]),)
-    return [MatMul(m=m, n=n, k=k, batch=batch, weights=b in net.weights, bias=bias, epilogue=epilogue,
+    return [MatMul(m=m, n=n, k=k, batch=batch, weights=net.fixed(b), bias=bias, epilogue=epilogue,
                    **_formats(net, a, b, out))]
 
 
@@ -216,7 +216,7 @@ def einsum(net: Net, node: Node) -> list[Op]:
     a, b = node.inputs
     m, n = area((left - right) & kept), area((right - left) & kept)
     k, batch = area((left | right) - kept), area(left & right & kept)
-    if a in net.weights and b not in net.weights:
+    if net.fixed(a) and not net.fixed(b):
         a, b, m, n = b, a, n, m
     return _products(net, node, a, b, m, n, k, batch)
 
@@ -254,14 +254,14 @@ def conv(net: Net, node: Node) -> list[Op]:
     x, w = node.inputs[:2]
     shape, kernel = net.shapes[x], list(net.shapes[w][2:])
     groups = int(node.attrs.get("group", 1))
-    common: dict[str, Any] = {"bias": len(node.inputs) > 2 and bool(node.inputs[2]), "weights": w in net.weights,
+    common: dict[str, Any] = {"bias": len(node.inputs) > 2 and bool(node.inputs[2]), "weights": net.fixed(w),
                               "groups": groups, "folded_norm": bool(node.attrs.get("folded_norm"))}
     f = _formats(net, x, w, node.outputs[0])
     formats: dict[str, Any] = {"dtype": f["dtype"], "w_dtype": f["b_dtype"], "out_dtype": f["out_dtype"]}
     if len(kernel) == 3 and groups == 1 and list(node.attrs.get("strides", [])) == kernel and not any(
             node.attrs.get("pads", [0])):
         rows = net.size(node.outputs[0]) // net.shapes[node.outputs[0]][1]
-        return [MatMul(m=rows, n=net.shapes[w][0], k=math.prod(kernel) * shape[1], weights=w in net.weights,
+        return [MatMul(m=rows, n=net.shapes[w][0], k=math.prod(kernel) * shape[1], weights=net.fixed(w),
                        bias=common["bias"], **f)]
     window = _window(net, node, kernel)
     batch, channels, height, width = _image(net, x)

@@ -3,15 +3,19 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archsim import graph, ops, transformer
 from archsim.errors import ArchsimError
 from archsim.importers.onnx import read
 from archsim.workload.config import parse
+from archsim.workload.resnet import resnet
 
 pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper, save
@@ -183,6 +187,33 @@ def test_a_convolutional_network_by_hand(tmp_path: Path) -> None:
     assert g.graph["tokens"] == 8, "images"
 
 
+# Parameters as torchvision 0.2x counts them (alexnet: Krizhevsky's two-group net, 60.97 M), and 1e9
+# multiply-accumulates at 224 x 224; the onnx package carries these networks for its own tests.
+LIGHT = {"resnet50": (25_557_032, 4.089), "vgg19": (143_667_240, 19.632), "squeezenet": (1_235_496, 0.349),
+         "bvlc_alexnet": (60_965_224, 0.655)}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_published_networks_have_their_published_parameters_and_work(name: str) -> None:
+    import onnx
+
+    path = Path(onnx.__file__).parent / f"backend/test/data/light/light_{name}.onnx"
+    g = read(path)
+    total = graph.inspect(g).total
+    assert (total.parameters, round(total.flops / 2e9, 3)) == LIGHT[name]
+    assert g.graph["unsupported"] == ({"LRN": 2} if name == "bvlc_alexnet" else {})
+    if name == "resnet50":
+        assert total.flops == graph.inspect(resnet(50)).total.flops, "our own graph of it"
+
+
+def test_open_dimensions_without_a_name_go_by_their_place(tmp_path: Path) -> None:
+    b = Builder()
+    path = b.save(tmp_path / "m.onnx", b("MatMul", b.input("x", ("?", 8)), b.weight(8, 8)))
+    assert only(read(path, dims={"x.0": 4}), "matmul").m == 4
+    with pytest.raises(ArchsimError, match=r"open dimension 'x\.0'"):
+        read(path)
+
+
 def test_formats(tmp_path: Path) -> None:
     path = gpt(tmp_path / "gpt.onnx", layers=1)
     assert read(path).graph["dtype"] == "fp32"
@@ -275,6 +306,29 @@ def test_attention_is_recognised_however_it_is_written(given: dict[str, object],
             given.get("kv_heads", 4))), head_dim=8, causal=causal, dtype="fp32")
     assert kinds(g) == {"attention": 1, "elementwise": 3}, "no product, softmax, transpose or scaling is left"
     graph.validate(g)
+
+
+sides = st.integers(1, 24)
+
+
+@settings(max_examples=25)
+@given(sides, sides, st.integers(1, 3), st.integers(1, 3), st.integers(2, 24), st.sampled_from(["", "Div", "both"]))
+def test_merging_keeps_the_work_and_adds_no_bytes(
+    q_len: int, kv_len: int, kv_heads: int, group: int, size: int, scale: str
+) -> None:
+    b = Builder()
+    x = attention(b, heads=kv_heads * group, kv_heads=kv_heads, size=size, q_len=q_len, kv_len=kv_len, scale=scale)
+    x = gelu(b, layer_norm(b, x, kv_heads * group * size))
+    with TemporaryDirectory() as folder:
+        path = b.save(Path(folder) / "m.onnx", x)
+        merged = graph.inspect(read(path)).total
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("archsim.importers.onnx.merge", lambda net, values: None)
+            plain = graph.inspect(read(path)).total
+    assert merged.flops == plain.flops
+    assert merged.parameters == plain.parameters
+    assert merged.bytes < plain.bytes
+    assert merged.count < plain.count
 
 
 def test_scores_that_are_read_elsewhere_are_not_fused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip, Memory, RooflineCore
 from archsim.timing import lower, time
+from archsim.timing.fusion import fuse
 from archsim.units import GB, TFLOPS, GHz, TB_per_s
 from archsim.workload import graph
 from archsim.workload.conv import touched
@@ -155,6 +156,18 @@ def test_impossible_networks_are_named() -> None:
         resnet(51)
     with pytest.raises(ArchsimError, match="at least 32 pixels"):
         resnet(50, image=16)
+
+
+@given(st.sampled_from(sorted(DEPTHS)), st.integers(1, 8), st.integers(32, 96))
+def test_fusing_into_convolutions_keeps_the_work_and_adds_no_bytes(depth: int, batch: int, image: int) -> None:
+    from archsim import chips
+
+    net = resnet(depth, batch=batch, image=image)
+    before, after = graph.inspect(net).total, graph.inspect(fuse(net, chips.get("tpu-v5p"))).total
+    assert after.flops == before.flops
+    assert after.parameters == before.parameters
+    assert after.bytes < before.bytes
+    assert graph.inspect(fuse(net, chips.get("tpu-v5p"))).kinds.keys() == {"conv", "matmul", "pool"}
 
 
 # --- timing
