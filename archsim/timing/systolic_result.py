@@ -16,7 +16,7 @@ def assemble(op: Op, chip: Chip, w: Walk, moved: float, on_chip: float, plan: st
     busy = {"matrix": w.matrix, "vector": w.vector, "scratchpad": w.port, "hbm": w.memory, "launch": w.fixed}
     seconds = max(w.seconds, *busy.values())
     rate = chip.peak(str(getattr(op, "dtype", "bf16"))) if op.flops else 0.0
-    useful = op.executed_flops / rate if rate else 0.0
+    useful = op.flops / rate if rate else 0.0
     own = 2 * w.macs * chip.cores / rate if rate else 0.0  # what the busiest core would take at its peak
     s = w.split
     stalls = {
