@@ -13,12 +13,70 @@ import sys
 import traceback
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 from archsim.errors import ArchsimError, unknown
 from archsim.hardware import Chip
+from archsim.hardware.listing import Listing
+
+VENDORS = ("nvidia", "google", "amazon", "amd", "intel", "meta", "microsoft", "huawei", "cambricon", "enflame", "hygon",
+           "jingjia", "alibaba", "baidu", "tencent")
+"""Modules of the catalogue, one per vendor."""
+
+LIKE = {"google": ("tpu",), "amazon": ("trainium", "inferentia"), "amd": ("mi",), "meta": ("mtia",)}
+"""How chips of some vendors are called: where to look first."""
 
 ALIASES = {
+    "v100": "v100-sxm2",
+    "v100-sxm2-16gb": "v100-sxm2",
+    "v100s": "v100s-pcie",
+    "rtx-5000": "quadro-rtx-5000",
+    "rtx-4000": "quadro-rtx-4000",
+    "a6000": "rtx-a6000",
+    "a5000": "rtx-a5000",
+    "a4000": "rtx-a4000",
+    "a100-40gb": "a100-sxm-40gb",
+    "a100-sxm4-40gb": "a100-sxm-40gb",  # as its driver reports it
+    "a100-pcie": "a100-pcie-80gb",
+    "a100-80gb-pcie": "a100-pcie-80gb",  # as its driver reports it
+    "a800": "a800-pcie-80gb",
+    "a800-sxm": "a800-sxm-80gb",
+    "a800-sxm4-80gb": "a800-sxm-80gb",
+    "h200-sxm": "h200",
+    "h800-sxm": "h800",
+    "h200-141gb": "h200",
+    "b300-sxm": "b300",
+    "instinct-mi210": "mi210",
+    "instinct-mi250": "mi250",
+    "instinct-mi250x": "mi250x",
+    "instinct-mi300x": "mi300x",
+    "instinct-mi325x": "mi325x",
+    "gaudi-2": "gaudi2",
+    "hl-225": "gaudi2",
+    "mtia": "mtia-v2",
+    "mtia-2": "mtia-v2",
+    "maia": "maia-100",
+    "maia100": "maia-100",
+    "910": "ascend-910",
+    "910b": "ascend-910b",
+    "310": "ascend-310",
+    "ascend910": "ascend-910",
+    "ascend910b": "ascend-910b",
+    "ascend310": "ascend-310",
+    "mlu290": "mlu290-m5",
+    "t20": "enflame-t20",
+    "t21": "enflame-t21",
+    "i20": "enflame-i20",
+    "dcu": "hygon-shensuan-1",
+    "shensuan-1": "hygon-shensuan-1",
+    "jm92-series": "jm92",
+    "jm9-series": "jm9",
+    "hanguang800": "hanguang-800",
+    "hanguang": "hanguang-800",
+    "ppu": "t-head-ppu",
+    "kunlun2": "kunlun-2",
+    "r200": "kunlun-2",
     "a100": "a100-sxm-80gb",
     "a100-sxm": "a100-sxm-80gb",
     "a100-80gb": "a100-sxm-80gb",
@@ -70,30 +128,62 @@ ALIASES = {
 
 
 @cache
-def catalogue() -> dict[str, Chip]:
-    """Return every chip by name."""
-    from archsim.chips import amazon, google, nvidia
+def _vendor(name: str) -> dict[str, Chip | Listing]:
+    """Return all that one vendor's module defines: chips, listings, parts of chips."""
+    module = import_module(f"{__name__}.{name}")
+    return {x.name: x for kind in ("CHIPS", "LISTINGS", "PARTS") for x in getattr(module, kind, ())}
 
-    return {chip.name: chip for vendor in (nvidia, google, amazon) for chip in vendor.CHIPS}
+
+def _all() -> dict[str, Chip | Listing]:
+    return {name: chip for vendor in VENDORS for name, chip in _vendor(vendor).items()}
 
 
 @cache
-def _parts() -> dict[str, Chip]:
-    """Return what benchmarks call a device though it is only part of a chip."""
+def catalogue() -> dict[str, Chip]:
+    """Return every chip that can be run, by name; parts of chips are left out."""
     from archsim.chips import google
 
-    return {part.name: part for part in google.PARTS}
+    parts = {part.name for part in google.PARTS}
+    return {name: chip for name, chip in _all().items() if isinstance(chip, Chip) and name not in parts}
+
+
+def listings() -> dict[str, Listing]:
+    """Return the chips of which too little is published to run them, by name."""
+    return {name: listing for name, listing in _all().items() if isinstance(listing, Listing)}
 
 
 def names() -> list[str]:
-    """Return the names of all chips of the catalogue."""
+    """Return the names of all chips of the catalogue that can be run."""
     return list(catalogue())
 
 
-def get(name: str) -> Chip:
-    """Return a chip of the catalogue, or a part of one, by name or alias.
+def find(name: str) -> Chip | Listing:
+    """Return a chip of the catalogue, a part of one, or the listing of one that cannot be run, by name or alias.
 
     Case, ``_``, spaces and a vendor in front do not matter.
+
+    Raises
+    ------
+    ArchsimError
+        If there is no such chip; the message gives the nearest name.
+    """
+    key = str(name).strip().lower().replace("_", "-").replace(" ", "-")
+    keys = [key, *(key.removeprefix(f"{vendor}-") for vendor in (*VENDORS, "aws"))]
+    keys = [ALIASES.get(key, key) for key in keys]
+    for vendor in sorted(VENDORS, key=lambda vendor: not _likely(vendor, keys)):  # one module is quicker than all
+        for key in keys:
+            if key in _vendor(vendor):
+                return _vendor(vendor)[key]
+    raise unknown("chip", name, _all())
+
+
+def _likely(vendor: str, keys: list[str]) -> bool:
+    """Say whether one of these names looks like a chip of a vendor."""
+    return any(key.startswith(LIKE.get(vendor, (vendor,))) for key in keys)
+
+
+def get(name: str) -> Chip:
+    """Return a chip of the catalogue, or a part of one, by name or alias (see `find`).
 
     ``name@state`` is the chip at one of its clock states.
 
@@ -101,15 +191,14 @@ def get(name: str) -> Chip:
     ------
     ArchsimError
         If there is no such chip or state; the message gives the nearest name.
+    UnsupportedError
+        If too little of the chip is published to run it; the message says what is missing.
     """
-    name, at, state = str(name).partition("@")
-    key = name.strip().lower().replace("_", "-").replace(" ", "-")
-    key = key.removeprefix("nvidia-").removeprefix("google-").removeprefix("aws-")
-    key = ALIASES.get(key, key)
-    known = {**catalogue(), **_parts()}
-    if key not in known:
-        raise unknown("chip", name, known)
-    return known[key].at(state.strip()) if at else known[key]
+    base, at, state = str(name).partition("@")
+    chip = find(base)
+    if isinstance(chip, Listing):
+        raise chip.error()
+    return chip.at(state.strip()) if at else chip
 
 
 def load(spec: str | os.PathLike[str]) -> Chip:
@@ -181,4 +270,4 @@ def _place(file: Path | str, line: int | None) -> str:
     return str(file) if line is None else f"{file}, line {line}"
 
 
-__all__ = ["catalogue", "get", "load", "names"]
+__all__ = ["catalogue", "find", "get", "listings", "load", "names"]

@@ -79,6 +79,9 @@ A100_PCIE = variant(A100, "a100-pcie-80gb", {
     "memory.bandwidth": (1935 * GB_per_s, Source(nv.AIC)),
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
     "power.tdp": (300 * W, Source(nv.AIC)),
+    "core.tensor.energy": ({"bf16": 0.96 * pJ, "fp16": 0.96 * pJ}, Source(
+        "(300 W - 50 W idle - 8 W HBM) / 253 TFLOP/s, best shape in stas00/ml-engineering", "published-unverified",
+        "less than on SXM, whose voltage is higher")),
     **_SAME_PEAKS,
 })
 

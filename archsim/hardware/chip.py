@@ -113,6 +113,8 @@ class Chip:
             raise ArchsimError(f"Chip.name must be one line of 1 to 40 characters, not {self.name!r}")
         if not isinstance(self.sources, Sources):
             object.__setattr__(self, "sources", Sources(self.sources))
+        if not self.sources:
+            return
         paths = {path for path, *_ in leaves(self)}
         parts = {p.rsplit(".", i)[0] for p in paths for i in range(p.count(".") + 1)}
         for path in self.sources:

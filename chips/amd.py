@@ -1,0 +1,198 @@
+"""AMD Instinct: MI210, MI250(X) (CDNA 2), MI300X and MI325X (CDNA 3). A core is a compute unit (CU).
+
+Matrix instructions (MFMA) take their operands from registers, which 64 KiB of LDS feed; accumulators are half of a
+512 KiB register file. A package of several dies is simulated as one chip: what crosses between dies is not modelled.
+"""
+
+from archsim.chips.prices import price_source, usd
+from archsim.chips.variants import variant
+
+from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
+from archsim.units import GB, MB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ, us
+
+_TE42 = "te42kyfo/gpu-benches @1c36d50"
+_RRZE = "RRZE-HPC/gpu-benches, 2025-02"
+_MFMA = "ROCm/amd_matrix_instruction_calculator"
+_ROCM = "rocm.docs.amd.com, gpu-specs"
+_ZEXRON = "zexron.com, MI250 and MI250X table"
+_XPROF = "openxla/xprof xprof/utils/hardware_type_utils.cc, FLOP per CU and cycle"
+_GENZ = "GenZ-LLM-Analyzer Systems/system_configs.py @091bdd0a"
+_SWS = "SWS report, 2025-03-28"
+_LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
+_HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
+                     low=31 * pJ, high=56 * pJ)
+
+
+def _sheet(name: str, note: str = "") -> Source:
+    return Source(f"AMD {name}", "published-unverified", note)
+
+
+_CDNA = "CDNA 2 and CDNA 3 white papers and data sheets"
+
+CDNA_TILES = (
+    (256, 256, 64), (256, 192, 64), (192, 256, 64), (256, 128, 64), (128, 256, 64), (192, 128, 64), (128, 192, 64),
+    (128, 128, 64), (128, 128, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 64, 64),
+)
+"""GEMM tiles (rows, columns, bytes of K per step): 256 x 256, 256 x 192 and 128 x 192 are those of AMD's best kernels
+[gau-nernst/learn-cuda; ROCm/rocm-blogs, maximum achievable FLOPs, part 2]; two steps of the largest fill the LDS."""
+
+_COMMON = {
+    "core": _LIBRARY,
+    "core.shared.capacity": Source(_XPROF, note="LDS"),
+    "core.shared.read_bytes": Source(_XPROF, note="LDS, 128 B/cycle"),
+    "core.shared.write_bytes": Source("as its reads", "estimated"),
+    "core.registers": Source("gau-nernst/learn-cuda", note="512 VGPRs per lane on 4 SIMDs"),
+    "core.tensor.accumulators": Source("AGPRs, half of the register file", "derived"),
+    "core.fp32_lanes": _sheet(_CDNA),
+    "core.sfu": Source("a quarter of the 64 lanes", "estimated", low=8, high=16),
+    "core.stages": Source("two steps of the largest tile fill the LDS; loads wait in registers", "derived"),
+    "core.tiles": Source("tiles of AMD's best kernels: see CDNA_TILES", "derived"),
+    "memory.energy": _HBM_ENERGY,
+}
+
+MI210 = Chip(
+    name="mi210", vendor="AMD", year=2022,
+    clock=1.7 * GHz, cores=104,
+    core=GpuCore(
+        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40,
+                          accumulators=256 * KiB, energy={"bf16": 1.95 * pJ, "fp16": 1.95 * pJ}),
+        shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
+        fp32_lanes=64, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
+    ),
+    cache=Cache(capacity=8 * MiB, bandwidth=4.8 * TB_per_s, latency=142 * ns),
+    memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1638 * GB_per_s, efficiency=0.82,
+                  write_efficiency=0.86, latency=365 * ns),
+    link=Link(bandwidth=150 * GB_per_s, count=3, topology="fully connected", pod=4),
+    power=Power(tdp=300 * W, idle=45 * W),
+    die=Die(process="TSMC N6", area=724 * mm2, transistors=29.1e9, count=1),
+    peaks={"bf16": 181 * TFLOPS, "fp16": 181 * TFLOPS, "int8": 181 * TFLOPS, "fp32": 45.3 * TFLOPS},
+    other_peaks={"fp32_vector": 22.6 * TFLOPS, "fp64": 22.6 * TFLOPS},
+    sources={
+        **_COMMON,
+        "year": _sheet("MI210 data sheet"), "clock": Source(_TE42), "cores": _sheet("MI210 data sheet"),
+        "core.tensor.macs": Source(f"cycles of the matrix instructions: {_MFMA}", "derived",
+                                   "XProf prints 2048 FLOP per CU, twice as many: it takes a module for a die"),
+        "core.tensor.latency": Source(f"16x16x16 issues for 32 cycles [{_MFMA}] and ends 2 passes later",
+                                      "published-unverified"),
+        "core.tensor.energy": Source(
+            "(300 W - 45 W idle - 18 W HBM) / 121.6 TFLOP/s fp16 [PrincetonUniversity/LLMCompass]", "derived",
+            "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
+        "core.dispatch": Source(f"830 blocks/us: {_TE42}, gpu-small-kernels", "derived"),
+        "core.launch": Source(f"intercept of dependent small kernels in a replayed graph: {_TE42}", "derived"),
+        "cache.capacity": Source(_TE42, note="full speed to 6-8 MB"),
+        "cache.bandwidth": Source(f"{_TE42}, gpu-l2-cache, to 5 MB", note="4.8 to 5.1 TB/s"),
+        "cache.latency": Source(f"236 to 248 cycles: {_TE42}"),
+        "memory": _sheet("MI210 data sheet"),
+        "memory.efficiency": Source(f"1345 GB/s read: {_TE42}"),
+        "memory.write_efficiency": Source(f"1 / (2 / copy - 1 / read) with copy 84 %, read 82 %: {_TE42}", "derived"),
+        "memory.energy": _HBM_ENERGY,
+        "memory.latency": Source(f"570 to 670 cycles: {_TE42}"),
+        "link": _sheet("MI210 data sheet", "3 Infinity Fabric links, 300 GB/s both ways"),
+        "power": _sheet("MI210 data sheet"),
+        "power.idle": Source("not published", "estimated", low=35 * W, high=55 * W),
+        "die": _sheet(_CDNA), "peaks": _sheet("MI210 data sheet"), "other_peaks": _sheet("MI210 data sheet"),
+    },
+)
+
+_TWO_DIES = ("two dies (GCDs) that software sees as two devices, simulated as one chip",)
+_TWICE = Source(f"two dies of MI210's, {_TE42}", "derived")
+
+MI250X = variant(MI210, "mi250x", {
+    "year": (2021, Source(_ZEXRON)),
+    "cores": (220, Source(_ZEXRON, note="2 x 110")),
+    "cache.capacity": (16 * MiB, _sheet(_CDNA, "8 MiB per die")),
+    "cache.bandwidth": (9.6 * TB_per_s, _TWICE),
+    "core.dispatch": (0.98, _TWICE),
+    "memory.stacks": (8, Source(_ZEXRON)),
+    "memory.capacity": (128 * GB, Source(_ZEXRON)),
+    "memory.bandwidth": (3277 * GB_per_s, Source(_ZEXRON)),
+    "link": (Link(bandwidth=400 * GB_per_s, count=8, topology="mesh", pod=8), Source(
+        _ROCM, note="8 Infinity Fabric links, 800 GB/s both ways")),
+    "power.tdp": (500 * W, Source("yobitel.com, MI250", note="560 W at most")),
+    "power.idle": (90 * W, Source("two dies of MI210's", "estimated", low=70 * W, high=110 * W)),
+    "die": (Die(process="TSMC N6", area=1448 * mm2, transistors=58.2e9, count=2), _sheet(_CDNA)),
+    "peaks": ({"bf16": 383 * TFLOPS, "fp16": 383 * TFLOPS, "int8": 383 * TFLOPS, "fp32": 95.7 * TFLOPS},
+              Source(_ZEXRON)),
+    "other_peaks": ({"fp32_vector": 47.9 * TFLOPS, "fp64": 47.9 * TFLOPS, "fp64_matrix": 95.7 * TFLOPS},
+                    Source(_ZEXRON)),
+}, notes=_TWO_DIES)
+
+MI250 = variant(MI250X, "mi250", {
+    "cores": (208, Source(_ZEXRON, note="2 x 104")),
+    "link": (Link(bandwidth=300 * GB_per_s, count=6, topology="mesh", pod=8), _sheet(
+        "MI250 data sheet", "6 Infinity Fabric links of 100 GB/s both ways")),
+    "peaks": ({"bf16": 362.1 * TFLOPS, "fp16": 362.1 * TFLOPS, "int8": 362.1 * TFLOPS, "fp32": 90.5 * TFLOPS},
+              Source(_ZEXRON)),
+    "other_peaks": ({"fp32_vector": 45.3 * TFLOPS, "fp64": 45.3 * TFLOPS, "fp64_matrix": 90.5 * TFLOPS},
+                    Source(_ZEXRON)),
+}, notes=_TWO_DIES)
+
+_EIGHT_DIES = ("eight compute dies on four base dies, simulated as one chip: each has its own 4 MiB L2",)
+
+MI300X = Chip(
+    name="mi300x", vendor="AMD", year=2023,
+    clock=2.1 * GHz, cores=304,
+    core=GpuCore(
+        tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
+                          latency=24, accumulators=256 * KiB,
+                          energy={"bf16": 0.78 * pJ, "fp16": 0.78 * pJ, "fp8": 0.43 * pJ}),
+        shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
+        fp32_lanes=128, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
+    ),
+    cache=Cache(capacity=256 * MB, bandwidth=27.5 * TB_per_s, latency=218 * ns),
+    memory=Memory(type="HBM3", stacks=8, capacity=192 * GB, bandwidth=5300 * GB_per_s, efficiency=0.79,
+                  write_efficiency=0.72, latency=420 * ns),
+    link=Link(bandwidth=448 * GB_per_s, count=7, topology="fully connected", pod=8),
+    power=Power(tdp=750 * W, idle=170 * W),
+    die=Die(process="TSMC N5 (XCD) and N6 (IOD)", area=2400 * mm2, transistors=153e9, count=8),
+    price=usd("mi300x"),
+    peaks={"bf16": 1307.4 * TFLOPS, "fp16": 1307.4 * TFLOPS, "tf32": 653.7 * TFLOPS, "fp8": 2614.9 * TFLOPS,
+           "int8": 2614.9 * TFLOPS, "fp32": 163.4 * TFLOPS},
+    other_peaks={"fp32_vector": 163.4 * TFLOPS},
+    notes=_EIGHT_DIES,
+    sources={
+        **_COMMON,
+        "year": Source(_ROCM), "clock": _sheet(_CDNA), "cores": Source(_ROCM, note="38 of 40 per die"),
+        "core.tensor.macs": Source(_XPROF, note=f"{_MFMA} agrees"),
+        "core.tensor.latency": Source(f"16x16x16 issues for 16 cycles [{_MFMA}] and ends 2 passes later",
+                                      "published-unverified"),
+        "core.tensor.energy": Source(
+            "(750 W - 200 W idle and HBM) / 708 TFLOP/s bf16, and 1273 fp8 [ROCm/rocm-blogs, maximum achievable FLOPs, "
+            "part 2]", "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
+        "core.dispatch": Source(f"as MI210: {_TE42}", "estimated"),
+        "core.launch": Source(f"as MI210: {_TE42}", "estimated"),
+        "cache.capacity": _sheet(_CDNA, "Infinity Cache; the L2s before it hold 8 x 4 MiB"),
+        "cache.bandwidth": Source(f"the eight L2s, which all reads of the CUs pass: {_RRZE}", "derived",
+                                  "the Infinity Cache behind them gives 12.4 TB/s (17.2 nominal)"),
+        "cache.latency": Source(f"456 cycles, Infinity Cache: {_RRZE}", note="213 cycles in an L2"),
+        "memory": Source(_ROCM), "memory.bandwidth": Source(_GENZ),
+        "memory.efficiency": Source(f"4199 GB/s read: {_RRZE}"),
+        "memory.write_efficiency": Source(f"1 / (2 / copy - 1 / read) with copy 75 %, read 79 %: {_RRZE}", "derived"),
+        "memory.energy": _HBM_ENERGY,
+        "memory.latency": Source(f"880 cycles: {_RRZE}"),
+        "link": Source(_ROCM, note="7 links, 896 GB/s both ways"),
+        "power": _sheet(_CDNA),
+        "power.idle": Source("not published", "estimated", low=120 * W, high=190 * W),
+        "die": _sheet(_CDNA),
+        "die.area": Source("8 x 115 mm2 and 4 x 370 mm2, stacked", "estimated", "secondary sources print 1725",
+                           1725 * mm2, 2400 * mm2),
+        "price": price_source("mi300x"),
+        "peaks": _sheet(_CDNA), "peaks.bf16": Source(_GENZ), "peaks.fp16": Source(_GENZ), "other_peaks": _sheet(_CDNA),
+    },
+)
+
+MI325X = variant(MI300X, "mi325x", {
+    "year": (2024, Source(_SWS)),
+    "memory.type": ("HBM3e", Source(_SWS)),
+    "memory.capacity": (256 * GB, Source(_ROCM)),
+    "memory.bandwidth": (6000 * GB_per_s, Source(_SWS)),
+    "power.tdp": (1000 * W, Source(_SWS)),
+    "core.tensor.energy": ({"bf16": 0.95 * pJ, "fp16": 0.95 * pJ, "fp8": 0.53 * pJ}, Source(
+        "(1000 W - 200 W idle and HBM) / 843 TFLOP/s bf16, and 1519 fp8 [ROCm/rocm-blogs, part 2]", "derived",
+        "more than MI300X, which runs at a lower clock and voltage; bounds it from above")),
+    "peaks": (MI300X.peaks, Source(_GENZ, note="printed as 1300 in bf16")),
+    "other_peaks": (MI300X.other_peaks, _sheet(_CDNA)),
+}, notes=_EIGHT_DIES)
+
+CHIPS: tuple[Chip, ...] = (MI210, MI250, MI250X, MI300X, MI325X)
+"""Every chip of this module."""

@@ -1,0 +1,42 @@
+"""roofline: a chip of which nothing but a peak is published, from that peak."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from archsim.hardware import RooflineCore, Source
+from archsim.units import GHz
+
+NO_CLOCK = 1 * GHz
+"""Stands in for a clock that is not published: FLOP per cycle then read as GFLOP/s, and no result depends on it."""
+
+ROOFLINE_NOTE = "a roofline: of its engines and memories too little is published for a cycle model"
+
+
+def roofline(peaks: Mapping[str, float], clock: float = NO_CLOCK, cores: int = 1, **core: Any) -> dict[str, Any]:
+    """Return the fields ``clock``, ``cores``, ``core`` and ``peaks`` of a chip that reaches these peaks.
+
+    Parameters
+    ----------
+    peaks
+        Dense peaks in FLOP/s, by dtype.
+    clock, cores
+        Hz and number, where they are published.
+    **core
+        Figures of `RooflineCore` that are better known than its defaults.
+    """
+    rates = {dtype: peak / (clock * cores) for dtype, peak in peaks.items()}
+    return {"clock": clock, "cores": cores, "core": RooflineCore(rates=rates, **core), "peaks": peaks}
+
+
+def roofline_sources(peaks: Source, clock: Source | None = None, cores: Source | None = None) -> dict[str, Source]:
+    """Return the sources of those fields."""
+    default = Source("defaults of archsim.hardware.roofline and .memory, derived there", "estimated")
+    return {
+        "clock": clock or Source("not published: 1 GHz stands in, and no result depends on it", "estimated"),
+        "cores": cores or Source("not published: the whole chip counts as one", "estimated"),
+        "core": default,
+        "core.rates": Source("peak / clock / cores", "derived"),
+        "memory.efficiency": default, "memory.write_efficiency": default, "memory.energy": default,
+        "memory.latency": default,
+        "peaks": peaks,
+    }
