@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-WIDTH, HEIGHT, GAP, ASIDE, SPARE, LANE = 3.3, 0.52, 0.40, 0.35, 0.9, 0.42
-"""Inches: a box, the room between ranks, between boxes of a rank, what a passing edge takes of a rank, and a lane."""
+WIDTH, HEIGHT, GAP, ASIDE, SPARE, LANE, NOTE = 3.3, 0.52, 0.40, 0.35, 0.9, 0.42, 0.45
+"""Inches: a box, the room between ranks and between boxes of a rank, what a passing edge takes of it; a lane, a note."""
 LONG = 4
 """Ranks from which on an edge into a sum or a norm runs along the side, as a residual does."""
 MOVES = {"gather", "scatter", "transpose"}
@@ -41,13 +41,14 @@ class Spot:
     node: str | None
     rank: int
     x: float = 0.0
+    beside: float = 0.0  # inches for what is written on either side
     above: list[Spot] = field(default_factory=list)
     below: list[Spot] = field(default_factory=list)
 
     @property
     def width(self) -> float:
         """Inches that it takes of its rank."""
-        return WIDTH if self.node is not None else SPARE
+        return WIDTH + 2 * self.beside if self.node is not None else SPARE
 
 
 @drawn
@@ -72,22 +73,28 @@ def draw(graph: nx.DiGraph, path: Path_ | None = None, *, layer: str | None = No
     inner, repeat, chosen = _choose(graph, layer)
     flow, along = _edges(graph, inner)
     ranks = _rank(flow, along)
-    spots, chains = _arrange(flow, ranks)
+    noted = {n for a, b in graph.edges if _aside(graph, a, b) for n in (a, b)}
+    spots, chains = _arrange(flow, ranks, noted)
     lanes = _lanes(along, ranks)
-    edge = min(s.x - s.width / 2 for s in spots)
-    left = edge - (0.5 + LANE * max(lanes.values()) if lanes else 0.0)
+    side = min(s.x - s.width / 2 for s in spots)
+    left = side - (0.5 + LANE * max(lanes.values()) if lanes else 0.0)
     right = max(s.x + s.width / 2 for s in spots)
     last = max(s.rank for s in spots)
     figure, ax = _paper(left, right, last)
     for (a, b), chain in chains.items():
         _flow(ax, chain, flow.edges[a, b])
     for (a, b), lane in lanes.items():
-        _along(ax, _spot(spots, a), _spot(spots, b), edge - 0.3 - LANE * lane, along[a, b])
+        _along(ax, _spot(spots, a), _spot(spots, b), side - 0.3 - LANE * lane, along[a, b])
     for spot in spots:
         if spot.node in (IN, OUT):
             _end(ax, spot, "from the previous layer" if spot.node == IN else "to the next layer")
         elif spot.node is not None:
             _box(ax, spot, graph.nodes[spot.node]["op"], spot.node.removeprefix(f"{chosen}."))
+            edge, y = spot.x + WIDTH / 2, _y(spot.rank)
+            for text in sorted({_aside(graph, spot.node, b) for b in graph.successors(spot.node)} - {""}):
+                _short(ax, edge, edge + 0.22, y - 0.12, text)
+            for text in sorted({_aside(graph, a, spot.node) for a in graph.predecessors(spot.node)} - {""}):
+                _short(ax, edge + 0.22, edge, y + 0.12, text)
     _captions(ax, graph, inner, repeat, chosen, left, last)
     return save(figure, path)
 
@@ -120,7 +127,7 @@ def _edges(graph: nx.DiGraph, inner: Sequence[str]) -> tuple[nx.DiGraph, dict[tu
     flow.add_nodes_from(inner)
     along: dict[tuple[str, str], dict[str, Any]] = {}
     for a, b, data in graph.edges(data=True):
-        if a not in kept and b not in kept:
+        if (a not in kept and b not in kept) or _aside(graph, a, b):
             continue
         ends = (a if a in kept else IN, b if b in kept else OUT)
         if data.get("name") == "residual":
@@ -139,6 +146,14 @@ def _edges(graph: nx.DiGraph, inner: Sequence[str]) -> tuple[nx.DiGraph, dict[tu
             along[a, b] = dict(flow.edges[a, b])
             flow.remove_edge(a, b)
     return flow, along
+
+
+def _aside(graph: nx.DiGraph, a: str, b: str) -> str:
+    """Return what is written beside a box for an edge that is not drawn: of training, to another pass."""
+    before, after = (str(graph.nodes[n].get("layer", "")) for n in (a, b))
+    if after.endswith(".backward") and not before.endswith(".backward") and before != "head":
+        return "kept"  # for the backward pass
+    return "update" if after == "optimizer" != before else ""
 
 
 def _rank(flow: nx.DiGraph, along: dict[tuple[str, str], dict[str, Any]]) -> dict[str, int]:
@@ -161,10 +176,10 @@ def _rank(flow: nx.DiGraph, along: dict[tuple[str, str], dict[str, Any]]) -> dic
 
 
 def _arrange(
-    flow: nx.DiGraph, ranks: dict[str, int]
+    flow: nx.DiGraph, ranks: dict[str, int], noted: set[str]
 ) -> tuple[list[Spot], dict[tuple[str, str], list[Spot]]]:
     """Place boxes and passing edges; return them, and the chain of places of every edge."""
-    at = {node: Spot(node, ranks[node]) for node in flow}
+    at = {node: Spot(node, ranks[node], beside=NOTE if node in noted else 0.0) for node in flow}
     rows: dict[int, list[Spot]] = {}
     for node in flow:
         rows.setdefault(ranks[node], []).append(at[node])
@@ -352,6 +367,13 @@ def _box(ax: Axes, spot: Spot, op: Op, name: str) -> None:
     ax.text(x + WIDTH - 0.1, y - 0.12, _amount(op.bytes, "B"), fontsize=8, ha="right", color=INK, **line)
 
 
+def _short(ax: Axes, start: float, stop: float, y: float, text: str) -> None:
+    """Draw a short arrow beside a box, out of it or into it, and what it stands for."""
+    ax.annotate("", (stop, y), (start, y), arrowprops={"arrowstyle": "-|>", "color": MUTED, "lw": 1.2, "shrinkA": 0,
+                                                       "shrinkB": 0}, zorder=2, annotation_clip=False)
+    ax.text(max(start, stop) + 0.04, y, text, fontsize=7.5, color=MUTED, va="center", zorder=4, in_layout=False)
+
+
 def _end(ax: Axes, spot: Spot, text: str) -> None:
     """Draw one end of the layer."""
     ax.text(spot.x, _y(spot.rank), text, fontsize=8.5, color=MUTED, ha="center", va="center", style="italic", zorder=4,
@@ -434,7 +456,7 @@ def _captions(
     ops = [graph.nodes[n]["op"] for n in inner]
     sizes = [f"{k} {about[k]:,}" for k in ("batch", "seq", "context") if about.get(k)]
     head = str(about.get("model", "graph"))
-    which = f"one of {repeat} equal layers" if repeat > 1 else f"layer {chosen!r}" if chosen else "the whole graph"
+    which = f"one of {repeat} equal layers{', backward' * chosen.endswith('.backward')}" if repeat > 1 else f"layer {chosen!r}" if chosen else "the whole graph"
     ax.text(low + 0.25, 0.72, f"{head}: {which}", fontsize=13, fontweight="bold", color=INK, va="center")
     detail = ", ".join([*([str(about["phase"])] if about.get("phase") else []), *sizes, str(about.get("dtype", ""))])
     ax.text(low + 0.25, 0.46, detail.strip(", "), fontsize=9, color=MUTED, va="center")

@@ -50,6 +50,17 @@ def test_every_operator_has_a_box_that_touches_no_other(name: str, sizes: dict[s
     assert "to the next layer" in said
 
 
+def test_training_says_what_is_kept_and_what_is_updated() -> None:
+    g = transformer(models.get("gpt2"), phase="train", seq=64)
+    forward, backward = texts(draw(g)), texts(draw(g, layer="decoder.backward"))
+    assert "gpt2: one of 12 equal layers, backward" in backward
+    assert backward.count("update") == 6, "four products and two norms hold parameters"
+    inside = {n for n, d in g.nodes(data=True) if d["layer"] == "decoder"}
+    assert forward.count("kept") == len({a for a, b in g.edges if a in inside
+                                         and g.nodes[b]["layer"] == "decoder.backward"})
+    assert "update" not in forward
+
+
 def test_text_stays_in_its_box_and_in_the_picture() -> None:
     figure = draw(transformer(models.get("deepseek-v3"), phase="decode", batch=4, context=131072))
     renderer = figure.canvas.get_renderer()
