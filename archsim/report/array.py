@@ -30,8 +30,14 @@ WORTH = 0.01
 
 def title(count: ArrayCount) -> str:
     """Name a product and the array that computes it."""
-    return (f"{count.m:,} × {count.n:,} × {count.k:,} (M N K) on {count.rows} × {count.cols} PEs, "
-            f"{DATAFLOWS[count.dataflow]}")
+    return f"{count.m:,} × {count.n:,} × {count.k:,} (M N K) on {machine(count)}"
+
+
+def machine(count: ArrayCount) -> str:
+    """Name an array: its size, its dataflow, and what about it is not the plainest."""
+    per_cycle = f", {count.rows_per_cycle} of {SIDES[count.dataflow][2]} per cycle" * (count.rows_per_cycle > 1)
+    return (f"{count.rows} × {count.cols} PEs, {DATAFLOWS[count.dataflow]}{per_cycle}"
+            f"{', no shadow registers' * (not count.shadow)}")
 
 
 class Share(NamedTuple):
@@ -57,7 +63,8 @@ def shares(count: ArrayCount) -> list[Share]:
               f"{'do' if len(partial) > 1 else 'does'} not come out even"),
         Share("load", count.load, "▒", f"the array waits for tiles of {held}"),
         Share("drain", count.drain, "▒", f"tiles of {held} leave and nothing can enter"),
-        Share("skew", count.skew, "░", f"the wavefront crosses {count.rows} rows and {count.cols} columns{apart}"),
+        Share("skew", count.skew, "░", f"the wavefront crosses {_number(count.rows, 'row')} and "
+              f"{_number(count.cols, 'column')}{apart}"),
     ]
 
 
@@ -124,21 +131,22 @@ def verdict(count: ArrayCount) -> str:
     stream = count.stream // count.folds
     port = -(-count.rows // count.load_rows)
     if loss.name == "edges":
-        partial = [f"{side} = {size:,} fills {sig(size / pes)} of {-(-size // pes):,} tiles of {pes}"
+        partial = [f"{side} = {size:,} fills {sig(size / pes)} of {_number(-(-size // pes), 'tile')} of {pes}"
                    for side, pes in ((down, count.rows), (across, count.cols))
                    if (size := getattr(count, side.lower())) % pes]
         if not partial:
             partial = [f"{time} does not fill the last of its groups of {count.rows_per_cycle}"]
         return head + " and ".join(partial) + "; filling them costs no cycle more."
     if loss.name == "skew":
-        takes = f"The wavefront takes {count.rows} + {count.cols} - 2 cycles from corner to corner, "
+        takes = f"The wavefront takes {count.rows:,} + {count.cols:,} - 2 cycles from corner to corner, "
         if count.shadow or count.folds == 1:
             return head + takes + f"once, against {_number(count.stream, 'cycle')} in which operands enter."
         return head + takes + (f"for each of {count.folds:,} tiles, against {_number(stream, 'cycle')} in which "
                                "operands enter; without shadow registers tiles cannot follow each other closely.")
     moves = "drains" if loss.name == "drain" else "loads"
-    hides = (f"shadow registers hide {stream:,} of them behind the stream" if count.shadow and count.folds > 1
-             else "nothing hides the only one" if count.shadow else "without shadow registers nothing hides them")
+    hides = ("nothing hides the only one" if count.folds == 1
+             else f"shadow registers hide {stream:,} of them behind the stream" if count.shadow
+             else "without shadow registers nothing hides them")
     return head + f"A tile {moves} in {_number(port, 'cycle')}; {hides}."
 
 
@@ -173,6 +181,7 @@ def _totals(count: ArrayCount, clock: float | None) -> Sheet:
     rows = [
         ("cycles", f"{count.cycles:,}" + (f"  ({quantity(count.cycles / clock, 's', 3)} at {quantity(clock, 'Hz', 3)})"
                                           if clock else "")),
+        ("in turn", _phases(count)),
         ("utilisation", f"{percent(count.utilization)} % of "
                         f"{_number(count.rows * count.cols * count.rows_per_cycle, 'multiply-add')} per cycle"),
         ("folds", f"{_number(count.folds, 'tile')} of {FLOWS[count.dataflow].stays.upper()}: {tiles[0]:,} along {down} "
@@ -183,6 +192,13 @@ def _totals(count: ArrayCount, clock: float | None) -> Sheet:
     ]
     return Sheet(title(count), [Column("", [a for a, _ in rows], text=True),
                                 Column("", [b for _, b in rows], text=True, wrap=True)])
+
+
+def _phases(count: ArrayCount) -> str:
+    """Split the cycles by time: until operands can enter, while they do, and until the last result has left."""
+    parts = [("fill", count.load), ("stream", count.stream), ("drain", count.skew + count.drain)]
+    times = f", over {_number(count.folds, 'tile')}" * (not count.shadow)
+    return " + ".join(f"{name} {cycles:,}" for name, cycles in parts if cycles) + times
 
 
 def _cycles(count: ArrayCount) -> Sheet:

@@ -25,11 +25,13 @@ MOST_CYCLES = 120
 """Frames of the longest animation: more than a minute."""
 MOST_BYTES = 2_000_000
 """Largest file: what mail and chat still show. A longer animation is drawn smaller."""
+SHARES = (1.0, 0.85, 0.7, 0.55)
+"""How much smaller: with the last, labels of 8 x 8 processing elements can just be read."""
 MOST_SIDE = 8
 """Processing elements along a side that can still be labelled."""
 QUEUE = 3
 """Elements shown before they enter, and sums after they have left."""
-DPI = 100
+DPI = 125
 BUSY = "#FFF3D6"
 
 
@@ -56,7 +58,7 @@ def animation(wave: Wave, seconds_per_cycle: float = 0.7) -> bytes:
     Raises
     ------
     ArchsimError
-        If the array is too large to label.
+        If the array is too large to label, or the file would be larger than `MOST_BYTES`.
     """
     from PIL import Image
 
@@ -68,21 +70,28 @@ def animation(wave: Wave, seconds_per_cycle: float = 0.7) -> bytes:
 
 
 def _gif(frames: list[Image], seconds: float) -> bytes:
-    """Encode frames with one palette, so that what does not change between two costs nothing; smaller if need be."""
+    """Encode frames with one palette, so that what does not change between two costs nothing; smaller if need be.
+
+    Raises
+    ------
+    ArchsimError
+        If the smallest is still larger than `MOST_BYTES`.
+    """
     from PIL.Image import Dither, Resampling
 
     palette = _palette()
     duration = [round(1000 * seconds)] * (len(frames) - 1) + [2500]  # rest on the result
     width, height = frames[0].size
-    for share in (1.0, 0.85, 0.7):
+    for share in SHARES:
         size = round(share * width), round(share * height)
         scaled = frames if share == 1.0 else [f.resize(size, Resampling.LANCZOS) for f in frames]
         few = [f.quantize(palette=palette, dither=Dither.NONE) for f in scaled]
         out = io.BytesIO()
         few[0].save(out, "GIF", save_all=True, append_images=few[1:], duration=duration, loop=0, optimize=True)
         if out.tell() <= MOST_BYTES:
-            break
-    return out.getvalue()
+            return out.getvalue()
+    raise ArchsimError(f"an animation of {len(frames)} cycles takes {out.tell() / 1e6:.1f} MB, more than "
+                       f"{MOST_BYTES / 1e6:g}: give a smaller product")
 
 
 def _palette() -> Image:
@@ -184,6 +193,11 @@ class _Stage:
             example = "row 3, column 1" if i == 0 else ""
             self.figure.text(0.688, y, f"{letter}31, {MEANING[letter]}{', ' * bool(example)}{example}: {what}",
                              fontsize=8.5)
+        lanes = self.wave.count.rows_per_cycle
+        if lanes > 1:
+            step = (1, 0) if self.wave.count.dataflow == "ws" else (0, 1)  # M streams, else columns of what moves right
+            several = label(flow.right, np.array([np.add((3, 1), np.multiply(lane, step)) for lane in range(lanes)]))
+            self.figure.text(0.688, 0.017, f"{several}: {lanes} elements in one PE", fontsize=8.5)
 
     def _curve(self) -> None:
         """Draw the share of busy PEs over time, and lanes that show when words cross the array's edges."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from archsim.errors import ArchsimError
-from archsim.report.array import SIDES, recount, title
+from archsim.report.array import SIDES, machine, recount, title
 from archsim.report.canvas import Path_, blank, drawn, save
 from archsim.report.quantity import percent
 from archsim.report.theme import INK, MUTED
@@ -67,10 +67,11 @@ def utilization_map(count: ArrayCount, path: Path_ | None = None) -> Figure:
     bar = figure.colorbar(mesh, ax=ax, label="utilisation, %")
     for level in levels:
         bar.ax.axhline(level, color=MARKED[level], lw=1.5)
-    shadow = "" if count.shadow else ", no shadow registers"
-    ax.set_title(f"K = {count.k:,} on {title(count).partition(' on ')[2]}{shadow}", pad=18)
-    ax.text(0, 1.025, "white line: all larger products reach 50 %, dark line: 90 %; dots: multiples of the array",
-            transform=ax.transAxes, fontsize=8, color=MUTED)
+    ax.set_title(f"K = {count.k:,} on {machine(count)}", pad=20)
+    lines = [f"{name} line: all larger products reach {level} %" for level, name in zip(MARKED, ("white", "dark"),
+             strict=True) if level in levels]
+    ax.text(0, 1.02, "; ".join([*lines, "dots: multiples of the array"]), transform=ax.transAxes, fontsize=8,
+            color=MUTED)
     return save(figure, path)
 
 

@@ -60,6 +60,9 @@ def test_a_long_animation_is_drawn_smaller(monkeypatch):
     small = array_animation.animation(wave)
     assert len(small) < len(full)
     assert Image.open(io.BytesIO(small)).size < Image.open(io.BytesIO(full)).size
+    monkeypatch.setattr(array_animation, "MOST_BYTES", 1000)
+    with pytest.raises(ArchsimError, match="cycles takes .* MB"):
+        array_animation.animation(wave)
 
 
 def test_large_arrays_are_refused():
@@ -87,6 +90,15 @@ def test_lines_of_the_map_hold_for_all_larger_products():
     least = array_heatmap._least_beyond(share)
     for i, j in np.ndindex(share.shape):
         assert least[i, j] == share[i:, j:].min()
+
+
+def test_the_map_names_its_array_and_the_lines_that_it_draws():
+    figure = array_heatmap.utilization_map(count(10, 9, 11, rows=8, cols=8, shadow=False, rows_per_cycle=2))
+    ax = figure.axes[0]
+    assert ax.get_title(loc="left") == "K = 11 on 8 × 8 PEs, weight-stationary, 2 of M per cycle, no shadow registers"
+    said = " ".join(text.get_text() for text in ax.texts)
+    assert "50 %" in said
+    assert "90 %" not in said, "K = 11 fills 1.4 of 2 tiles: no product reaches it"
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os", "is"])
