@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 WIDTH, HEIGHT, GAP, ASIDE, SPARE, LANE, NOTE = 3.3, 0.52, 0.40, 0.35, 0.9, 0.42, 0.45
-"""Inches: a box, the room between ranks and between boxes of a rank, what a passing edge takes of it; a lane, a note."""
+"""Inches: a box, the room between ranks and between boxes of one, what a passing edge takes of it; a lane, a note."""
 LONG = 4
 """Ranks from which on an edge into a sum or a norm runs along the side, as a residual does."""
 MOVES = {"gather", "scatter", "transpose"}
@@ -456,7 +456,9 @@ def _captions(
     ops = [graph.nodes[n]["op"] for n in inner]
     sizes = [f"{k} {about[k]:,}" for k in ("batch", "seq", "context") if about.get(k)]
     head = str(about.get("model", "graph"))
-    which = f"one of {repeat} equal layers{', backward' * chosen.endswith('.backward')}" if repeat > 1 else f"layer {chosen!r}" if chosen else "the whole graph"
+    which = f"layer {chosen!r}" if chosen else "the whole graph"
+    if repeat > 1:
+        which = f"one of {repeat} equal layers" + (", backward" if chosen.endswith(".backward") else "")
     ax.text(low + 0.25, 0.72, f"{head}: {which}", fontsize=13, fontweight="bold", color=INK, va="center")
     detail = ", ".join([*([str(about["phase"])] if about.get("phase") else []), *sizes, str(about.get("dtype", ""))])
     ax.text(low + 0.25, 0.46, detail.strip(", "), fontsize=9, color=MUTED, va="center")
