@@ -24,10 +24,11 @@ def test_decode_at_batch_one_streams_the_weights(chip: Chip) -> None:
     r = run("llama-3.1-70b", chip, "decode", batch=1, context=2048)
     embedding = 2 * 128256 * 8192  # looked up, not streamed
     engines = getattr(chip.core, "dma_bandwidth", None)  # of one core; those of some chips move less than the memory
-    bandwidth = min(chip.memory.bandwidth, chip.cores * engines) if engines else chip.memory.bandwidth
-    weights_time = (r.weight_bytes - embedding) / (r.chips * bandwidth)
+    engines = chip.cores * engines if engines else chip.memory.bandwidth
+    best, usual = ((r.weight_bytes - embedding) / (r.chips * min(engines, bandwidth))
+                   for bandwidth in (chip.memory.bandwidth, chip.memory.sustained))
     assert r.bound == "hbm"
-    assert 1.0 < r.time_s / weights_time < 1.35
+    assert best < r.time_s < 1.3 * usual
     assert r.time_by_bound["hbm"] > 0.8 * r.time_s
 
 
@@ -35,8 +36,9 @@ def test_decode_at_batch_one_streams_the_weights(chip: Chip) -> None:
 def test_prefill_of_8k_tokens_is_bound_by_the_matrix_engine(chip: Chip) -> None:
     for model in ("llama-3.1-8b", "llama-3.1-70b"):
         r = run(model, chip, "prefill", batch=1, seq=8192)
-        assert r.bound == "matrix"
-        assert 0.5 < r.utilization < 1.0
+        assert r.bound in ("matrix", "scratchpad")  # the engine, or what feeds it on the chip
+        assert r.time_by_bound["hbm"] < 0.3 * r.time_s
+        assert (0.35 if chip.power_limited else 0.5) < r.utilization < 1.0  # 72 W slow an L4 to 41 %
         assert r.arithmetic_intensity > r.balance
 
 
@@ -98,3 +100,12 @@ def test_gpu_waves_show_steps() -> None:
     jumps = [b / a - 1 for a, b in itertools.pairwise(tall)]
     assert sum(j > 0.10 for j in jumps[4:]) >= 3, "a new wave starts now and then"
     assert sum(abs(j) < 0.005 for j in jumps) >= len(jumps) / 4, "and in between another block is free"
+
+
+def test_loading_weights_ahead_helps_decode_most() -> None:
+    chip = chips.get("tpu-v5e")
+    off = chip.replace("core", prefetch=False)
+    decode, prefill = ([run("llama-3.1-8b", c, phase, **sizes).time_s for c in (chip, off)]
+                       for phase, sizes in (("decode", {"batch": 8, "context": 2048}), ("prefill", {"seq": 4096})))
+    assert 0.85 < decode[0] / decode[1] < 0.97, "latencies between operators are filled"
+    assert 0.95 < prefill[0] / prefill[1] < 1.0
