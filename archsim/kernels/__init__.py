@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -25,4 +26,23 @@ def _place_cache() -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(folder) if mine else tempfile.mkdtemp(prefix="archsim-kernels-")
 
 
+def _drop_stale(folder: Path) -> None:
+    """Drop compiled kernels if any kernel's source has changed.
+
+    Numba compares a compiled function with its own file alone: one that calls another file's functions, which are
+    compiled into it, would run their old code after an edit or a ``git pull``.
+    """
+    sources = sorted(f for f in folder.glob("*.py"))
+    stamp = "\n".join(f"{f.name} {f.stat().st_mtime_ns} {f.stat().st_size}" for f in sources)
+    compiled = folder / "__pycache__"
+    seen = compiled / "sources.txt"
+    with contextlib.suppress(OSError):  # a read-only installation does not change
+        if not seen.exists() or seen.read_text() != stamp:
+            for file in (*compiled.glob("*.nbi"), *compiled.glob("*.nbc")):
+                file.unlink(missing_ok=True)
+            compiled.mkdir(exist_ok=True)
+            seen.write_text(stamp)
+
+
 _place_cache()
+_drop_stale(Path(__file__).parent)
