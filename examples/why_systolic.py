@@ -31,7 +31,7 @@ def arrays() -> None:
         seen = run(a, b, rows=side, cols=side)
         assert (seen.product == a @ b).all()
         moved = (OPERAND * (seen.read_a + seen.read_b) + SUM * seen.written) / seen.macs
-        state = 3 * OPERAND + SUM  # a, b, the next b, the sum
+        state = 4 * OPERAND + SUM  # a, b, the next b, one on its way to a PE below, the sum
         print(f"{f'{side} x {side}':<12}{seen.sram_per_mac:>12.4f}{moved:>9.3f}{moved * LARGE_SRAM:>9.2f}"
               f"{seen.registers_per_mac:>12.2f}{state:>9}{seen.utilization:>9.1%}")
 

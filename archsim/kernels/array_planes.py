@@ -63,12 +63,18 @@ def mark_down(busy, moving, after, above, count):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True)
+def place(r: int, c: int, rows: int, cols: int) -> int:
+    """Return where PE (r, c) is in a plane."""
+    return (rows - 1 - r) * (cols + 1) + cols - 1 - c
+
+
+@njit(cache=True)
 def unfold(plane, to):  # type: ignore[no-untyped-def]
     """Copy a plane of registers to a rows x cols array."""
     rows, cols = to.shape
     for r in range(rows):
         for c in range(cols):
-            to[r, c] = plane[(rows - 1 - r) * (cols + 1) + cols - 1 - c]
+            to[r, c] = plane[place(r, c, rows, cols)]
 
 
 @njit(cache=True)
@@ -77,5 +83,5 @@ def flush(busy, activity):  # type: ignore[no-untyped-def]
     rows, cols = activity.shape
     for r in range(rows):
         for c in range(cols):
-            activity[r, c] += busy[(rows - 1 - r) * (cols + 1) + cols - 1 - c]
+            activity[r, c] += busy[place(r, c, rows, cols)]
     busy[:] = 0

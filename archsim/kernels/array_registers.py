@@ -8,7 +8,8 @@ them; `stationary_output` keeps the sums in the PEs. A *fold* is one stationary 
 A controller issues at most one group of moving rows, one step of the load port and one step of the drain port per
 cycle. Delay lines at the edges of the array bring what it issued to row r (column c) r (c) cycles later. Nothing here
 knows how long a product takes: the controller watches its own ports and what has come out of the array, and cycles are
-counted until the array is empty. `array_planes` says how registers are stored and clocked.
+counted until the array is empty. `array_planes` says how registers are stored and clocked, `array_edges` what happens
+at the edges and on the way of a tile to its PEs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from archsim.kernels.array_edges import collect, collect_tile, delay_line, feed, feed_tile, keep, release, take_over
 from archsim.kernels.array_planes import (
     FLUSH,
     flush,
@@ -51,15 +53,6 @@ class Stretch(NamedTuple):
     tile_writes: int  # registers written for it
 
 
-@njit(cache=True)
-def delay_lines(length: int, number: int) -> np.ndarray:
-    """Return empty delay lines, each at least `length` long; lengths are powers of two, so that ``&`` wraps."""
-    size = 1
-    while size < length:
-        size *= 2
-    return np.full((number, size), -1)
-
-
 @njit(cache=True, nogil=True)
 def stationary_operand(  # type: ignore[no-untyped-def]
     moving, stationary, out, activity, lanes, port, shadow, first, last, moving_at, live_at, sums_at, next_at, log,
@@ -71,7 +64,8 @@ def stationary_operand(  # type: ignore[no-untyped-def]
     Without, load, stream and the tail of the wave follow each other.
 
     A tile enters at the top, `port` rows per cycle, through `port` lanes that go down one PE per cycle; each PE keeps
-    the word that bears its row number.
+    the word that bears its row number. (Second registers that are a shift register themselves need no lanes, but can
+    only move once the last row has taken over its word: a tile every 2R - 1 cycles instead of R.)
 
     Parameters
     ----------
@@ -121,8 +115,8 @@ def stationary_operand(  # type: ignore[no-untyped-def]
     real, real_waiting = np.zeros(plane, np.uint8), np.zeros(plane, np.uint8)
     real_target = real_waiting if shadow else real
 
-    issued = delay_lines(rows + cols, 3)  # moving row, first k and first column of its tile
-    loading = delay_lines(rows + cols, 3)  # step, first k and first column of the tile
+    issued = delay_line(rows + cols)  # moving row, first k and first column of its tile
+    loading = delay_line(rows + cols)  # step, first k and first column of the tile
     wrap = issued.shape[1] - 1
     handed, begun = np.zeros(last - first, np.int64), np.zeros(last - first, np.int64)  # cycles of hand-over and load
     oldest_handed = oldest_begun = 0
@@ -178,45 +172,20 @@ def stationary_operand(  # type: ignore[no-untyped-def]
         loads_under_way = min(last, tile + (step > 0)) - first
 
         # The edges.
-        for r in range(rows):
-            edge = (rows - 1 - r) * stride + cols
-            at = (t - r) & wrap
-            source, k = issued[0, at], issued[1, at] + r
-            valid = source >= 0 and k < depth
-            mark[edge] = valid
-            for lane in range(lanes):
-                if valid and source + lane < length:
-                    x[lane, edge] = moving[k, source + lane]
-                    left_words += 1
-                else:
-                    x[lane, edge] = 0
+        left_words += feed(x, mark, moving, issued, 1, count - 1, stride, rows, t)
         if oldest_begun < loads_under_way:
-            for c in range(cols):
-                at = (t - c) & wrap
-                n, delivered = loading[2, at] + c, 0
-                for lane in range(port):
-                    r = loading[0, at] * port + lane
-                    k = loading[1, at] + r
-                    value = stationary.dtype.type(0)
-                    if loading[0, at] >= 0 and r < rows:
-                        delivered += 1
-                        if k < depth and n < width:
-                            value = stationary[k, n]
-                            top_words += 1
-                    loads_before[lane, rows * stride + cols - 1 - c] = value
-                port_rows = max(port_rows, delivered)
+            words, moved = feed_tile(loads_before, stationary, loading, rows, cols, t)
+            top_words += words
+            port_rows = max(port_rows, moved)
 
         # The first moving row of a fold reaches a diagonal of PEs: they take over their tile.
         if shadow:
             for f in range(oldest_handed, fold - first + 1 if fold < last else last - first):
-                age = t - handed[f]
-                for r in range(max(0, age - cols + 1), min(rows - 1, age) + 1):
-                    i = (rows - 1 - r) * stride + cols - 1 - (age - r)
-                    live[i] = waiting[i]
-                    real[i] = real_waiting[i]
-                    tile_reads += 1
-                    tile_writes += 1
-                if age >= rows + cols - 2:
+                taken = take_over(live, waiting, t - handed[f], rows, cols)
+                take_over(real, real_waiting, t - handed[f], rows, cols)
+                tile_reads += taken
+                tile_writes += taken
+                if t - handed[f] >= rows + cols - 2:
                     oldest_handed = f + 1
 
         # Every PE.
@@ -231,28 +200,16 @@ def stationary_operand(  # type: ignore[no-untyped-def]
             for f in range(oldest_begun, loads_under_way):
                 age = t - begun[f]
                 k0, n0 = (f + first) % tiles * rows, (f + first) // tiles * cols
-                for r in range(min(rows - 1, age) + 1):
-                    c = age - r - r // port
-                    if 0 <= c < cols:
-                        i = (rows - 1 - r) * stride + cols - 1 - c
-                        target[i] = loads_after[r % port, i]
-                        real_target[i] = k0 + r < depth and n0 + c < width
-                        tile_reads += r + 1  # a lane register in each row down to r
-                        tile_writes += r + 2  # and the PE's own
+                kept, reads = keep(target, real_target, loads_after, age, depth - k0, width - n0, rows, cols)
+                tile_reads += reads
+                tile_writes += reads + kept
                 if age >= (rows - 1) // port + rows + cols - 2:
                     oldest_begun = f + 1
 
         # Below the last row.
-        for c in range(cols):
-            at = (t - (rows - 1) - c) & wrap
-            source = issued[0, at]
-            if source >= 0:
-                outstanding -= 1
-                n = issued[2, at] + c
-                if n < width:
-                    for lane in range(min(lanes, length - source)):
-                        out[n, source + lane] += after[lane, cols - 1 - c]
-                        results += 1
+        groups, sums_out = collect(out, after, issued, rows, cols, t)
+        outstanding -= groups
+        results += sums_out
         if t % FLUSH == FLUSH - 1:
             flush(busy, activity)
         if t < len(log):
@@ -312,14 +269,14 @@ def stationary_output(  # type: ignore[no-untyped-def]
 
     x = np.zeros((lanes, plane), left.dtype)  # operands that move right
     y = np.zeros((2, lanes, plane), top.dtype)  # operands that move down
-    sums = np.zeros(plane, out.dtype)
+    sums, zero = np.zeros(plane, out.dtype), np.zeros(plane, out.dtype)
     held = np.zeros(plane, out.dtype)  # the second set
     drains = np.zeros((2, port, plane), out.dtype)  # drain lanes
     finished = held if shadow else sums
     mark, busy, mark_y = np.zeros(plane, np.uint8), np.zeros(plane, np.uint8), np.zeros((2, plane), np.uint8)
 
-    issued = delay_lines(rows + cols, 3)  # first k, first row and first column of the tile
-    draining = delay_lines(rows + cols, 3)  # step, first row and first column of the tile
+    issued = delay_line(rows + cols)  # first k, first row and first column of the tile
+    draining = delay_line(rows + cols)  # step, first row and first column of the tile
     wrap = issued.shape[1] - 1
     begun = np.zeros(last - first, np.int64)  # cycles in which folds began
     ended = np.zeros(last - first, np.int64)  # cycles in which their drain began
@@ -374,45 +331,18 @@ def stationary_output(  # type: ignore[no-untyped-def]
         mark_before, mark_after = mark_y[t & 1], mark_y[1 - (t & 1)]
 
         # The edges.
-        for r in range(rows):
-            edge = (rows - 1 - r) * stride + cols
-            at = (t - r) & wrap
-            source, m = issued[0, at], issued[1, at] + r
-            valid = source >= 0 and m < height
-            mark[edge] = valid
-            for lane in range(lanes):
-                if valid and source + lane < length:
-                    x[lane, edge] = left[m, source + lane]
-                    left_words += 1
-                else:
-                    x[lane, edge] = 0
-        for c in range(cols):
-            edge = rows * stride + cols - 1 - c
-            at = (t - c) & wrap
-            source, n = issued[0, at], issued[2, at] + c
-            valid = source >= 0 and n < width
-            mark_before[edge] = valid
-            for lane in range(lanes):
-                if valid and source + lane < length:
-                    before[lane, edge] = top[n, source + lane]
-                    top_words += 1
-                else:
-                    before[lane, edge] = 0
+        left_words += feed(x, mark, left, issued, 1, count - 1, stride, rows, t)
+        top_words += feed(before, mark_before, top, issued, 2, count + cols - 1, 1, cols, t)
 
         # A fold reaches a diagonal of PEs, or ends there: sums move to the second set, new sums start at zero.
         if shadow:
             for f in range(oldest_ended, drained):
-                age = t - ended[f]
-                for r in range(max(0, age - cols + 1), min(rows - 1, age) + 1):
-                    i = (rows - 1 - r) * stride + cols - 1 - (age - r)
-                    held[i] = sums[i]
-                    tile_reads += 1
-                    tile_writes += 1
+                taken = take_over(held, sums, t - ended[f], rows, cols)
+                tile_reads += taken
+                tile_writes += taken
         for f in range(oldest_begun, fold - first + 1):
-            age = t - begun[f]
-            for r in range(max(0, age - cols + 1), min(rows - 1, age) + 1):
-                sums[(rows - 1 - r) * stride + cols - 1 - (age - r)] = 0
-            if age >= rows + cols - 2:
+            take_over(sums, zero, t - begun[f], rows, cols)
+            if t - begun[f] >= rows + cols - 2:
                 oldest_begun = f + 1
 
         # Every PE.
@@ -426,30 +356,17 @@ def stationary_output(  # type: ignore[no-untyped-def]
                 shift_down(drains_after[lane], drains_before[lane, stride:], count)
             for f in range(oldest_ended, drained):
                 age = t - ended[f]
-                for r in range(min(rows - 1, age) + 1):
-                    c = age - r - r // port
-                    if 0 <= c < cols:
-                        i = (rows - 1 - r) * stride + cols - 1 - c
-                        drains_after[r % port, i] = finished[i]
-                        tile_reads += rows - r  # the PE's own, and the lanes above the last row
-                        tile_writes += rows - r  # lanes from row r on
+                moved = release(drains_after, finished, age, rows, cols)
+                tile_reads += moved
+                tile_writes += moved
                 if age >= (rows - 1) // port + rows + cols - 2:
                     oldest_ended = f + 1
 
             # Below the last row.
-            for c in range(cols):
-                at = (t - (rows - 1) - c) & wrap
-                if draining[0, at] >= 0:
-                    outstanding -= 1
-                    n, leaving = draining[2, at] + c, 0
-                    for lane in range(port):
-                        r = draining[0, at] * port + lane
-                        m = draining[1, at] + r
-                        leaving += r < rows
-                        if r < rows and m < height and n < width:
-                            out[m, n] = drains_after[lane, cols - 1 - c]
-                            results += 1
-                    port_rows = max(port_rows, leaving)
+            left_array, sums_out, moved = collect_tile(out, drains_after, draining, rows, cols, t)
+            outstanding -= left_array
+            results += sums_out
+            port_rows = max(port_rows, moved)
         if t % FLUSH == FLUSH - 1:
             flush(busy, activity)
         if t < len(log):

@@ -29,7 +29,8 @@ def test_help(cli):
 def test_text(cli):
     said = cli("array", 512, 512, 512, "--rows", 128, "--cols", 128)
     assert said.code == 0
-    for word in ("8,574", "fill 128 + stream 8,192 + drain 254", "95.5 %", "16 tiles of B: 4 along K × 4 along N", "Register level agrees: 8,574 cycles",
+    for word in ("8,574", "fill 128 + stream 8,192 + drain 254", "95.5 %", "16 tiles of B: 4 along K × 4 along N",
+                 "Register level agrees: 8,574 cycles",
                  "product equals A @ B", "Largest loss: skew, 254 of 8,574 cycles", "an array of 64 × 64"):
         assert word in said.out, word
 
