@@ -6,6 +6,8 @@ A NeuronCore holds one array of 128 x 128 whose weights load four times faster t
 
 import dataclasses
 
+from archsim.chips.prices import price_source, usd
+
 from archsim.hardware import (
     Chip,
     Die,
@@ -47,7 +49,8 @@ _SHARED = {
                                "descriptor generation, from NeuronCore-v3 on"),
     "memory.efficiency": Source("usual for HBM; not published", "estimated"),
     "memory.write_efficiency": Source("as reads; not published", "estimated"),
-    "memory.energy": Source("usual for HBM", "estimated", "Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2"),
+    "memory.energy": Source("usual for HBM: Jouppi et al., Ten Lessons, table 2, has 31-56 pJ/B for HBM2",
+                            "estimated", low=31e-12, high=56e-12),
     "memory.latency": Source("as its DMA; nothing in a systolic core's timing uses it", "estimated"),
 }
 
@@ -66,7 +69,8 @@ TRAINIUM1 = Chip(
         dma_bandwidth=272 * GB_per_s,
         step_overhead=54 * ns,
     ),
-    memory=Memory(type="HBM", capacity=32 * GiB, bandwidth=820 * GB_per_s, efficiency=0.92, write_efficiency=0.92),
+    memory=Memory(type="HBM", stacks=2, capacity=32 * GiB, bandwidth=820 * GB_per_s, efficiency=0.92,
+                  write_efficiency=0.92),
     link=Link(bandwidth=192 * GB_per_s, count=4, topology="2D torus", pod=16),
     die=Die(process="7nm", transistors=55e9),
     peaks={"bf16": 190 * TFLOPS, "fp8": 190 * TFLOPS, "int8": 380 * TFLOPS, "fp32": 47.5 * TFLOPS},
@@ -145,11 +149,12 @@ TRAINIUM2 = Chip(
         dma_bandwidth=368 * GB_per_s,
         step_overhead=63 * ns,
     ),
-    memory=Memory(type="HBM3", capacity=96 * GiB, bandwidth=2900 * GB_per_s, efficiency=0.92, write_efficiency=0.92),
+    memory=Memory(type="HBM3", stacks=4, capacity=96 * GiB, bandwidth=2900 * GB_per_s, efficiency=0.92,
+                  write_efficiency=0.92),
     link=Link(bandwidth=640 * GB_per_s, count=4, topology="2D torus of 4 x 4, rings of 4 across instances", pod=64),
     power=Power(tdp=500 * W),
-    die=Die(process="5nm"),
-    price=4400.0,
+    die=Die(process="5nm", count=2),
+    price=usd("trainium2"),
     peaks={"bf16": 667 * TFLOPS, "fp8": 1299 * TFLOPS, "fp32": 181 * TFLOPS},
     notes=(
         "The datasheet's 667 bf16 TFLOPS would need 2.55 GHz; at the documented 2.4 GHz eight arrays give 629, the "
@@ -179,9 +184,9 @@ TRAINIUM2 = Chip(
         "memory": Source(_DATASHEET, note="bandwidth: the NKI guide says 3000, a report 4000 GB/s; SemiAnalysis HBM3e"),
         "link": Source(_TRN2, "derived", "1280 GB/s of all links both ways"),
         "power.tdp": Source("SemiAnalysis, quoted by an analyst", "estimated",
-                            f"{_SWS} uses 700 W; AWS publishes none"),
-        "die.process": Source(_SWS, "estimated"),
-        "price": Source(_SWS, "estimated", "cost 2,150 USD; SemiAnalysis: 4,000 USD"),
+                            f"{_SWS} uses 700 W; AWS publishes none", 450.0, 700.0),
+        "die": Source(_SWS, "estimated"),
+        "price": price_source("trainium2"),
         "peaks": Source(_DATASHEET, note="the NKI guide: 632, 1264, 160"),
     },
 )
@@ -202,7 +207,8 @@ TRAINIUM3 = Chip(
         dma_bandwidth=528 * GB_per_s,
         step_overhead=50 * ns,
     ),
-    memory=Memory(type="HBM3e", capacity=144 * GiB, bandwidth=4900 * GB_per_s, efficiency=0.92, write_efficiency=0.92),
+    memory=Memory(type="HBM3e", stacks=4, capacity=144 * GiB, bandwidth=4900 * GB_per_s, efficiency=0.92,
+                  write_efficiency=0.92),
     link=Link(bandwidth=1280 * GB_per_s, count=4, pod=64),
     die=Die(process="3nm"),
     peaks={"bf16": 671 * TFLOPS, "fp8": 2517 * TFLOPS, "fp32": 183 * TFLOPS},

@@ -11,16 +11,21 @@ _PAGE = Source("Cambricon product pages", "published-unverified")
 _ZOUKANKAN = Source("zoukankan.com, MLU290")
 _LAUNCH = Source("guangxilong.com, launch of MLU370-X8, 2022")
 
+_INT16 = Source("that of int16, to which 16-bit operands are converted", "estimated",
+                "these chips multiply integers; float16 is a format of their vector units")
+_MLU270_INT16, _MLU290_INT16 = 64 * TFLOPS, 256 * TFLOPS
+
 MLU270_S4 = Chip(
     name="mlu270-s4", vendor="Cambricon", year=2019,
-    **roofline({"int8": 128 * TFLOPS, "int4": 256 * TFLOPS}),
+    **roofline({"int8": 128 * TFLOPS, "int4": 256 * TFLOPS}, unpublished={"fp16": _MLU270_INT16}),
     memory=Memory(type="DDR4", capacity=16 * GB, bandwidth=102 * GB_per_s),
     power=Power(tdp=70 * W), die=Die(process="16nm", count=1),
-    other_peaks={"int16": 64 * TFLOPS},
+    other_peaks={"int16": _MLU270_INT16},
     notes=(ROOFLINE_NOTE,),
     sources={
-        **roofline_sources(_SOOCHOW), "peaks.int4": _PAGE, "other_peaks": _PAGE, "year": _PAGE,
-        "memory.type": _PAGE, "memory.capacity": _PAGE, "memory.bandwidth": _SOOCHOW, "power": _SOOCHOW, "die": _PAGE,
+        **roofline_sources(_SOOCHOW), "core.rates.fp16": _INT16, "peaks.int4": _PAGE, "other_peaks": _PAGE,
+        "year": _PAGE, "memory.type": _PAGE, "memory.capacity": _PAGE, "memory.bandwidth": _SOOCHOW,
+        "power": _SOOCHOW, "die": _PAGE,
     },
 )
 
@@ -31,14 +36,15 @@ MLU270_F4 = variant(MLU270_S4, "mlu270-f4", {
 
 MLU290_M5 = Chip(
     name="mlu290-m5", vendor="Cambricon", year=2021,
-    **roofline({"int8": 512 * TFLOPS, "int4": 1024 * TFLOPS}, cores=64),
+    **roofline({"int8": 512 * TFLOPS, "int4": 1024 * TFLOPS}, cores=64, unpublished={"fp16": _MLU290_INT16}),
     memory=Memory(type="HBM2", capacity=32 * GB, bandwidth=1228 * GB_per_s),
     link=Link(bandwidth=300 * GB_per_s, count=6, topology="MLU-Link", pod=8),
     power=Power(tdp=350 * W), die=Die(process="7nm", count=1),
-    other_peaks={"int16": 256 * TFLOPS, "cint32": 64 * TFLOPS},
+    other_peaks={"int16": _MLU290_INT16, "cint32": 64 * TFLOPS},
     notes=(ROOFLINE_NOTE, "64 cores of 4096 int8 MAC per cycle at 1.0 GHz would make 524: neither is published"),
     sources={
-        **roofline_sources(_ZOUKANKAN, cores=_ZOUKANKAN), "other_peaks": _ZOUKANKAN, "other_peaks.cint32": _PAGE,
+        **roofline_sources(_ZOUKANKAN, cores=_ZOUKANKAN), "core.rates.fp16": _INT16,
+        "other_peaks": _ZOUKANKAN, "other_peaks.cint32": _PAGE,
         "year": _PAGE, "memory.type": _ZOUKANKAN, "memory.capacity": _ZOUKANKAN, "memory.bandwidth": _ZOUKANKAN,
         "link": Source(_ZOUKANKAN.text, note="600 GB/s both ways"), "link.pod": _PAGE,
         "power": _ZOUKANKAN, "die": _ZOUKANKAN,

@@ -41,7 +41,7 @@ from archsim.hardware import (
 )
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, GiB, KiB, MiB, W, mm2, ns, pJ
 
-_OLD_EFFICIENCY = Source("not published; 0.84-0.90 on v5e to v7", "estimated")
+_OLD_EFFICIENCY = Source("not published; as v5e to v7", "estimated", low=0.84, high=0.90)
 _ONE_PORT = Source(f"one vector load and one vector store per bundle: {CACM20}", "published-unverified")
 _TWO_PORTS = Source("as v6e: two registers loaded and one stored per cycle", "estimated")
 
@@ -97,7 +97,7 @@ TPU_V1 = Chip(
         "core.scratchpad.write_bytes": Source(f"256 activations per cycle: {ISCA17}", "published-unverified"),
         "core.kernel_share": Source("all: the host's driver lays out the whole buffer", "estimated"),
         "core.dma_latency": Source("one DDR3 access through its controller; not published", "estimated",
-                                   "range 100-500 ns; the weight FIFO hides it except at the start"),
+                                   "the weight FIFO hides it except at the start", 100e-9, 500e-9),
         "core.step_overhead": Source(f"10 to 20 cycles per CISC instruction: {ISCA17}", "published-unverified",
                                      "20 cycles of 0.7 GHz"),
         "memory": Source(ISCA17, "published-unverified"),
@@ -269,8 +269,8 @@ TPU_V4I = Chip(
         "core.step_overhead": STEP,
         "cache.capacity": Source(f"CMEM: {JAX}"),
         "cache.bandwidth": Source("CMEM to VMEM; not published: four words of 512 B per cycle", "estimated",
-                                  "range 1.1 to 2.3 TB/s"),
-        "cache.latency": Source("CMEM; not published", "estimated", "range 20-100 ns"),
+                                  low=1.1e12, high=2.3e12),
+        "cache.latency": Source("CMEM; not published", "estimated", low=20e-9, high=100e-9),
         "memory": Source(JAX),
         "memory.type": Source("as v4, of the same year", "estimated"),
         "memory.efficiency": _OLD_EFFICIENCY,
@@ -299,7 +299,8 @@ TPU_V4 = Chip(
         step_overhead=250 * ns,
     ),
     cache=Cache(capacity=128 * MiB, bandwidth=2150 * GB_per_s, latency=50 * ns),
-    memory=Memory(type="HBM2", capacity=32 * GiB, bandwidth=1200 * GB_per_s, efficiency=0.87, write_efficiency=0.87),
+    memory=Memory(type="HBM2", stacks=4, capacity=32 * GiB, bandwidth=1200 * GB_per_s, efficiency=0.87,
+                  write_efficiency=0.87),
     link=Link(bandwidth=300 * GB_per_s, count=6, topology="3D torus with optical circuit switches", pod=4096),
     power=Power(tdp=192 * W, idle=90 * W),
     die=Die(process="7nm", area=600 * mm2, transistors=22e9),
@@ -331,8 +332,9 @@ TPU_V4 = Chip(
         "core.step_overhead": STEP,
         "cache.capacity": Source(f"CMEM, shared by both cores: {JAX}"),
         "cache.bandwidth": Source("CMEM to VMEM; not published: four words of 512 B per cycle", "estimated",
-                                  "range 1.1 to 2.3 TB/s"),
-        "cache.latency": Source("CMEM; not published", "estimated", "range 20-100 ns"),
+                                  low=1.1e12, high=2.3e12),
+        "cache.latency": Source("CMEM; not published", "estimated", low=20e-9, high=100e-9),
+        "memory.stacks": Source(ISCA23, "published-unverified"),
         "memory": Source("docs.cloud.google.com/tpu/docs/v4", note="bandwidth: JAX says 1230 GB/s"),
         "memory.type": Source(ISCA23, "published-unverified"),
         "memory.efficiency": _OLD_EFFICIENCY,

@@ -28,17 +28,18 @@ SCOPED = Source(f"scoped VMEM limit of one kernel, 32 MiB, over the capacity: {X
 ALL_VMEM = Source("all: the 32 MiB that a kernel may fill on later chips exceed it", "estimated")
 WRITES = Source("as reads: a copy, half of it writes, reaches the published sustained rate on v6e and v7",
                 "derived", "tpu-recipes")
-ENERGY = Source("usual for HBM", "estimated", "Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2")
+ENERGY = Source("usual for HBM: Jouppi et al., Ten Lessons, table 2, has 31-56 pJ/B for HBM2", "estimated",
+                low=31e-12, high=56e-12)
 MEMORY_LATENCY = Source("scalar-side latency is not published; nothing in a systolic core's timing uses it",
                         "estimated")
 LIKE_V5E = Source(f"as v5e, whose array has the same size: {XLA}", "estimated")
 LOAD_LIKE_V5E = Source(f"as v5e, whose array has the same size: {XLA}", "estimated",
-                       "32 cycles per bf16 tile; range 2 (a plain shift chain, 128 cycles) to 8 bytes per cycle")
+                       "32 cycles per bf16 tile; a plain shift chain would take 128", 2, 8)
 GRANULE = Source(f"one (8, 128) x 32 bit register of moving rows per matmul: {BOOK}")
-DMA_LATENCY = Source(f"not published; v5p to v7 lie at 630-690 ns ({XLA})", "estimated", "range 500-1100 ns")
+DMA_LATENCY = Source(f"not published; v5p to v7 lie at 630-690 ns ({XLA})", "estimated", low=500e-9, high=1100e-9)
 LANES = Source(f"rows of a register lie across its 128 lanes: {BOOK}")
 CROSS_LANE_OLD = Source(f"as v6e: 2 units, 4 cycles per register of 1024: {XPROF}", "estimated",
-                        "range 256 (one unit) to 1024 elements per cycle")
+                        "from one unit to twice as many", 256, 1024)
 UNPACKED = Source("16-bit operands are unpacked to 32 bits and packed again, 3 slots in place of one: compiler dumps "
                   f"({DUMPS}); bf16 arithmetic begins with v6e ({BOOK})", "derived")
 PACKED = Source(f"two bf16 elements per 32-bit lane from v6e on: {BOOK}; jax docs/pallas")

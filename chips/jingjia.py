@@ -1,6 +1,6 @@
 """Jingjia graphics chips JM9100, JM92 and the first of the JM9 series: fp32 vector units, no matrix engine."""
 
-from archsim.chips.rooflines import ROOFLINE_NOTE, roofline, roofline_sources
+from archsim.chips.rooflines import NO_CLOCK, ROOFLINE_NOTE, roofline, roofline_sources
 
 from archsim.hardware import Chip, Memory, Power, Source
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, W
@@ -12,11 +12,11 @@ _YEAR = Source("first year of the series", "estimated")
 
 
 def _jm9(name: str, year: int, tflops: float, rate: float, watts: float, sources: dict[str, Source],
-         **fields: float) -> Chip:
+         clock: float = NO_CLOCK) -> Chip:
     """Return a chip of the series: fp32 TFLOP/s, GB/s and W."""
     return Chip(
         name=name, vendor="Jingjia", year=year,
-        **roofline({"fp32": tflops * TFLOPS}, **fields),
+        **roofline({"fp32": tflops * TFLOPS}, clock),
         memory=Memory(capacity=8 * GB, bandwidth=rate * GB_per_s), power=Power(tdp=watts * W),
         notes=(ROOFLINE_NOTE, "a graphics chip: fp32 only"), sources=sources,
     )

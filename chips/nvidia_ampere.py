@@ -12,6 +12,7 @@ _A100 = "A100 white paper and datasheet"
 _GA102 = "GA102 white paper, RTX A and A40 datasheets"
 _ADA = "Ada white paper, L4, L40 and L40S datasheets"
 _PCIE4 = Link(bandwidth=32 * GB_per_s, count=1, topology="PCIe 4.0 x16")
+_HOST = (_PCIE4.bandwidth, Source(nv.GUOHAI, note="64 GB/s both ways"))
 _BRIDGE = Link(bandwidth=300 * GB_per_s, count=12, topology="NVLink bridge", pod=2)
 
 A100 = Chip(
@@ -78,6 +79,7 @@ A100_40GB = variant(A100, "a100-sxm-40gb", {**_HBM_40GB, **_SAME_PEAKS})
 A100_PCIE = variant(A100, "a100-pcie-80gb", {
     "memory.bandwidth": (1935 * GB_per_s, Source(nv.AIC)),
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
+    "host": _HOST,
     "power.tdp": (300 * W, Source(nv.AIC)),
     "core.tensor.energy": ({"bf16": 0.96 * pJ, "fp16": 0.96 * pJ}, Source(
         "(300 W - 50 W idle - 8 W HBM) / 253 TFLOP/s, best shape in stas00/ml-engineering", "published-unverified",

@@ -97,6 +97,7 @@ H100_PCIE = variant(H100, "h100-pcie", {
     "memory.write_efficiency": (0.745, Source(f"1 / (2 / copy - 1 / read), copy 84 %, read 95 %: {nv.TE42}",
                                                   "derived")),
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
+    "host": (64 * GB_per_s, Source(nv.GUOHAI, note="PCIe 5.0, 128 GB/s both ways")),
     "power.tdp": (350 * W, Source(nv.AIC)),
     "power.idle": (50 * W, Source("not published", "estimated", nv.IDLE_NOTE, 40 * W, 60 * W)),
     "peaks": ({"bf16": 756.5 * TFLOPS, "fp16": 756.5 * TFLOPS, "fp8": 1513 * TFLOPS, "int8": 1513 * TFLOPS},

@@ -57,6 +57,7 @@ V100_PCIE = variant(V100, "v100-pcie", {
     "clock": (1.38 * GHz, sheet(_VOLTA)),
     "cache.bandwidth": (2.43 * TB_per_s, Source(f"1760 B/cycle at this clock: {nv.TE42}")),
     "link": (_PCIE3, sheet(_VOLTA, "no NVLink")),
+    "host": (_PCIE3.bandwidth, Source(nv.GUOHAI, note="32 GB/s both ways")),
     "power.tdp": (250 * W, Source(nv.GUOHAI)),
     "peaks": ({"fp16": 112 * TFLOPS}, Source(nv.VIEWER)),
     "other_peaks": ({"fp32_vector": 14 * TFLOPS, "fp64": 7 * TFLOPS, "int8_dp4a": 62 * TFLOPS}, Source(

@@ -12,7 +12,8 @@ NO_CLOCK = 1 * GHz
 ROOFLINE_NOTE = "a roofline: of its engines and memories too little is published for a cycle model"
 
 
-def roofline(peaks: Mapping[str, float], clock: float = NO_CLOCK, cores: int = 1, **core: Any) -> dict[str, Any]:
+def roofline(peaks: Mapping[str, float], clock: float = NO_CLOCK, cores: int = 1,
+             unpublished: Mapping[str, float] | None = None, **core: Any) -> dict[str, Any]:
     """Return the fields ``clock``, ``cores``, ``core`` and ``peaks`` of a chip that reaches these peaks.
 
     Parameters
@@ -21,10 +22,12 @@ def roofline(peaks: Mapping[str, float], clock: float = NO_CLOCK, cores: int = 1
         Dense peaks in FLOP/s, by dtype.
     clock, cores
         Hz and number, where they are published.
+    unpublished
+        Dense peaks of dtypes for which the vendor gives none.
     **core
         Figures of `RooflineCore` that are better known than its defaults.
     """
-    rates = {dtype: peak / (clock * cores) for dtype, peak in peaks.items()}
+    rates = {dtype: peak / (clock * cores) for dtype, peak in {**peaks, **(unpublished or {})}.items()}
     return {"clock": clock, "cores": cores, "core": RooflineCore(rates=rates, **core), "peaks": peaks}
 
 

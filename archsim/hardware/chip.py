@@ -94,6 +94,7 @@ class Chip:
     boost: float | None = figure("Hz", "highest clock, of work other than matrix products, where it differs from "
                                  "`clock`", default=None, low=1e6, high=1e11)
     link: Link | None = option("chip-to-chip interconnect", default=None)
+    host: float | None = figure("B/s", "one-way bandwidth of the bus to the host", default=None, low=1e6)
     power: Power | None = option("power", default=None)
     die: Die | None = option("silicon", default=None)
     price: float | None = figure("USD", "price of one chip", default=None)
