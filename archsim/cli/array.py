@@ -22,8 +22,6 @@ MOST_SIDE = 65536
 """Processing elements along a side, as in a chip."""
 QUICK = 3e8
 """Register updates that are done without being asked for: some 0.1 s."""
-LONGEST = 3e12
-"""Register updates that are done at all: some 20 minutes of one core."""
 MOST_WORDS = 2**28
 """Matrix elements of a product at the register level: some 2 GB."""
 TRACED = 60
@@ -201,6 +199,7 @@ def _chip_array(chip: Chip, dtype: str) -> dict[str, Any]:
 def _measured(count: ArrayCount, forced: bool) -> ArrayRun | None:
     """Run the register level where it is quick, or where it was asked for."""
     from archsim.report.array import measure
+    from archsim.timing.array import LONGEST
 
     updates = float(count.cycles) * count.rows * count.cols * count.rows_per_cycle
     if updates > QUICK and not forced:

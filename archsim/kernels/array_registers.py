@@ -56,6 +56,7 @@ class Stretch(NamedTuple):
 @njit(cache=True, nogil=True)
 def stationary_operand(  # type: ignore[no-untyped-def]
     moving, stationary, out, activity, lanes, port, shadow, first, last, moving_at, live_at, sums_at, next_at, log,
+    stop,
 ):
     """Run folds `first` to ``last - 1`` of ``out += stationary.T @ moving``, the stationary operand in the PEs.
 
@@ -91,6 +92,8 @@ def stationary_operand(  # type: ignore[no-untyped-def]
     log
         cycles x 5: first moving row issued, fold whose tile is live, step of the load port, its fold, cause of the
         cycle; -1 for none.
+    stop
+        One entry; another thread sets it to end the run before it is done.
 
     Returns
     -------
@@ -212,6 +215,8 @@ def stationary_operand(  # type: ignore[no-untyped-def]
         results += sums_out
         if t % FLUSH == FLUSH - 1:
             flush(busy, activity)
+            if stop[0]:
+                break
         if t < len(log):
             for lane in range(lanes):
                 unfold(x[lane], moving_at[t, lane])
@@ -229,6 +234,7 @@ def stationary_operand(  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def stationary_output(  # type: ignore[no-untyped-def]
     left, top, out, activity, lanes, port, shadow, first, last, left_at, top_at, sums_at, held_at, log,
+    stop,
 ):
     """Run folds `first` to ``last - 1`` of ``out = left @ top.T``, the sums in the PEs.
 
@@ -253,6 +259,8 @@ def stationary_output(  # type: ignore[no-untyped-def]
     log
         cycles x 5: first k issued, fold whose sums are in the PEs, step of the drain port, its fold, cause of the
         cycle; -1 for none.
+    stop
+        As in `stationary_operand`.
 
     Returns
     -------
@@ -369,6 +377,8 @@ def stationary_output(  # type: ignore[no-untyped-def]
             port_rows = max(port_rows, moved)
         if t % FLUSH == FLUSH - 1:
             flush(busy, activity)
+            if stop[0]:
+                break
         if t < len(log):
             for lane in range(lanes):
                 unfold(x[lane], left_at[t, lane])

@@ -31,7 +31,7 @@ TRACE_SIDE, TRACE_CYCLES = 16, 5000  # a larger picture is unreadable
 CAUSES = ("load", "stream", "drain", "skew")  # in the order of the kernel
 MOST = {"rows": 65536, "cols": 65536, "rows_per_cycle": 64, "load_rows": 65536}
 LARGEST = 2**60  # multiply-adds; cycles and words of fewer fit in 64 bits
-LONGEST = 1e12  # PE updates: some five minutes of one core, which nothing can interrupt
+LONGEST = 1e12  # multipliers of PEs times cycles: some five minutes of one core
 PARALLEL = 10_000_000  # products below which starting threads costs more than they save
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -193,7 +193,7 @@ def run(
     left, right = _operands(a, b)
     (m, k), n = left.shape, right.shape[1]
     expected = count(m, n, k, **asked)
-    if expected.cycles * rows * cols > LONGEST:
+    if expected.cycles * rows * cols * rows_per_cycle > LONGEST:
         raise ArchsimError(f"{expected.cycles:,} cycles of {rows} x {cols} PEs are too many for the register level; "
                            "count() gives the same cycles at once")
     product, activity, stretches, folds = _simulate(left, right, asked)
@@ -331,21 +331,26 @@ def _simulate(
         down, across = -(-k // rows), -(-stays.shape[1] // cols)
     first, second = np.ascontiguousarray(first), np.ascontiguousarray(second)
     # Stretches end where a column of tiles ends: no two then add to the same sums, and their order does not matter.
-    parts = 1 if record or m * n * k < PARALLEL else min(os.cpu_count() or 1, across)
+    short = record is not None or m * n * k < PARALLEL
+    parts = 1 if short else min(os.cpu_count() or 1, across)
     bounds = [across * part // parts * down for part in range(parts + 1)]
-    activity = np.zeros((parts, rows, cols), np.int64)
+    activity, stop = np.zeros((parts, rows, cols), np.int64), np.zeros(1, np.bool_)
     buffers = (record or _Record(0, asked, a)).buffers
 
     def stretch(part: int) -> array_registers.Stretch:
         return array_registers.Stretch(*kernel(
             first, second, out, activity[part], asked["rows_per_cycle"], min(asked["load_rows"], rows),
-            asked["shadow"], bounds[part], bounds[part + 1], *buffers))
+            asked["shadow"], bounds[part], bounds[part + 1], *buffers, stop))
 
-    if parts == 1:
+    if short:
         stretches = [stretch(0)]
     else:
         with ThreadPoolExecutor(parts) as pool:
-            stretches = list(pool.map(stretch, range(parts)))
+            try:
+                stretches = list(pool.map(stretch, range(parts)))
+            except BaseException:  # Ctrl-C reaches this thread alone
+                stop[0] = True
+                raise
     product = np.ascontiguousarray(out.T) if dataflow == "ws" else out
     return product, activity.sum(axis=0), stretches, down * across
 

@@ -36,11 +36,11 @@ def simulate(stays, a, b, rows, cols, lanes, port, shadow, cuts=()):
         if stays == "output":
             measured.append(kernel.stationary_output(
                 a, np.ascontiguousarray(b.T), out, activity, lanes, port, shadow, first, last,
-                nothing[0], nothing[0], sums[1], sums[1], log))
+                nothing[0], nothing[0], sums[1], sums[1], log, np.zeros(1, np.bool_)))
         else:
             measured.append(kernel.stationary_operand(
                 np.ascontiguousarray(a.T), b, out, activity, lanes, port, shadow, first, last,
-                nothing[0], nothing[1], sums[0], nothing[1], log))
+                nothing[0], nothing[1], sums[0], nothing[1], log, np.zeros(1, np.bool_)))
     total = kernel.Stretch(*np.sum(measured, axis=0).tolist())
     total = total._replace(port_rows=max(one.port_rows for one in measured))
     return (out if stays == "output" else out.T), activity, total

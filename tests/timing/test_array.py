@@ -4,6 +4,9 @@ import dataclasses
 import itertools
 import os
 import random
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -136,6 +139,18 @@ def test_cores_change_nothing(dataflow, shadow, monkeypatch):
     split = array.run(a, b, **options)
     for f in dataclasses.fields(array.ArrayRun):
         assert np.array_equal(getattr(whole, f.name), getattr(split, f.name)), f.name
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_ctrl_c_ends_a_long_run(dataflow):
+    square, long = np.ones((256, 256), np.int8), np.ones((400_000, 256), np.int8)  # some 7 s
+    array.run(square, square, **OPTIONS, dataflow=dataflow)  # compiled before
+    timer = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    start = time.monotonic()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        array.run(*((long, square) if dataflow == "ws" else (long.T, long)), rows=256, cols=256, dataflow=dataflow)
+    assert time.monotonic() - start < 3
 
 
 @given(cases(64), st.sampled_from(["rows_per_cycle", "load_rows"]))
