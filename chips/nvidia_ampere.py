@@ -3,7 +3,7 @@
 from archsim.chips import nvidia_sources as nv
 from archsim.chips.nvidia_sources import sheet
 from archsim.chips.prices import price_source, usd
-from archsim.chips.variants import variant
+from archsim.chips.variants import figure_at, variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ, us
@@ -71,7 +71,8 @@ _HBM_40GB = {
     "memory.capacity": (40 * GB, Source(nv.VIEWER)),
     "memory.bandwidth": (1555 * GB_per_s, Source(nv.VIEWER, note="GenZ has 1600")),
     "memory.efficiency": (0.96, Source(f"{nv.TE42}: 1490 GB/s read")),
-    "memory.write_efficiency": (0.83, Source(f"1 / (2 / copy - 1 / read), copy 89 %, read 96 %: {nv.TE42}", "derived")),
+    "memory.write_efficiency": (0.828, Source(f"1 / (2 / copy - 1 / read), copy 89 %, read 96 %: {nv.TE42}",
+                                                 "derived")),
 }
 
 A100_40GB = variant(A100, "a100-sxm-40gb", {**_HBM_40GB, **_SAME_PEAKS})
@@ -99,12 +100,10 @@ A800_SXM = variant(A100, "a800-sxm-80gb", {
 
 A800_PCIE = variant(A100_PCIE, "a800-pcie-80gb", {
     "year": (2022, Source(nv.GUOHAI)),
-    "memory.bandwidth": (1935 * GB_per_s, Source(nv.VIEWER)),
-    "power.tdp": (300 * W, Source(nv.CCTV)),
     "link": (Link(bandwidth=200 * GB_per_s, count=8, topology="NVLink bridge", pod=2),
              Source(nv.GUOHAI, "derived", "400 GB/s both ways is 8 links of A100's")),
     **_SAME_PEAKS,
-})
+}, sources={"memory.bandwidth": Source(nv.VIEWER), "power.tdp": Source(nv.CCTV)})
 
 A30 = variant(A100_PCIE, "a30", {
     "year": (2021, sheet("A30 datasheet")),
@@ -161,14 +160,17 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
            document: str = _GA102, l2: float = 6 * MiB, die: Die | None = None) -> Chip:
     """Return a card of A40's generation from its datasheet: SMs, GHz, TFLOP/s, GB, GB/s and W."""
     s = sheet(document)
+    figures = {
+        "clock": ghz * GHz, "cores": sms, "cache.capacity": l2,
+        "memory.capacity": memory * GB, "memory.bandwidth": rate * GB_per_s, "power.tdp": watts * W,
+    }
     return variant(A40, name, {
-        "clock": (ghz * GHz, s), "cores": (sms, s), "cache.capacity": (l2, s),
+        **{path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)},
         "cache.bandwidth": (20 * sms * ghz * GHz, _LIKE_MEASURED),
-        "memory.capacity": (memory * GB, s), "memory.bandwidth": (rate * GB_per_s, s), "power.tdp": (watts * W, s),
         "peaks": ({"bf16": bf16 * TFLOPS, "fp16": bf16 * TFLOPS}, s),
         "other_peaks": ({"fp32_vector": fp32 * TFLOPS}, s),
         **({"die": (die, s)} if die else {}),
-    }, notes=(_HOT,))
+    }, notes=(_HOT,), sources=dict.fromkeys(figures, s))
 
 
 RTX_A6000 = _ga102("rtx-a6000", 84, 1.800, 154.8, 38.7, 48, 768, 300)

@@ -106,13 +106,12 @@ B300 = variant(B200, "b300", {
     "core.sfu": (32, Source(f"twice Blackwell's: {nv.ULTRA}", "published-unverified",
                             "10.7 TeraExp/s: 160 x 32 x 2.08 GHz")),
     "memory.capacity": (288 * GB, Source(nv.AIC, note="nvidia-smi shows 275040 MiB")),
-    "memory.bandwidth": (8 * TB_per_s, Source(nv.AIC, note="HGX 7750 GB/s")),
     "power.tdp": (1100 * W, Source(nv.AIC)),
     "peaks": ({"bf16": 2250 * TFLOPS, "fp16": 2250 * TFLOPS, "fp8": 4500 * TFLOPS, "fp4": 13125 * TFLOPS},
               Source(nv.AIC, note=f"fp4: {nv.KLOCK}/B300, which also has 14000")),
     "other_peaks": ({"fp32_vector": 75 * TFLOPS, "fp64": 1.25 * TFLOPS, "int8_vector": 153.5 * TFLOPS},
                     Source(f"{nv.KLOCK}/B300", note=f"int8: {nv.AIC}; {nv.KLOCK}/B300 lists 4500")),
-}, notes=(_TWO_DIES, _NO_INT8))
+}, notes=(_TWO_DIES, _NO_INT8), sources={"memory.bandwidth": Source(nv.AIC, note="HGX 7750 GB/s")})
 
 GB300 = variant(B300, "gb300", {
     "clock": (1.907 * GHz, Source("closes the published 2500 TFLOP/s: 160 x 4096 x 2 x 1.907 GHz", "derived")),

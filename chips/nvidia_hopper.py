@@ -166,14 +166,13 @@ H20 = variant(H100, "h20", {
     "memory.stacks": (6, Source(nv.CCTV)),
     "memory.capacity": (96 * GB, Source(nv.CCTV)),
     "memory.bandwidth": (4000 * GB_per_s, Source(_H20)),
-    "link": (Link(bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8),
-             Source(nv.CCTV, "derived", "900 GB/s both ways: 18 links of H100's")),
     "power.tdp": (400 * W, sheet("H20", f"550 W in {nv.CCTV}")),
     "price": (usd("h20"), price_source("h20")),
     "peaks": ({"bf16": 148 * TFLOPS, "fp16": 148 * TFLOPS, "tf32": 74 * TFLOPS, "fp8": 296 * TFLOPS,
                "int8": 296 * TFLOPS}, Source(_H20)),
     "other_peaks": ({"fp32_vector": 44 * TFLOPS, "fp64": 1 * TFLOPS}, Source(_H20)),
-}, notes=("tensor rate capped to a quarter of H100's for export",))
+}, notes=("tensor rate capped to a quarter of H100's for export",), sources={
+    "link": Source(nv.CCTV, "derived", "900 GB/s both ways: 18 links of H100's")})
 
 CHIPS: tuple[Chip, ...] = (H100, H100_PCIE, H100_NVL, H200, H800, H20)
 """Every chip of this module."""

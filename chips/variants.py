@@ -29,12 +29,19 @@ def variant(base: Chip, name: str, differs: Mapping[str, tuple[Any, Source]], no
     notes
         What a reader should know of this chip.
     sources
-        Sources of single figures within parts that differ.
+        Sources of single figures within parts that differ, or of figures that stay.
+
+    Raises
+    ------
+    ArchsimError
+        If a figure is the base's own, or a source has no figure.
     """
     changed: Chip = replace_at(base, "", {"sources": Sources(), "name": name, "notes": notes,
                                           **{own: None for own in OWN if own != "notes"}})
     for path, (value, _) in differs.items():
         part, _, field = path.rpartition(".")
+        if path.split(".")[0] not in OWN and value == figure_at(base, path):
+            raise ArchsimError(f"{name}: {path} = {value!r} is what {base.name} has: leave it out")
         changed = replace_at(changed, part, {field: value})
     alive = set(_paths(changed))
     kept = {path: replace(source, text=f"as {base.name}: {source.text.removeprefix(f'as {base.name}: ')}")
@@ -45,6 +52,13 @@ def variant(base: Chip, name: str, differs: Mapping[str, tuple[Any, Source]], no
         raise ArchsimError(f"{name}: sources names {lost[0]!r}, which has no value")
     result: Chip = replace_at(changed, "", {"sources": Sources({**kept, **given})})
     return result
+
+
+def figure_at(record: Any, path: str) -> Any:
+    """Return the figure at a path of a chip."""
+    for field in path.split("."):
+        record = getattr(record, field)
+    return record
 
 
 def _within(path: str, parts: Mapping[str, Any]) -> bool:
