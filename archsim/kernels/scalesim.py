@@ -69,7 +69,7 @@ def words_of_line(o: Operand, fr: int, fc: int, line: int) -> tuple[int, int, in
     return row, lane, max(0, row - o.rows + 1), max(0, min(width, row + 1))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def last_line(o: Operand, folds_r: int, folds_c: int, length: int) -> int:
     """Return the last line of a layer that asks for a word of this operand."""
     step = 0 if o.stationary else 1
@@ -143,7 +143,7 @@ def distinct_misses(blocks: Ints, repeats: int, capacity: int) -> tuple[int, int
     return reads, drops, block, repeat, word
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def word_misses(
     o: Operand, folds_r: int, folds_c: int, length: int, words: int, capacity: int
 ) -> tuple[int, int, int, bool]:
@@ -174,7 +174,7 @@ def word_misses(
     return reads, drops, last, twice
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def fetch_order(o: Operand, groups: int, words: int) -> Words:
     """Return the addresses of an operand in the order in which it is prefetched, `words` of them.
 
@@ -213,7 +213,7 @@ class Sets(NamedTuple):
     near: Words  # the set of each word that was found last
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def sets_of(order: Words, words: int, per_set: int) -> Sets:
     """Sort the prefetched words into sets of `per_set`; `words` bounds their addresses."""
     first = np.zeros(words + 1, dtype=np.int32)
@@ -254,7 +254,7 @@ def ahead(s: Sets, at: int, start: int, active: int) -> int:
     return distance + s.total if distance < 0 else distance
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def swaps(
     o: Operand, folds_r: int, folds_c: int, length: int, s: Sets, active: int, distinct: bool
 ) -> Ints:
@@ -373,7 +373,7 @@ def drain(w: Writer, state: Ints, partial: Ints, cycle: int) -> Ints:
     return partial
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def timeline(
     folds_r: int, folds_c: int, length: int, first: Ints, depth: Ints, width: Ints, w: Writer, ifmap: Channel,
     filters: Channel, twice: bool, watch: Ints

@@ -7,8 +7,10 @@ SCALE-Sim are kept, for the purpose is to give its numbers; `archsim.explore.sca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -83,11 +85,25 @@ def simulate(config: Config, layers: Iterable[Layer], *, fixed_stalls: bool = Fa
         sizes = replace(layer, name="")
         if sizes not in known:
             try:
-                known[sizes] = _Run(config, layer, fixed_stalls).result()
+                known[sizes] = _apart(_Run(config, layer, fixed_stalls).result)
             except ArchsimError as e:
                 raise type(e)(f"layer {i} ({layer.name}): {e}") from None
         results.append(replace(known[sizes], layer=layer))
     return results
+
+
+def _apart(work: Callable[[], Result]) -> Result:
+    """Do what can take a minute in a thread of its own, so that Ctrl-C is heard meanwhile."""
+    done: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as e:
+            done.set_exception(e)
+
+    Thread(target=run, daemon=True).start()
+    return done.result()
 
 
 class _Reads(NamedTuple):
