@@ -309,7 +309,7 @@ class _Record:
         self.log = np.full((cycles, 5), -1)
 
     @property
-    def buffers(self) -> tuple[Array, ...]:
+    def buffers(self) -> tuple[Array, Array, Array, Array, Array]:
         """All of them, in the order of the kernels' arguments."""
         return self.moving, self.other, self.sums, self.second, self.log
 
