@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def known_entries() -> list[Entry]:
     """Return all that the catalogue holds: chips, and those of which too little is known to run them."""
     import archsim.chips as chips
 
-    return [*chips.catalogue().values(), *getattr(chips, "listings", dict)().values()]
+    return [*chips.catalogue().values(), *chips.listings().values()]
 
 
 def find_entry(text: str) -> Entry:
@@ -51,8 +52,13 @@ def find_entry(text: str) -> Entry:
     ArchsimError
         As `find_chip`.
     """
-    listed = {c.name: c for c in known_entries() if c.fidelity == "not runnable"}
-    return listed.get(text.strip().lower()) or find_chip(text)
+    import archsim.chips as chips
+
+    with contextlib.suppress(ArchsimError):  # what is wrong is said below
+        found = chips.find(text)
+        if found.fidelity == "not runnable":
+            return found
+    return find_chip(text)
 
 
 def find_chips(text: str) -> list[Chip]:

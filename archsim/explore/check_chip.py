@@ -11,6 +11,7 @@ from math import ceil
 from typing import Any
 
 from archsim.dtypes import size
+from archsim.explore.physical_ranges import MEMORY_DEVICES as DEVICES
 from archsim.explore.physical_ranges import (
     MEMORY_ENERGY,
     MEMORY_ENERGY_SOURCE,
@@ -20,7 +21,6 @@ from archsim.explore.physical_ranges import (
     memory_device,
     sram_density,
 )
-from archsim.explore.physical_ranges import MEMORY_DEVICES as DEVICES
 from archsim.explore.select import headline, peak
 from archsim.hardware import Chip, GpuCore, RooflineCore, SystolicCore
 from archsim.hardware.part import defaulted
@@ -34,8 +34,8 @@ reader should know."""
 class Finding:
     """One thing that a check found.
 
-    `figure` is the path of what should be looked at, `problem` says what is wrong with it; `value`, `low` and `high` are
-    in `unit`, None where there is no number; `source` says where the range comes from.
+    `figure` is the path of what should be looked at, `problem` says what is wrong with it; `value`, `low` and `high`
+    are in `unit`, None where there is no number; `source` says where the range comes from.
     """
 
     severity: str
@@ -184,8 +184,8 @@ def _silicon(chip: Chip) -> Iterator[Finding]:
     area = on_chip(chip) / sram_density(die.process)
     if area > SRAM_SHARE * die.area:
         what = "on-chip memories need more than the whole die" if area > die.area else "on-chip memories need this much"
-        yield Finding("error" if area > die.area else "warn", "die.area", what, area, None, SRAM_SHARE * die.area, "mm2",
-                      f"{SRAM_SOURCE}; at most {SRAM_SHARE:.0%} of a die is SRAM")
+        yield Finding("error" if area > die.area else "warn", "die.area", what, area, None, SRAM_SHARE * die.area,
+                      "mm2", f"{SRAM_SOURCE}; at most {SRAM_SHARE:.0%} of a die is SRAM")
     each = die.area / (die.count or 1)
     if each > RETICLE * 1.01:
         given = f"per die, of {die.count}" if die.count else "several dies together? then give die.count"
@@ -394,8 +394,9 @@ def _beside(chip: Chip, known: list[Chip]) -> Iterator[Finding]:
                           f"{trait.name}{of}: {value / high:.1f} times the best of its year", value, low, high,
                           trait.unit, source)
         elif value < low / IMPOSSIBLE:
-            yield Finding("info", trait.figure, f"{trait.name}{of}: {low / value:.1f} times below the least of its year",
-                          value, low, high, trait.unit, source)
+            yield Finding("info", trait.figure,
+                          f"{trait.name}{of}: {low / value:.1f} times below the least of its year", value, low, high,
+                          trait.unit, source)
 
 
 def _near(year: int | None, others: list[tuple[Chip, float]]) -> tuple[list[tuple[Chip, float]], str]:

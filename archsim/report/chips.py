@@ -66,8 +66,7 @@ def catalogue(chips: Sequence[Entry], dtype: str | None = None) -> Sheet:
             Column("die\nmm2", [sig(v) for v in of["area"]], 9),
             Column("price\n$", [sig(v) for v in of["price"]], 6),
         ],
-        notes=[f"balance: peak over memory bandwidth; of int8 or fp32 where there is no 16-bit peak ({odd} chip{'s' * (odd != 1)})"
-               ] if odd else [],
+        notes=["balance: peak over memory bandwidth; of int8 or fp32 where there is no 16-bit peak"] if odd else [],
         rules=[i for i, (a, b) in enumerate(pairwise(vendors)) if a != b] if grouped else [],
     )
 
