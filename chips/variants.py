@@ -44,7 +44,7 @@ def variant(base: Chip, name: str, differs: Mapping[str, tuple[Any, Source]], no
             raise ArchsimError(f"{name}: {path} = {value!r} is what {base.name} has: leave it out")
         changed = replace_at(changed, part, {field: value})
     alive = set(_paths(changed))
-    kept = {path: replace(source, text=f"as {base.name}: {source.text.removeprefix(f'as {base.name}: ')}")
+    kept = {path: source if source.text.startswith("as ") else replace(source, text=f"as {base.name}: {source.text}")
             for path, source in base.sources.items()
             if path in alive and path.split(".")[0] not in OWN and path not in differs and not _within(path, differs)}
     given = {path: source for path, (value, source) in differs.items() if value is not None} | dict(sources or {})
