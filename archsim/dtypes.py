@@ -27,10 +27,15 @@ SCALED: dict[str, Scaled] = {
     "mxfp4": Scaled("fp4", 32, 1.0),
     # NVIDIA Blackwell: blocks of 16 with an E4M3 scale (the fp32 scale of a whole tensor does not count).
     "nvfp4": Scaled("fp4", 16, 1.0),
-    # DeepSeek-V3 (arXiv 2412.19437, 3.3): tiles of 128 x 128 weights with an fp32 scale.
+    # DeepSeek-V3 (arXiv 2412.19437, 3.3.2): weights in tiles of 128 x 128, activations in tiles of 1 x 128, each with
+    # an fp32 scale.
     "fp8_block": Scaled("fp8", 128 * 128, 4.0),
+    "fp8_tile": Scaled("fp8", 128, 4.0),
 }
 """Storage formats with scales. A bare ``fp8``, ``int8``, ``int4`` or ``fp4`` has one scale per tensor or row: none."""
+
+ROWS: dict[str, str] = {"fp8_block": "fp8_tile"}
+"""Formats of rows that go with formats of weights, where they are not the same."""
 
 BYTES: dict[str, float] = {
     "fp32": 4.0,

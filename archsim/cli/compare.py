@@ -64,21 +64,19 @@ def compare(
     given = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
     folder = check_folder(out, FILES) if out is not None else None
     import archsim.models as models
-    from archsim.dtypes import dtype as dtype_name
-
-    name = dtype_name(dtype)
-    config = models.find(model)
-    hardware = _chips(chips, name)
     from archsim.workload import transformer
+
+    config = models.find(model)
 
     decodes = any(stack.causal for stack in config.stacks)
     phases = (phase,) if phase != "both" else ("prefill", "decode") if decodes else ("encode",)
     graphs = [
-        transformer(config, phase=p, dtype=name, kv_dtype=kv_dtype, logits=logits,
+        transformer(config, phase=p, dtype=dtype, kv_dtype=kv_dtype, logits=logits,
                     **_sizes(p, given, both=phase == "both"))
         for p in phases
     ]
-    runs, infeasible = _simulate(graphs, hardware)
+    name = graphs[0].graph["dtype"]
+    runs, infeasible = _simulate(graphs, _chips(chips, name))
     prices = [price(r, hint=NO_PRICE) for r in runs]
     costs = [c for c, _ in prices]
     missing = {r.chip.name: why for r, (_, why) in zip(runs, prices, strict=True) if why}

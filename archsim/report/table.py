@@ -244,7 +244,7 @@ def model_sheet(model: ModelConfig, context: int = 4096) -> Sheet:
     for stack in model.stacks:
         for layer, count in stack:
             rows.append((f"{count:,} {stack.name} layers", _layer(layer)))
-    notes = [f"note: {w}" for w in model.warnings]
+    notes = [f"note: {w}" for w in model.notes]
     if model.mtp:
         notes.append(f"note: {model.mtp} more layers in the checkpoint predict further tokens; they are not counted")
     return Sheet(model.name, [Column("", [k for k, _ in rows], text=True),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from archsim.dtypes import BYTES
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int, unknown
+from archsim.workload.quantization import Formats, described
 from archsim.workload.sublayers import Layer, check
 
 
@@ -107,6 +108,8 @@ class ModelConfig:
         Extra layers in the checkpoint that predict further tokens (multi-token prediction). Not counted.
     warnings
         What the config says that is not modelled.
+    formats
+        Options of `archsim.transformer` that count it in the formats of its checkpoint, as (option, format) pairs.
     """
 
     name: str
@@ -127,6 +130,7 @@ class ModelConfig:
     classes: int = 0
     mtp: int = 0
     warnings: tuple[str, ...] = ()
+    formats: Formats = ()
 
     def __post_init__(self) -> None:
         for name in ("hidden", "max_positions", *(("vocab",) if self.patches is None else ())):
@@ -150,9 +154,14 @@ class ModelConfig:
         return self.stacks[-1]
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """The warnings, and how its checkpoint is quantised if it is."""
+        return tuple(text for text in (*self.warnings, described(self.formats)) if text)
+
+    @property
     def note(self) -> str:
-        """The warnings in one line."""
-        return "; ".join(self.warnings)
+        """The notes in one line."""
+        return "; ".join(self.notes)
 
     @property
     def layers(self) -> int:

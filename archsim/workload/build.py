@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from archsim.dtypes import BYTES, arithmetic
+from archsim.dtypes import BYTES, ROWS, arithmetic
 from archsim.workload.moe import Routing
 from archsim.workload.ops import MatMul, Op, Quantize
 
@@ -138,11 +138,11 @@ class Builder:
 
     def linear(
         self, name: str, x: Value, n: int, k: int, *, bias: bool = False, split: str = "n", batch: int = 1,
-        rows: int = 0, wide: bool = False, b_dtype: str = "", out_dtype: str = "", tied_to: str = "",
+        rows: int = 0, wide: bool = False, out_dtype: str = "", tied_to: str = "",
     ) -> Value:
         """Add a product with weights, [`rows`, k] x [k, n] (`rows`: those of `x`), its input quantised where needed.
 
-        With `wide` the product stays in the activations' format, as routers do.
+        With `wide` the product stays in the activations' format, as those of routers and output heads do.
         """
         s = self.step
         narrow = s.quantised and not wide
@@ -150,7 +150,7 @@ class Builder:
             x = self.quantise(name, x)
         op = MatMul(
             m=rows or x.tensor.shape[-2], n=n, k=k, batch=batch, dtype=s.dtype if narrow or not s.quantised else s.act,
-            a_dtype=x.tensor.dtype, b_dtype=s.act if wide else b_dtype or s.weights, out_dtype=out_dtype or s.act,
+            a_dtype=x.tensor.dtype, b_dtype=s.act if wide else s.weights, out_dtype=out_dtype or s.act,
             weights=True, bias=bias, split=split,
         )
         return self.add(name, op, [x], tied_to=tied_to)
@@ -159,7 +159,8 @@ class Builder:
         """Return `x` in the matrix operands' format; several consumers share one quantised copy."""
         if x not in self._narrow:
             *lead, cols = x.tensor.shape
-            op = Quantize(rows=math.prod(lead), cols=cols, dtype=x.tensor.dtype, out_dtype=self.step.stored)
+            narrow = ROWS.get(self.step.stored, self.step.stored)
+            op = Quantize(rows=math.prod(lead), cols=cols, dtype=x.tensor.dtype, out_dtype=narrow)
             self._narrow[x] = self.add(f"{consumer}_quantize", op, [x], shape=x.tensor.shape)
         return self._narrow[x]
 

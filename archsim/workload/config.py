@@ -11,7 +11,8 @@ from typing import Any
 
 from archsim.errors import ArchsimError, unknown
 from archsim.workload.architecture import ModelConfig
-from archsim.workload.families import EXPERTS, FAMILIES, ignored
+from archsim.workload.families import EXPERTS, FAMILIES, UNMODELLED, ignored
+from archsim.workload.quantization import formats
 from archsim.workload.reader import Reader, short
 from archsim.workload.sublayers import ACTIVATIONS
 
@@ -39,9 +40,10 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
     if not isinstance(config, Mapping):
         raise ArchsimError(f"{where}: a config.json is an object with keys, this is {type(config).__name__}")
     family, warnings = config.get("model_type"), list[str]()
-    if config.get("quantization_config"):
-        warnings.append("quantization_config is not read: choose the dtype yourself")
     text = config.get("text_config")
+    stored = formats({**text, **config} if isinstance(text, Mapping) else config)
+    if stored is None:
+        warnings.append("quantization_config is not understood: give dtype and weight_dtype yourself")
     if isinstance(text, Mapping):
         others = [key for key, value in config.items()
                   if isinstance(key, str) and key.endswith("_config") and isinstance(value, Mapping)
@@ -53,10 +55,14 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
         family = family if inner is None else inner
         config = {**outer, **text}
         where = f"{where}: text_config"
+    elif isinstance(config.get("vision_config"), Mapping):
+        warnings.append("only the text model is counted, not vision_config")
     if family is None:
         raise ArchsimError(f"{where}: lacks 'model_type'; known families: {', '.join(FAMILIES)}")
     if not isinstance(family, str):
         raise ArchsimError(f"{where}: model_type must be a string, not {short(family)}")
+    if family in UNMODELLED:
+        raise ArchsimError(f"{where}: model_type {family!r}: {UNMODELLED[family]}; known: {', '.join(FAMILIES)}")
     if family not in FAMILIES:
         raise ArchsimError(f"{where}: {unknown('model_type', family, FAMILIES)}")
     reader = Reader(config, where, name, family)
@@ -69,7 +75,7 @@ def parse(config: Any, name: str = "model", where: str = "config") -> ModelConfi
     for key in EXPERTS:
         if key not in reader.taken and isinstance(config.get(key), int | float) and config[key] > 1:
             raise reader.error(f"{key} = {short(config[key])}, but the family {family!r} has no experts")
-    return replace(model, warnings=(*warnings, *model.warnings, *ignored(reader)))
+    return replace(model, warnings=(*warnings, *model.warnings, *ignored(reader)), formats=stored or ())
 
 
 def read(path: str | os.PathLike[str]) -> ModelConfig:

@@ -47,7 +47,7 @@ def mixture(b: Builder, f: FfnConfig, x: Value, hidden: int) -> Value:
                  [tokens, choice])
 
     def product(name: str, y: Value, n: int, k: int, split: str) -> Value:
-        y = b.quantise(name, y) if s.quantised and y.tensor.dtype != s.stored else y
+        y = b.quantise(name, y) if s.quantised and y.tensor.dtype == s.act else y
         op = GroupedMatMul(groups=groups, n=n, k=k, dtype=s.dtype, a_dtype=y.tensor.dtype, b_dtype=s.experts,
                            out_dtype=s.act, bias=f.bias, split=split, useful=useful if useful < rows else None)
         return b.add(name, op, [y])

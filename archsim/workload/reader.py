@@ -162,6 +162,18 @@ class Reader:
         local = [known[kind] for kind in kinds]
         return lambda i: local[i]
 
+    def rotated_layers(self, layers: int) -> Callable[[int], bool]:
+        """Return which layers are rotated: by ``no_rope_layers`` (1 where one is, in spite of its name), else all but
+        every n-th.
+        """
+        every = self.whole("no_rope_layer_interval", default=4)
+        listed = self.wholes("no_rope_layers")
+        if not listed:
+            return lambda i: (i + 1) % every != 0
+        if len(listed) != layers:
+            raise self.error(f"no_rope_layers must have an entry for each of the {layers} layers, not {len(listed)}")
+        return lambda i: bool(listed[i])
+
     def model(self, hidden: int, vocab: int, stacks: tuple[Stack, ...], *, tied: bool, reach: int,
               **more: Any) -> ModelConfig:
         """Build the model; `tied` is what the family does where the config is silent."""

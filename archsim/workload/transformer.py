@@ -82,8 +82,10 @@ def transformer(
     source
         Tokens of the encoder that each sequence's cross-attention sees (default 512); in training it reads so many.
     dtype
-        Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16, and activations are
-        quantised before each product, row by row; training then keeps weights in bf16 and quantises gradients too.
+        Format of weights and of matrix operands. With 8 bits or fewer everything else stays bf16, the output head
+        and routers too, and activations are quantised before each product, row by row; training then keeps weights in
+        bf16 and quantises gradients too. ``checkpoint``: the formats that the model's config.json says its checkpoint
+        is stored in, those of weights, experts and cache too where they are not given (bf16, if it says nothing).
     weight_dtype, expert_dtype
         Format in which weights of layers, and those of routed experts, lie in memory (default: as `dtype`, as
         `weight_dtype`). A narrower one than `dtype` is weight-only quantisation, which leaves embeddings and output
@@ -140,6 +142,14 @@ def transformer(
     if phase == "train" and (weight_dtype or expert_dtype or kv_dtype):
         raise ArchsimError("weight_dtype, expert_dtype and kv_dtype belong to inference: training keeps weights as "
                            "activations are, and has no KV cache")
+    notes = model.notes
+    if dtype == "checkpoint":
+        said, notes = dict(model.formats), model.warnings
+        dtype = said.get("dtype", "bf16")
+        if phase != "train":
+            weight_dtype = weight_dtype or said.get("weight_dtype")
+            expert_dtype = expert_dtype or said.get("expert_dtype")
+            kv_dtype = kv_dtype or said.get("kv_dtype")
     stored = dtype_name(dtype)
     act = stored if BYTES[arithmetic(stored)] >= 2 else "bf16"
     weights = act if phase == "train" else _storage("weight_dtype", weight_dtype, stored, stored)
@@ -173,7 +183,8 @@ def transformer(
         context=longest.keys - longest.new if phase == "prefill" else longest.keys if phase == "decode" else 0,
         dtype=step.dtype, weight_dtype=weights, kv_dtype=step.kv, tokens=sum(part.count * part.new for part in whole),
         parameters=model.parameters, kv_bytes=kv if cached else 0.0,
-        untouched_bytes=max(0, model.parameters - held) * BYTES[weights], note=_note(model, whole, phase == "train"),
+        untouched_bytes=max(0, model.parameters - held) * BYTES[weights],
+        note=_note([*notes], model.mtp, len(whole), phase == "train"),
     )
     return graph
 
@@ -196,13 +207,12 @@ def _storage(name: str, given: str | None, default: str, stored: str) -> str:
     return found
 
 
-def _note(model: ModelConfig, lengths: Sequence[Lengths], train: bool) -> str:
-    """Return what a reader of results should know."""
-    notes = [model.note] if model.note else []
-    if model.mtp and "prediction" not in model.note:
-        notes.append(f"{model.mtp} multi-token-prediction layer{'s' * (model.mtp > 1)} not included")
-    if len(lengths) > 1:
-        notes.append(f"{len(lengths)} distinct lengths, the longest is shown")
+def _note(notes: list[str], mtp: int, lengths: int, train: bool) -> str:
+    """Return what a reader of results should know, in one line."""
+    if mtp:
+        notes.append(f"{mtp} multi-token-prediction layer{'s' * (mtp > 1)} not included")
+    if lengths > 1:
+        notes.append(f"{lengths} distinct lengths, the longest is shown")
     if train:
         notes.append("memory of weights includes gradients and the optimizer's states")
     return "; ".join(notes)
@@ -359,7 +369,7 @@ def _head(b: Builder, model: ModelConfig, x: Value, logits: str, logits_dtype: s
         rows = s.batch if logits == "last" else s.tokens
         seen = x.part("last", rows, h) if rows < s.tokens else x
         out = b.linear("lm_head", seen, model.vocab, h, bias=model.lm_head_bias and not model.tied,
-                       wide=s.quantised and model.tied, b_dtype="" if loss else s.stored,
+                       wide=True,  # quantised checkpoints leave the head alone: DeepSeek-V3, arXiv 2412.19437, 3.3.1
                        out_dtype=dtype_name(logits_dtype) if logits_dtype else "",
                        tied_to=tied if model.tied else "")
         if model.lm_head_bias and model.tied:  # the bias is the head's own

@@ -123,8 +123,15 @@ def example_of_each_family() -> list[dict[str, Any]]:
     for family, kin in (("glm", "llama"), ("glm4", "llama"), ("cohere", "llama"), ("cohere2", "gemma2"),
                         ("olmo2", "llama"), ("granite", "llama"), ("nemotron", "llama"), ("starcoder2", "mistral"),
                         ("olmoe", "qwen3_moe"), ("gpt_bigcode", "gpt2"), ("roberta", "bert"), ("xlm-roberta", "bert"),
-                        ("mt5", "t5"), ("qwen2_moe", "qwen3_moe")):
+                        ("mt5", "t5"), ("qwen2_moe", "qwen3_moe"), ("olmo3", "llama"), ("smollm3", "llama"),
+                        ("internlm2", "llama"), ("ernie4_5", "llama"), ("seed_oss", "llama"), ("baichuan", "llama"),
+                        ("stablelm", "llama"), ("qwen", "llama"), ("qwen2_vl", "qwen2"), ("qwen2_vl_text", "qwen2"),
+                        ("qwen2_5_vl", "qwen2"), ("qwen2_5_vl_text", "qwen2"), ("qwen3_vl_text", "qwen3"),
+                        ("qwen3_vl_moe_text", "qwen3_moe"), ("granitemoe", "mixtral"), ("minimax_m2", "mixtral"),
+                        ("deepseek_v32", "deepseek_v3")):
         found[family] = {**found[kin], "model_type": family}
+    found["ernie4_5_moe"] = {**found["llama"], "model_type": "ernie4_5_moe", "moe_num_experts": 64, "moe_k": 6,
+                             "moe_intermediate_size": 1536, "moe_num_shared_experts": 2, "moe_layer_start_index": 1}
     found["qwen2_moe"]["shared_expert_intermediate_size"] = 5632
     assert set(found) == set(FAMILIES)
     for config in found.values():
@@ -208,9 +215,71 @@ def test_each_key_missing_null_negative_huge_or_of_the_wrong_type(base: dict[str
             assert key in DEFAULTED or counts(model) == counts(parse(base))
 
 
-def test_a_quantised_config_says_what_is_not_read() -> None:
-    assert "choose the dtype yourself" in parse({**LLAMA, "quantization_config": {"bits": 8}}).note
+SEVEN = {"weights": {"num_bits": 8, "type": "float"}, "input_activations": {"num_bits": 8}}
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [  # quantization_config of a checkpoint, options of transformer() that count it so
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, {"dtype": "fp8_block"}),
+        ({"quant_method": "fp8", "activation_scheme": "static"}, {"dtype": "fp8"}),
+        ({"quant_method": "fbgemm_fp8"}, {"dtype": "fp8"}),
+        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, {"dtype": "bf16", "weight_dtype": "int4_g128"}),
+        ({"quant_method": "awq", "bits": 4, "group_size": 64}, {"dtype": "bf16", "weight_dtype": "int4_g64"}),
+        ({"quant_method": "gptq", "bits": 8, "group_size": -1}, {"dtype": "bf16", "weight_dtype": "int8"}),
+        ({"quant_method": "mxfp4", "modules_to_not_convert": ["model.layers.*.self_attn", "lm_head"]},
+         {"dtype": "bf16", "expert_dtype": "mxfp4"}),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, {"dtype": "bf16", "weight_dtype": "int4_g64"}),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, {"dtype": "int8"}),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"},
+         {"dtype": "nvfp4", "kv_dtype": "fp8"}),
+        ({"quant_method": "compressed-tensors", "config_groups": {"group_0": SEVEN}, "kv_cache_scheme": None},
+         {"dtype": "fp8"}),
+        ({"quant_method": "compressed-tensors", "ignore": ["lm_head", "re:.*self_attn.*"], "config_groups": {
+            "group_0": {"weights": {"num_bits": 4, "type": "int", "group_size": 32}, "input_activations": None}}},
+         {"dtype": "bf16", "expert_dtype": "int4_g32"}),
+    ],
+)
+def test_a_checkpoints_formats_are_read_and_used_when_asked(given: dict[str, Any], options: dict[str, str]) -> None:
+    base = MIXTRAL if "expert_dtype" in options else LLAMA
+    model = parse({**base, "torch_dtype": "bfloat16", "quantization_config": given})
+    assert dict(model.formats) == options
+    assert "--dtype checkpoint counts it so" in model.note
+    asked, plain = transformer(model, phase="decode", dtype="checkpoint"), transformer(model, phase="decode")
+    same = transformer(model, phase="decode", **options)  # type: ignore[arg-type]
+    assert dict(asked.nodes) == dict(same.nodes) and dict(asked.edges) == dict(same.edges)
+    assert dict(plain.nodes) == dict(transformer(parse(base), phase="decode").nodes)
+    assert "checkpoint" in plain.graph["note"] and "checkpoint" not in asked.graph["note"]
+
+
+@pytest.mark.parametrize("given", [{"bits": 8}, {"quant_method": "hqq"}, "fp8", [1], {"quant_method": 3},
+                                   {"quant_method": "gptq", "bits": "four"}, {"quant_method": "gptq", "bits": [4]},
+                                   {"quant_method": "compressed-tensors", "config_groups": {"group_0": None}},
+                                   {"quant_method": "gptq", "bits": 4, "group_size": {}}])
+def test_formats_that_are_not_understood_are_named(given: object) -> None:
+    model = parse({**LLAMA, "quantization_config": given})
+    assert "quantization_config is not understood: give dtype and weight_dtype yourself" in model.note
+    assert transformer(model, dtype="checkpoint").graph["dtype"] == "bf16"
+
+
+def test_formats_of_checkpoints_that_are_not_quantised() -> None:
     assert parse(LLAMA).note == ""
+    for said, dtype in (("float16", "fp16"), ("float32", "fp32"), ("auto", "bf16"), (7, "bf16")):
+        model = parse({**LLAMA, "torch_dtype": said})
+        assert transformer(model, dtype="checkpoint").graph["dtype"] == dtype
+        assert model.note == ""
+
+
+@pytest.mark.parametrize(("family", "says"), [("mamba", "state-space"), ("whisper", "images and sound"),
+                                              ("qwen3_next", "linear-attention"), ("RefinedWeb", "an old name")])
+def test_families_that_cannot_be_counted_say_why(family: str, says: str) -> None:
+    with pytest.raises(ArchsimError, match=f"model_type '{family}': .*{says}.*; known: llama, mistral"):
+        parse({**LLAMA, "model_type": family})
+
+
+def test_keys_with_one_reason_share_a_warning() -> None:
+    note = parse({**LLAMA, "residual_multiplier": 0.22, "logits_scaling": 16.0}).note
+    assert note == "residual_multiplier = 0.22, logits_scaling = 16.0 are not read: scale factors are not counted"
 
 
 @pytest.mark.parametrize(

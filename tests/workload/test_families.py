@@ -44,6 +44,22 @@ BROUGHT: dict[str, tuple[Config, int]] = {
     "granite-3.0-8b": (
         like_llama("granite", 4096, 40, 32, 8, 12800, 49155, tie_word_embeddings=True, residual_multiplier=0.22),
         8_170_848_256),
+    "Olmo-3-7B": (like_llama("olmo3", 4096, 32, 32, 32, 11008, 100278, sliding_window=4096), 7_298_011_136),
+    "SmolLM3-3B": (
+        like_llama("smollm3", 2048, 36, 16, 4, 11008, 128256, no_rope_layers=[1, 1, 1, 0] * 9), 3_075_098_624),
+    "internlm2-7b": (like_llama("internlm2", 4096, 32, 32, 8, 14336, 92544, bias=False), 7_737_708_544),
+    "ERNIE-4.5-0.3B": (
+        like_llama("ernie4_5", 1024, 18, 16, 2, 3072, 103424, head_dim=128, use_bias=False), 360_748_032),
+    "Seed-OSS-36B": (
+        like_llama("seed_oss", 5120, 64, 80, 8, 27648, 155136, head_dim=128, attention_bias=True,
+                   attention_out_bias=False), 36_151_104_512),
+    "Baichuan2-7B": (like_llama("baichuan", 4096, 32, 32, 32, 11008, 125696), 7_505_973_248),
+    "Baichuan2-13B": (like_llama("baichuan", 5120, 40, 40, 40, 13696, 125696, model_max_length=4096), 13_896_668_160),
+    "stablelm-3b-4e1t": (like_llama("stablelm", 2560, 32, 32, 32, 6912, 50304), 2_795_443_200),
+    "stablelm-2-12b": (
+        like_llama("stablelm", 5120, 40, 32, 8, 13824, 100352, qk_layernorm=True, use_parallel_residual=True),
+        12_143_185_920),
+    "Qwen-7B": (like_llama("qwen", 4096, 32, 32, 32, 22016, 151936, kv_channels=128, no_bias=True), 7_721_324_544),
     "pythia-6.9b": (
         {"model_type": "gpt_neox", "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
          "intermediate_size": 16384, "vocab_size": 50432}, 6_857_302_016),
@@ -82,6 +98,12 @@ BROUGHT: dict[str, tuple[Config, int]] = {
 # No published count to the digit at hand: the form alone is checked.
 FORMS: dict[str, Config] = {
     "command-r7b": like_llama("cohere2", 4096, 32, 32, 8, 14336, 256000, sliding_window=4096),
+    "granite-3b-a800m": like_llama("granitemoe", 1536, 32, 24, 8, 512, 49155, num_local_experts=40,
+                                   num_experts_per_tok=8, tie_word_embeddings=True),
+    "MiniMax-M2": like_llama("minimax_m2", 3072, 62, 48, 8, 1536, 200064, head_dim=128, rotary_dim=64,
+                             num_local_experts=256, num_experts_per_tok=8, use_routing_bias=True),
+    "ERNIE-4.5-21B-A3B": like_llama("ernie4_5_moe", 2560, 28, 20, 4, 12288, 103424, moe_num_experts=64, moe_k=6,
+                                    moe_intermediate_size=1536, moe_num_shared_experts=2, moe_layer_start_index=1),
     "minitron": like_llama("nemotron", 4096, 32, 48, 8, 16384, 256000, head_dim=128),
     "flat gemma-3-4b": like_llama("gemma3", 2560, 34, 8, 4, 10240, 262208, head_dim=256, sliding_window=1024),
     "flat llama-4-scout": like_llama("llama4", 5120, 48, 40, 8, 8192, 202048, head_dim=128, num_local_experts=16,
@@ -124,6 +146,24 @@ HAND: dict[str, tuple[str, int, int]] = {
     "cohere": ("command-r", 40 * (4 * 8192**2 + 3 * 8192 * 22528) + 256000 * 8192, 4 * 40 * 8192),
     "cohere2": ("command-r7b", 32 * (2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 14336) + 256000 * 4096, 4 * 32 * 4096),
     "olmo2": ("OLMo-2-7B", 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 100352 * 4096, 4 * 32 * 4096),
+    "olmo3": ("Olmo-3-7B", 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 100278 * 4096, 4 * 32 * 4096),
+    "smollm3": ("SmolLM3-3B", 36 * (2 * 2048**2 + 2 * 2048 * 512 + 3 * 2048 * 11008) + 128256 * 2048, 4 * 36 * 2048),
+    "internlm2": ("internlm2-7b", 32 * (2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 14336) + 92544 * 4096,
+                  4 * 32 * 4096),
+    "ernie4_5": ("ERNIE-4.5-0.3B", 18 * (2 * 1024 * 2048 + 2 * 1024 * 256 + 3 * 1024 * 3072) + 103424 * 1024,
+                 4 * 18 * 2048),
+    "seed_oss": ("Seed-OSS-36B", 64 * (2 * 5120 * 10240 + 2 * 5120 * 1024 + 3 * 5120 * 27648) + 155136 * 5120,
+                 4 * 64 * 10240),
+    "baichuan": ("Baichuan2-13B", 40 * (4 * 5120**2 + 3 * 5120 * 13696) + 125696 * 5120, 4 * 40 * 5120),
+    "stablelm": ("stablelm-2-12b", 40 * (2 * 5120**2 + 2 * 5120 * 1280 + 3 * 5120 * 13824) + 100352 * 5120,
+                 4 * 40 * 5120),
+    "qwen": ("Qwen-7B", 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 151936 * 4096, 4 * 32 * 4096),
+    "granitemoe": ("granite-3b-a800m", 32 * (2 * 1536**2 + 2 * 1536 * 512 + 8 * 3 * 1536 * 512 + 1536 * 40)
+                   + 49155 * 1536, 4 * 32 * 1536),
+    "minimax_m2": ("MiniMax-M2", 62 * (2 * 3072 * 6144 + 2 * 3072 * 1024 + 8 * 3 * 3072 * 1536 + 3072 * 256)
+                   + 200064 * 3072, 4 * 62 * 6144),
+    "ernie4_5_moe": ("ERNIE-4.5-21B-A3B", 28 * (2 * 2560**2 + 2 * 2560 * 512) + 3 * 2560 * 12288
+                     + 27 * ((6 + 2) * 3 * 2560 * 1536 + 2560 * 64) + 103424 * 2560, 4 * 28 * 2560),
     "granite": ("granite-3.0-8b", 40 * (2 * 4096**2 + 2 * 4096 * 1024 + 3 * 4096 * 12800) + 49155 * 4096,
                 4 * 40 * 4096),
     "mixtral": ("mixtral-8x7b",
@@ -189,7 +229,17 @@ HAND: dict[str, tuple[str, int, int]] = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+SAME = {"qwen2_vl": "qwen2", "qwen2_vl_text": "qwen2", "qwen2_5_vl": "qwen2", "qwen2_5_vl_text": "qwen2",
+        "qwen3_vl_text": "qwen3", "qwen3_vl_moe_text": "qwen3_moe", "deepseek_v32": "deepseek_v3"}
+
+
+@pytest.mark.parametrize("family", SAME)
+def test_families_that_share_a_reader_count_alike(family: str) -> None:
+    plain = config(HAND[SAME[family]][0])
+    assert parse({**plain, "model_type": family}).stacks == parse(plain).stacks
+
+
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(SAME)))
 def test_flops_per_token_equal_a_hand_count(family: str) -> None:
     name, weights, per_key = HAND[family]
     model = parse(config(name))
@@ -247,6 +297,11 @@ def test_deep_models_have_few_distinct_layers() -> None:
         ("llama-4-scout", {(36, 8192, 16, "rope"), (12, None, 16, "none")}),
         ("glam-64b-64e", {(32, None, 0, "relative"), (32, None, 64, "relative")}),
         ("command-r7b", {(24, 4096, 0, "rope"), (8, None, 0, "none")}),
+        ("Olmo-3-7B", {(24, 4096, 0, "rope"), (8, None, 0, "rope")}),
+        ("SmolLM3-3B", {(27, None, 0, "rope"), (9, None, 0, "none")}),
+        ("Baichuan2-7B", {(32, None, 0, "rope")}),
+        ("Baichuan2-13B", {(40, None, 0, "alibi")}),
+        ("ERNIE-4.5-21B-A3B", {(1, None, 0, "rope"), (27, None, 64, "rope")}),
         ("mistral-7b-v0.1", {(32, 4096, 0, "rope")}),
         ("phi-3-mini", {(32, 2047, 0, "rope")}),
         ("bloom-176b", {(70, None, 0, "alibi")}),

@@ -22,14 +22,32 @@ FAMILIES: dict[str, Callable[[Reader], ModelConfig]] = {
     "cohere": llama.cohere,
     "cohere2": llama.cohere,
     "olmo2": llama.olmo2,
+    "olmo3": llama.olmo2,
     "granite": llama.llama,
+    "smollm3": llama.smollm3,
+    "internlm2": llama.with_bias,
+    "ernie4_5": llama.with_bias,
+    "seed_oss": llama.with_bias,
+    "baichuan": llama.baichuan,
+    "stablelm": llama.stablelm,
+    "qwen": llama.qwen,
+    "qwen2_vl": llama.qwen2,
+    "qwen2_vl_text": llama.qwen2,
+    "qwen2_5_vl": llama.qwen2,
+    "qwen2_5_vl_text": llama.qwen2,
+    "qwen3_vl_text": llama.qwen3,
     "mixtral": moe.mixtral,
     "phimoe": moe.phimoe,
     "qwen2_moe": moe.qwen_moe,
     "qwen3_moe": moe.qwen_moe,
+    "qwen3_vl_moe_text": moe.qwen_moe,
     "olmoe": moe.olmoe,
+    "granitemoe": moe.granitemoe,
+    "minimax_m2": moe.minimax_m2,
+    "ernie4_5_moe": moe.ernie_moe,
     "deepseek_v2": moe.deepseek,
     "deepseek_v3": moe.deepseek,
+    "deepseek_v32": moe.deepseek,
     "kimi_k2": moe.deepseek,
     "glm4_moe": moe.glm4_moe,
     "gpt_oss": moe.gpt_oss,
@@ -61,6 +79,22 @@ FAMILIES: dict[str, Callable[[Reader], ModelConfig]] = {
 }
 """Readers by the config's ``model_type``; the last three are archsim's own names."""
 
+_RECURRENT = "state-space and linear-attention layers are not modelled"
+_SIGHT = "models of images and sound are not modelled, apart from vit"
+UNMODELLED: dict[str, str] = {
+    **dict.fromkeys(("mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv5", "jamba", "zamba", "zamba2", "bamba",
+                     "falcon_h1", "nemotron_h", "granitemoehybrid", "qwen3_next", "minimax", "minimax_text_01",
+                     "recurrent_gemma", "lfm2", "xlstm", "kimi_linear"), _RECURRENT),
+    **dict.fromkeys(("whisper", "clip", "clip_text_model", "siglip", "deit", "swin", "dinov2", "wav2vec2",
+                     "mllama_text_model"), _SIGHT),
+    "gemma3n": "per-layer inputs and shared caches are not modelled",
+    "gemma3n_text": "per-layer inputs and shared caches are not modelled",
+    "nemotron-nas": "layers that differ one by one are not modelled",
+    "RefinedWeb": "an old name: use the config of today's repository, whose model_type is falcon",
+    "RefinedWebModel": "an old name: use the config of today's repository, whose model_type is falcon",
+}
+"""What users bring and no reader here can count, and why."""
+
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 """Keys by which a config says that its layers are mixtures of experts."""
 
@@ -75,6 +109,7 @@ CHANGES: dict[str, str] = {
     "use_qk_norm": "norms of queries and keys are not counted",
     "kv_lora_rank": "latent attention is not modelled in this family",
     "index_topk": "sparse attention is counted as if dense",
+    "index_n_heads": "the weights of the indexer of sparse attention are not counted",
     "num_kv_shared_layers": "KV caches shared between layers are counted apart",
     "hidden_size_per_layer_input": "per-layer inputs are not counted",
     "cross_attention_layers": "cross-attention to images is not counted",
@@ -88,11 +123,11 @@ CHANGES: dict[str, str] = {
     "shared_expert_intermediate_size": "shared experts are not counted",
     "n_shared_experts": "shared experts are not counted",
     "expert_capacity": "no capacity of experts is applied",
-    "logit_scale": "the scale factor is not counted",
-    "logits_scaling": "the scale factor is not counted",
-    "residual_multiplier": "the scale factor is not counted",
-    "embedding_multiplier": "the scale factor is not counted",
-    "attention_multiplier": "the scale factor is not counted",
+    "logit_scale": "scale factors are not counted",
+    "logits_scaling": "scale factors are not counted",
+    "residual_multiplier": "scale factors are not counted",
+    "embedding_multiplier": "scale factors are not counted",
+    "attention_multiplier": "scale factors are not counted",
     "final_logit_softcapping": "the cap on logits is not counted",
     "attn_logit_softcapping": "the cap on attention scores is not counted",
     "is_decoder": "attention is counted as the encoder's, to both sides",
@@ -108,8 +143,8 @@ HARMLESS = ("linear_init", "conv_bias", "linear_bias")
 
 
 def ignored(reader: Reader) -> tuple[str, ...]:
-    """Return a warning for each key of a config that changes the mathematics but was not read."""
-    found = []
+    """Return warnings of the keys of a config that change the mathematics but were not read, one for each reason."""
+    found: dict[str, list[str]] = {}
     for key, value in reader.config.items():
         if key in reader.taken or value in (None, False, 0, 1, "", [], {}) or not isinstance(key, str):
             continue
@@ -118,8 +153,8 @@ def ignored(reader: Reader) -> tuple[str, ...]:
             why = "state-space, convolution, linear-attention and adapter parts are not modelled"
         if why:
             shown = f" = {short(value)}" if isinstance(value, bool | int | float | str) else ""
-            found.append(f"{key}{shown} is not read: {why}")
-    return tuple(found)
+            found.setdefault(why, []).append(f"{key}{shown}")
+    return tuple(f"{', '.join(keys)} {'are' if keys[1:] else 'is'} not read: {why}" for why, keys in found.items())
 
 
-__all__ = ["CHANGES", "EXPERTS", "FAMILIES", "ignored"]
+__all__ = ["CHANGES", "EXPERTS", "FAMILIES", "UNMODELLED", "ignored"]

@@ -1,4 +1,4 @@
-"""Families with RMSNorm and a gated FFN: Llama, Mistral, Qwen, Gemma, Phi-3, GLM, Cohere, OLMo 2."""
+"""Families with a dense, gated FFN: Llama and its kin, Mistral, Qwen, Gemma, Phi-3, GLM, Cohere, OLMo, StableLM."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ def _gated(r: Reader, default: str = "silu", **more: Any) -> FfnConfig:
 
 def _uniform(r: Reader, hidden: int, layer: Layer, tied: bool = False, **more: Any) -> ModelConfig:
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=tied, **more)
-
-
 
 
 def llama(r: Reader) -> ModelConfig:
@@ -165,7 +163,70 @@ def cohere(r: Reader) -> ModelConfig:
 
 
 def olmo2(r: Reader) -> ModelConfig:
-    """OLMo 2: norms behind the sublayers, and over all queries and all keys at once."""
-    hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
-    layer = Layer(attention(r.heads(hidden, dim=()), bias_qkv=bias, bias_o=bias, qk_norm="all"), _gated(r))
+    """OLMo 2 and 3: norms behind the sublayers, and over all queries and all keys at once; windows in 3.
+
+    What a sublayer makes is normed before it is added to the residual stream, not with it as in BERT: the same work.
+    """
+    hidden, bias, layers = r.whole("hidden_size"), r.flag("attention_bias", False), r.layers("num_hidden_layers")
+    third = r.family == "olmo3"
+    sizes, ffn = r.heads(hidden, dim=()), _gated(r)
+    local = r.local_layers(layers, lambda i: (i + 1) % 4 != 0) if third else (lambda i: False)
+    width = r.whole("sliding_window", default=4096) if third else None
+
+    def make(narrow: bool) -> Layer:
+        return Layer(attention(sizes, bias_qkv=bias, bias_o=bias, qk_norm="all", window=width if narrow else None),
+                     ffn, post_norm=True)
+
+    return r.decoder(hidden, grouped(layers, local, make), tied=False)
+
+
+def smollm3(r: Reader) -> ModelConfig:
+    """SmolLM 3: Llama of which every fourth layer is not rotated."""
+    hidden, layers, bias = r.whole("hidden_size"), r.layers("num_hidden_layers"), r.flag("attention_bias", False)
+    sizes, ffn, (width, local) = r.heads(hidden), _gated(r, bias=r.flag("mlp_bias", False)), qwen_local(r, layers)
+    rope = r.rotated_layers(layers)
+
+    def make(of: tuple[bool, bool]) -> Layer:
+        turned, narrow = of
+        return Layer(attention(sizes, bias_qkv=bias, bias_o=bias, positions="rope" if turned else "none",
+                               window=width if narrow else None), ffn)
+
+    return r.decoder(hidden, grouped(layers, lambda i: (rope(i), local(i)), make), tied=True)
+
+
+def with_bias(r: Reader) -> ModelConfig:
+    """Llama whose config names its biases otherwise: InternLM 2, ERNIE 4.5, Seed-OSS."""
+    hidden = r.whole("hidden_size")
+    key = {"internlm2": "bias", "ernie4_5": "use_bias", "seed_oss": "attention_bias"}[r.family]
+    bias = r.flag(key, r.family == "seed_oss")
+    out = r.flag("attention_out_bias", False) if r.family == "seed_oss" else bias
+    wide = r.flag("mlp_bias", False) if r.family == "seed_oss" else bias and r.family == "ernie4_5"
+    layer = Layer(attention(r.heads(hidden), bias_qkv=bias, bias_o=out), _gated(r, bias=wide))
+    return _uniform(r, hidden, layer, tied=r.family == "ernie4_5")
+
+
+def baichuan(r: Reader) -> ModelConfig:
+    """Baichuan: 7B (hidden 4096) is Llama 1, 13B has ALiBi in place of rope, which no config mentions."""
+    hidden = r.whole("hidden_size")
+    layer = Layer(attention(r.heads(hidden, kv=(), dim=()), positions="rope" if hidden == 4096 else "alibi"), _gated(r))
+    return _uniform(r, hidden, layer, reach=("max_position_embeddings", "model_max_length"))
+
+
+def qwen(r: Reader) -> ModelConfig:
+    """Qwen 1: biases of query, key and value; intermediate_size is that of gate and up projection together."""
+    hidden, bias = r.whole("hidden_size"), not r.flag("no_bias", True)
+    width = r.whole("intermediate_size", low=2)
+    layer = Layer(
+        attention(r.heads(hidden, kv=(), dim=("kv_channels",)), bias_qkv=True, bias_o=bias),
+        FfnConfig(width // 2, bias=bias))
+    return _uniform(r, hidden, layer, reach=("seq_length", "max_position_embeddings"))
+
+
+def stablelm(r: Reader) -> ModelConfig:
+    """StableLM: Llama with LayerNorm, a quarter of each head rotated, and in some sizes a parallel block."""
+    hidden, parallel = r.whole("hidden_size"), r.flag("use_parallel_residual", False)
+    sizes = r.heads(hidden, dim=())
+    attend = attention(sizes, bias_qkv=r.flag("use_qkv_bias", False), rope_dim=r.rotated(sizes["head_dim"],
+                       default=0.25), qk_norm="all" if r.flag("qk_layernorm", False) else "")
+    layer = Layer(attend, _gated(r), norm="layernorm", norm_bias=True, norms=1 if parallel else 2, parallel=parallel)
     return _uniform(r, hidden, layer)

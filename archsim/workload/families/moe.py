@@ -1,4 +1,4 @@
-"""Mixtures of experts: Mixtral, Phi-MoE, Qwen-MoE, OLMoE, DeepSeek, GLM-4.5, gpt-oss, Llama 4, DBRX, Grok."""
+"""Mixtures of experts: Mixtral and its kin, Qwen-MoE, DeepSeek, GLM-4.5, gpt-oss, Llama 4, ERNIE, DBRX, Grok."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def phimoe(r: Reader) -> ModelConfig:
 def qwen_moe(r: Reader) -> ModelConfig:
     """Qwen2-MoE (shared experts behind a gate, biases) and Qwen3-MoE (neither, but norms of queries and keys)."""
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
-    third = r.family == "qwen3_moe"
+    third = r.family != "qwen2_moe"
     sizes, (width, local) = r.heads(hidden, grouped=True), qwen_local(r, layers)
     bias_qkv = r.flag("attention_bias", False) if third else r.flag("qkv_bias", True)
     act = _silu(r)
@@ -76,6 +76,45 @@ def olmoe(r: Reader) -> ModelConfig:
     moe = experts(r, "num_experts", activation=_silu(r))
     layer = Layer(attention(r.heads(hidden, dim=()), bias_qkv=bias, bias_o=bias, qk_norm="all"), moe)
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=False)
+
+
+def granitemoe(r: Reader) -> ModelConfig:
+    """Granite MoE: Mixtral without windows, with scale factors."""
+    hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
+    moe = experts(r, "num_local_experts", activation=_silu(r))
+    layer = Layer(attention(r.heads(hidden, dim=()), bias_qkv=bias, bias_o=bias), moe)
+    return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=False)
+
+
+def minimax_m2(r: Reader) -> ModelConfig:
+    """MiniMax-M2: many small experts chosen with a correction bias, part of each head rotated, q/k norms over all."""
+    hidden = r.whole("hidden_size")
+    sizes = r.heads(hidden, grouped=True)
+    attend = attention(sizes, rope_dim=r.whole("rotary_dim", default=sizes["head_dim"]),
+                       qk_norm="all" if r.flag("use_qk_norm", True) else "")
+    moe = experts(r, "num_local_experts", activation=_silu(r), router_bias=r.flag("use_routing_bias", True),
+                  shared_ffn=r.whole("shared_intermediate_size", default=0, low=0))
+    return r.decoder(hidden, ((Layer(attend, moe), r.layers("num_hidden_layers")),), tied=False,
+                     mtp=r.whole("num_mtp_modules", default=0, low=0, high=1000))
+
+
+def ernie_moe(r: Reader) -> ModelConfig:
+    """ERNIE 4.5 MoE: shared experts, dense layers before and behind the mixtures, a correction bias per expert."""
+    hidden, bias = r.whole("hidden_size"), r.flag("use_bias", False)
+    layers = r.layers("num_hidden_layers")
+    first, last = r.whole("moe_layer_start_index", default=1, low=0), r.value("moe_layer_end_index")[1]
+    end = layers - 1 if last in (None, -1) else r.whole("moe_layer_end_index", low=0)
+    step, width = r.whole("moe_layer_interval", default=1), r.whole("moe_intermediate_size")
+    moe = experts(r, "moe_num_experts", top=("moe_k",), width="moe_intermediate_size", activation=_silu(r), bias=bias,
+                  shared_ffn=width * r.whole("moe_num_shared_experts", low=0, high=10_000), router_bias=True)
+    attend = attention(r.heads(hidden), bias_qkv=bias, bias_o=bias)
+
+    def make(mixed: bool) -> Layer:
+        return Layer(attend, moe if mixed else FfnConfig(r.whole("intermediate_size"), activation=moe.activation,
+                                                         bias=bias))
+
+    return r.decoder(hidden, grouped(layers, lambda i: first <= i <= end and (i + 1) % step == 0, make), tied=True,
+                     mtp=r.whole("num_nextn_predict_layers", default=0, low=0, high=1000))
 
 
 def _after_first(r: Reader, freq: str | None = None) -> Callable[[int], bool]:
@@ -158,11 +197,7 @@ def llama4(r: Reader) -> ModelConfig:
     """
     hidden, layers = r.whole("hidden_size"), r.layers("num_hidden_layers")
     sizes, bias, act = r.heads(hidden, default_dim=128, grouped=True), r.flag("attention_bias", False), _silu(r)
-    every = r.whole("no_rope_layer_interval", default=4)
-    rotated = r.wholes("no_rope_layers")  # 1 where a layer is rotated, in spite of its name
-    if rotated and len(rotated) != layers:
-        raise r.error(f"no_rope_layers must have an entry for each of the {layers} layers, not {len(rotated)}")
-    rope = (lambda i: bool(rotated[i])) if rotated else (lambda i: (i + 1) % every != 0)
+    rope = r.rotated_layers(layers)
     local = r.local_layers(layers, rope)
     chunk = r.optional("attention_chunk_size", 8192)
     listed, step = r.wholes("moe_layers"), r.whole("interleave_moe_layer_step", default=1)
