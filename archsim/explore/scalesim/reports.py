@@ -88,9 +88,9 @@ def notes(config: Config, results: Sequence[Result], *, fixed_stalls: bool = Fal
     said.append("Total Cycles is the number of the last cycle, counted from 0: a layer takes one cycle more, "
                 "and Overall Util % is too high by as much.")
     if config.dataflow == "os":
-        said.append(f"Results leave the array as if all rows finished together, and at once: the last row is {rows - 1} "
-                    f"cycles later, and a sum takes one to leave its PE. archsim counts these {rows} cycles where no "
-                    "next fold hides them.")
+        said.append("Results leave the array as if all rows finished together, and at once: the last row is "
+                    f"{rows - 1} cycles later, and a sum takes one to leave its PE. archsim counts these {rows} cycles "
+                    "where no next fold hides them.")
         folds = sum(-(-high // rows) * -(-wide // cols) for high, wide in sides)
         said.append(f"SRAM OFMAP Writes count {folds * (rows + cols):,} words too many: rows + columns of the array "
                     "once more per fold.")
