@@ -5,6 +5,8 @@ import itertools
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -273,3 +275,9 @@ def test_what_is_too_large_is_refused_before_it_starts():
         array.trace(np.eye(2, dtype=int), np.eye(2, dtype=int), rows=32, cols=4)
     with pytest.raises(ArchsimError, match="at most 5,000 cycles"):
         array.trace(np.ones((6000, 1), int), np.ones((1, 1), int), **OPTIONS)
+
+
+def test_one_array_loads_no_operators():
+    code = ("import sys; import archsim.timing.array; "
+            "print(*(name for name in sys.modules if name.startswith(('archsim.workload', 'archsim.hardware'))))")
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "\n"
