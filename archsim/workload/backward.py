@@ -1,9 +1,10 @@
 """The backward pass: gradient operators behind every operator of a forward graph, recomputation, the optimizer's step.
 
 Each node gets the operators of its inputs' gradients and of its weights' (a product: ``dgrad = dy w^T`` and
-``wgrad = x^T dy``, so that backward has twice the forward's matrix FLOPs). Edges from forward to backward nodes are the
-activations that are kept; `archsim.workload.memory` adds them up. Backward nodes belong to ``<layer>.backward``, and
-tell with ``tied_to`` whose weights they use. Nodes that run again rather than keep what they made are ``recomputed``.
+``wgrad = x^T dy``, so that backward has twice the forward's matrix FLOPs; of a bias, ``bgrad``, the sum of the rows of
+dy). Edges from forward to backward nodes are the activations that are kept; `archsim.workload.memory` adds them up.
+Backward nodes belong to ``<layer>.backward``, and tell with ``tied_to`` whose weights they use. Nodes that run again
+rather than keep what they made are ``recomputed``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from archsim.workload.ops import (
 RECOMPUTE = ("none", "selective", "full")
 LINEAR = ("add", "position_bias")
 """Elementwise operators whose result's gradient is that of their inputs."""
+BIAS = "bgrad"
 AROUND = ("embedding", "head")
 """Layers that are never computed again as a whole."""
 Edge = tuple[str, dict[str, Any]]
@@ -78,7 +80,8 @@ def _product(op: MatMul, gradient_dtype: str) -> list[Rule]:
     wgrad = MatMul(m=op.k, n=op.n, k=op.m, b_dtype=op.a_dtype, split={"m": "k", "n": "n", "k": "m"}[op.split],
                    out_dtype=gradient_dtype if op.weights else op.out_dtype, **common)  # type: ignore[arg-type]
     if op.weights:
-        return [Rule("dgrad", dgrad, tied=True), Rule("wgrad", wgrad, ("inputs",), weights=True)]
+        return [Rule("dgrad", dgrad, tied=True), Rule("wgrad", wgrad, ("inputs",), weights=True),
+                *_bias(op, op.batch * op.n, op.m, gradient_dtype)]
     return [Rule("dgrad_a", dgrad, ("b",), operand="a"), Rule("dgrad_b", wgrad, ("a",), operand="b")]
 
 
@@ -87,7 +90,15 @@ def _experts(op: GroupedMatMul, gradient_dtype: str) -> list[Rule]:
     turned = {"n": "k", "k": "n"}[op.split]
     dgrad = replace(op, n=op.k, k=op.n, split=turned, bias=False, out_dtype=_wide(op.a_dtype))
     wgrad = replace(op, wgrad=True, out_dtype=gradient_dtype, b_dtype=op.a_dtype, bias=False)
-    return [Rule("dgrad", dgrad, tied=True), Rule("wgrad", wgrad, ("inputs",), weights=True)]
+    return [Rule("dgrad", dgrad, tied=True), Rule("wgrad", wgrad, ("inputs",), weights=True),
+            *_bias(op, op.touched * op.n, op.rows / op.touched, gradient_dtype)]
+
+
+def _bias(op: MatMul | GroupedMatMul, biases: int, rows: float, gradient_dtype: str) -> list[Rule]:
+    """Return the gradient of a bias, if there is one: the sum over its rows of the product's gradient."""
+    total = Elementwise(elements=biases, inputs=rows, ops=rows, name="bias_gradient", dtype=_wide(op.out_dtype),
+                        out_dtype=gradient_dtype)
+    return [Rule(BIAS, total, weights=True)] * op.bias
 
 
 def _elementwise(op: Elementwise, _: str) -> list[Rule]:
@@ -271,10 +282,11 @@ class _Backward:
             rules = RULES[type(op)](op, self.gradient_dtype)
             if not rules:
                 self.ways[v] = [(x.node, "") for x in arrived]
+            narrow = arrived
             if BYTES[str(getattr(op, "dtype", "bf16"))] < 2 and isinstance(op, MatMul | GroupedMatMul):
-                arrived = self._narrowed(v, op, arrived)
+                narrow = self._narrowed(v, op, arrived)
             for rule in rules:
-                self._apply(v, rule, arrived)
+                self._apply(v, rule, arrived if rule.suffix == BIAS else narrow)
         return self.graph
 
     def _narrowed(self, v: str, op: MatMul | GroupedMatMul, arrived: Sequence[Value]) -> list[Value]:

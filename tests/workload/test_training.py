@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim import chips, models, simulate
+from archsim.dtypes import BYTES
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.workload import graph as graphs
 from archsim.workload import transformer
@@ -62,6 +63,11 @@ def test_every_parameter_gets_a_gradient_of_its_size(name: str) -> None:
             elements *= side
         assert elements == op.parameters - biases
         assert f"{node}.wgrad" in graph.pred["update"]
+        if op.bias:
+            summed = graph.nodes[f"{node}.bgrad"]["op"]
+            assert summed.elements == biases
+            assert summed.read_bytes == (op.m * op.batch if op.kind == "matmul" else op.rows) * op.n * BYTES[op.out_dtype]
+            assert f"{node}.bgrad" in graph.pred["update"]
     assert graph.nodes["update"]["op"].elements == models.get(name).parameters
 
 
@@ -160,7 +166,7 @@ def test_selective_recomputation_is_attentions_core() -> None:
     assert set(graph.pred["attention_mix.dgrad_a"]) == {"qkv_proj", "o_proj.dgrad"}
     assert set(graph.pred["attention_mix.dgrad_b"]) == {"attention_probs_dropout.again", "o_proj.dgrad"}
     assert set(graph.succ["attention_mix.dgrad_a"]) == {"attention_probs_dropout.backward"}
-    assert set(graph.succ["attention_mix.dgrad_b"]) == {"qkv_proj.dgrad", "qkv_proj.wgrad"}
+    assert set(graph.succ["attention_mix.dgrad_b"]) == {"qkv_proj.dgrad", "qkv_proj.wgrad", "qkv_proj.bgrad"}
     fused = step("gpt3-175b", recompute="selective")
     assert not any(d.get("recomputed") for _, d in fused.nodes(data=True)), "a fused kernel does so anyway"
 
