@@ -212,8 +212,7 @@ def test_36_copies() -> None:
     assert moved / seconds == pytest.approx(1360e9, rel=0.03)
     core = chips.get("tpu-v7-core")
     moved, seconds = copy(8, core)
-    # 5 % low: the overhead of a block step, measured where it adds to computing, is added to these DMAs as well.
-    assert moved / seconds == pytest.approx(3210e9, rel=0.06)
+    assert moved / seconds == pytest.approx(3210e9, rel=0.03)
     assert copy(1e-6, core)[1] == pytest.approx(1.56e-6, rel=0.03)
 
 

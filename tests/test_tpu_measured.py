@@ -128,15 +128,12 @@ SWEEPS = {  # dtype, n, k: microseconds over M
 # Points further off than 15 %: how far at most, and what is known of them.
 MISSES: dict[tuple[str, int, int, int], float] = {
     # Weights of 58 to 67 MB fit into free VMEM and are fetched before the host's call arrives (cross-program prefetch).
-    ("bf16", 4096, 7168, 128): 0.26, ("bf16", 4096, 7168, 256): 0.26, ("bf16", 7168, 4096, 128): 0.26,
-    ("bf16", 7168, 4096, 256): 0.26, ("int8", 8192, 8192, 128): 0.26, ("fp32", 4096, 4096, 128): 0.26,
-    ("fp32", 4096, 4096, 256): 0.26, ("fp32", 4096, 4096, 512): 0.26,
-    # XLA without flags: the trace of the same source gives 79 % of peak at 8192^3, where tuned flags reach 90 %.
-    ("int8", 8192, 8192, 8192): 0.17,
-    # An operand of at most 96 MiB is held in the VMEM that kernels may not fill, so that memory does not bind.
-    ("fp32", 4096, 4096, 2048): 0.70, ("fp32", 4096, 4096, 4096): 0.70, ("fp32", 4096, 4096, 8192): 0.70,
-    ("fp32", 8192, 8192, 1024): 0.70, ("fp32", 8192, 8192, 2048): 0.70, ("fp32", 4096, 7168, 1024): 0.70,
-    ("fp32", 4096, 7168, 2048): 0.70, ("fp32", 7168, 4096, 2048): 0.70, ("fp32", 7168, 4096, 4096): 0.70,
+    ("bf16", 4096, 7168, 128): 0.24, ("bf16", 7168, 4096, 128): 0.24, ("bf16", 7168, 4096, 256): 0.24,
+    ("int8", 8192, 8192, 128): 0.24, ("fp32", 4096, 4096, 128): 0.24, ("fp32", 4096, 4096, 256): 0.24,
+    # XLA without flags takes 106 ns per int8 row of 8192 x 8192 from 1024 rows on, where the arrays need 75: 69 % of
+    # peak. (bf16: 163 of 146; without flags the same source's trace has 79 % where tuned flags reach 90.) The arrays'
+    # latches, ports and memory all take less; what XLA emits for int32 sums is not published.
+    ("int8", 8192, 8192, 4096): 0.23, ("int8", 8192, 8192, 8192): 0.23,
 }
 POINTS = [(*key, m, us) for key, row in SWEEPS.items() for m, us in zip(M, row, strict=True)]
 
@@ -153,29 +150,36 @@ def test_v6e_sweeps(dtype: str, n: int, k: int, m: int, measured: float) -> None
 
 
 def test_v6e_sweeps_on_average() -> None:
-    """Three quarters of the points lie within 15 % each, and within 7 % on average."""
-    errors = [abs(host_error(*point)) for point in POINTS if point[:4] not in MISSES]
-    assert len(errors) >= 0.75 * len(POINTS)
-    assert sum(errors) / len(errors) < 0.07
+    """All 84 points, misses included: within 8 % on average, nine of ten within 15 %, and no bias of one sign."""
+    errors = [host_error(*point) for point in POINTS]
+    assert sum(map(abs, errors)) / len(errors) < 0.08
+    assert len(MISSES) <= 0.1 * len(POINTS)
+    assert abs(sum(errors)) / len(errors) < 0.02
 
 
 def test_v6e_operands_that_fit_beside_the_kernel() -> None:
-    """In fp32 the run slows threefold where neither operand fits into the 96 MiB that kernels leave: memory binds."""
-    whole = V6E.replace("core", kernel_share=1.0)
-    for (dtype, n, k), row in SWEEPS.items():
-        for m, measured in zip(M, row, strict=True):
-            if dtype != "fp32" or m < 1024:
-                continue
-            op = MatMul(m=m, n=n, k=k, dtype="fp32")
-            held = min(op.a_bytes, op.b_bytes) <= 96 * 2**20
-            t = time(op, whole if held else V6E).seconds * 1e6 + HOST
-            assert t == pytest.approx(measured, rel=0.11)
-            if m >= 4096:
-                assert held == (op.flops / measured * 1e6 > 0.46 * V6E.peak())
+    """In fp32 a run slows threefold where neither operand fits into the 96 MiB that kernels leave: memory binds.
+
+    8192 x 8192 in fp32: 2048 rows are 64 MiB and stay there (352 us measured without the call); 4096 are 128 MiB, as
+    large as half the weights, and both operands are read again and again (1420 us).
+    """
+    held, streamed = (MatMul(m=m, n=8192, k=8192, dtype="fp32") for m in (2048, 4096))
+    few, many = time(held, V6E), time(streamed, V6E)
+    assert few.resident == (64 * 2**20, 0)
+    assert "keeps a whole beside the blocks" in few.plan
+    assert many.resident == (0, 0)
+    assert many.bound == "hbm"
+    assert 3 < many.seconds / few.seconds < 1420 / 352 * 1.05
+    off = V6E.replace("core", prefetch=False)  # no compiler that places whole operands
+    assert time(held, off).seconds > 1.6 * few.seconds
+    assert time(streamed, off).seconds == many.seconds
 
 
 def test_v6e_grows_with_rows_as_measured() -> None:
-    """Differences over M know no launch cost: from 1024 to 4096 rows bf16 takes 163 ns per row, of 146 at peak."""
+    """Differences over M know no launch cost: from 1024 to 4096 rows bf16 takes 163 ns per row, of 146 at peak.
+
+    Ours keeps the rows whole in the scratchpad, where they fit: 155.
+    """
     ours = microseconds(MatMul(m=4096, n=8192, k=8192), "tpu-v6e") - microseconds(
         MatMul(m=1024, n=8192, k=8192), "tpu-v6e")
-    assert ours == pytest.approx(798.0 - 297.9, rel=0.05)
+    assert ours == pytest.approx(798.0 - 297.9, rel=0.08)

@@ -48,7 +48,8 @@ class Engine(NamedTuple):
     exps: float  # transcendental operations per second
     cross: float  # elements per second moved across lanes
     row_lanes: float  # lanes across which neighbours of a row lie
-    capacity: float  # bytes of scratchpad
+    capacity: float  # bytes of scratchpad that blocks may fill
+    free: float  # bytes of scratchpad beside those, for a whole operand
     read_latency: float  # s, device memory to scratchpad
     write_latency: float  # s, scratchpad to device memory
     step: float  # s, fixed cost of one block step
@@ -312,13 +313,23 @@ def block_sizes(size: int, unit: int) -> np.ndarray:
 
 
 @njit(cache=True)
+def beside(e: Engine, operand: float) -> bool:
+    """Whether a whole operand of so many bytes stays in scratchpad that no blocks may fill.
+
+    A compiler that knows the whole program gives kernels a fixed share of the scratchpad, and places whole tensors in
+    the rest. Blocks of such an operand are used where they lie.
+    """
+    return operand <= e.free
+
+
+@njit(cache=True)
 def footprint(
     e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool, pack: int
 ) -> float:
     """Bytes of scratchpad that a walk needs; see `walk` for its arguments.
 
     Operands are double-buffered, a kept panel has one spare block for the next panel, an operand that fits whole needs
-    no second buffer. The accumulator is float32. A result leaves through a buffer of its own while the next one
+    no second buffer, and no room at all among the blocks where it fits `beside` them. The accumulator is float32. A result leaves through a buffer of its own while the next one
     accumulates; where every step ends a result, through two in turn.
     """
     nm, nn, nk = ceil_div(g.m, bm), ceil_div(g.n, bn), ceil_div(g.k, bk)
@@ -333,7 +344,7 @@ def footprint(
     spare_outer = outer if n_outer * nk + more > 1 else 0.0
     need = (outer * nk if keep_outer else outer) + spare_outer
     if keep_inner:
-        need += whole_inner + more * inner
+        need += (0.0 if beside(e, pack * whole_inner) else whole_inner) + more * inner
     else:
         need += inner + (inner if n_inner * nk + more > 1 else 0.0)
     buffers = 2.0 if nk == 1 and n_outer * n_inner + more > 1 else 1.0
@@ -367,7 +378,10 @@ def walk(
     e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, keep_outer: bool, keep_inner: bool, pack: int,
     bandwidth: float, table: np.ndarray,
 ) -> Walk:
-    """Time a blocked product on one core: every block step costs max(compute, DMA) plus a fixed overhead.
+    """Time a blocked product on one core: every block step costs max(compute + a fixed overhead, DMA).
+
+    The overhead is instructions of the core: it waits for a block's DMAs, starts the next block's, sets the loop up.
+    The DMA engines meanwhile work on what was queued a step before, so that it adds to computing and not to them.
 
     Loops run outer (m, or n if `swap`), inner (the other), k. An operand block is loaded in the step that first needs
     it: the outer operand's panel stays in the scratchpad over the inner loop if `keep_outer`, the inner operand stays
@@ -443,7 +457,7 @@ def walk(
                     loading += times * (array - (streams * p + e.latency) / e.clock)
                     on_ports += times * (fed - array)
                     on_vector += times * (work - fed)
-                    on_memory += times * max(0.0, moved - work)
+                    on_memory += times * max(0.0, moved - work - e.step)
                     if opens:
                         on_memory += transfer(e, bandwidth, p * load, 0.0)
                 count = alike * g.batch

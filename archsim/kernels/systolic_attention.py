@@ -155,7 +155,7 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
                 array = (w[0] * p + w[2]) / e.clock
                 fed = max(array, w[3] * p / e.clock + skew)
                 done = max(fed, w[4] * p)
-                whole = max(done, moved * p) + e.step
+                whole = max(done + e.step, moved * p)
                 waits[turn, 0] += number * (array - w[1] * p / e.clock - skew)
                 waits[turn, 1] += number * (fed - array)
                 waits[turn, 2] += number * (done - fed)
@@ -211,7 +211,8 @@ def least_seconds(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, 
     lanes = area * h.group * max(h.score_exps / e.exps, h.score_ops / e.vector)
     keys = 0.0 if resident else area / bq  # a query block reads all keys that any of its queries sees
     memory = transfer(e, e.bandwidth / used, keys * key_width(h) * h.kv_size, 0.0)
-    return e.read_latency + e.write_latency + (max(arrays, lanes, memory) + steps * e.step) * h.units / used
+    slowest = max(max(arrays, lanes) + steps * e.step, memory)
+    return e.read_latency + e.write_latency + slowest * h.units / used
 
 
 @njit(cache=True)

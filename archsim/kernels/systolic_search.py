@@ -11,6 +11,7 @@ from archsim.kernels.systolic import (
     Engine,
     Gemm,
     Walk,
+    beside,
     block_sizes,
     ceil_div,
     fill_blocks,
@@ -39,6 +40,14 @@ def keeps(e: Engine, g: Gemm, bm: int, bn: int, bk: int, swap: bool, pack: int) 
         if one == 3:
             break
     return one, other
+
+
+@njit(cache=True)
+def least_bytes(e: Engine, g: Gemm, bm: int, bn: int, bk: int) -> float:
+    """Return a lower bound on `footprint`: the accumulator and one block of each operand that must lie among blocks."""
+    a_block = 0.0 if beside(e, g.a_size * g.m * g.k) else g.a_size * bm * bk
+    b_block = 0.0 if beside(e, g.b_size * g.k * g.n) else g.b_size * bk * bn
+    return 4.0 * bm * bn + min(a_block + g.b_size * bk * bn, g.a_size * bm * bk + b_block)
 
 
 @njit(cache=True)
@@ -100,7 +109,7 @@ def least_seconds(e: Engine, g: Gemm, bandwidth: float) -> float:
     lanes = max(plain / e.vector, (outputs * g.exps + batch * g.k * g.m * g.a_exps) / e.exps)
     read = batch * g.k * (g.a_size * g.m + g.b_size * g.n) + outputs * g.side
     memory = transfer(e, bandwidth, read, outputs * g.out)
-    return max(arrays, lanes, memory) + e.read_latency + e.write_latency + e.step
+    return max(max(arrays, lanes) + e.step, memory) + e.read_latency + e.write_latency
 
 
 @njit(cache=True)
@@ -183,17 +192,18 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                     blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
                     filled = False
                     first = own.a_size * bm * bk + own.b_size * bk * bn
-                    if first + 4.0 * bm * bn > e.capacity:
+                    if least_bytes(e, own, bm, bn, bk) > e.capacity:
                         continue
                     opening = transfer(e, bandwidth, first, 0.0)
                     for pack in packs:
                         steps = blocks * ceil_div(own.batch, pack)
-                        rest = steps * e.step + e.read_latency + e.write_latency + after + pack * opening
-                        if (pack > 1 and blocks > 1) or rest + arrays + steps * least_end(e) / e.clock > best:
+                        rest = e.read_latency + e.write_latency + after
+                        work = arrays + steps * (least_end(e) / e.clock + e.step)
+                        if (pack > 1 and blocks > 1) or rest + pack * opening + work > best:
                             continue
                         for order in range(2):
                             for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
-                                if keep < 0 or rest - pack * opening + transfer(
+                                if keep < 0 or rest + transfer(
                                         e, bandwidth, loads(own, bm, bn, order, keep), written) > best:
                                     continue
                                 if not filled:

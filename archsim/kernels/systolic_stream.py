@@ -25,8 +25,8 @@ class Rows(NamedTuple):
 def stream(e: Engine, r: Rows, part: float, bandwidth: float) -> tuple[Walk, int]:
     """Time one core's `part` of the rows in `c` chunks, loads and write-backs double-buffered.
 
-    The first chunk's load and the last one's write-back stand alone; between them each chunk costs the longest of
-    memory, vector unit and ports, and a step's overhead. The fastest `c` (a power of two whose chunks fit) is taken.
+    The first chunk's load and the last one's write-back stand alone; between them each chunk costs the longer of memory
+    and the core, which has a step's overhead (see `archsim.kernels.systolic.walk`) beside the vector unit or ports. The fastest `c` (a power of two whose chunks fit) is taken.
 
     Returns
     -------
@@ -43,16 +43,17 @@ def stream(e: Engine, r: Rows, part: float, bandwidth: float) -> tuple[Walk, int
             continue
         load, store = transfer(e, bandwidth, read / c, 0.0), transfer(e, bandwidth, 0.0, written / c)
         both = transfer(e, bandwidth, read / c, written / c)
-        work = max(vector, port) / c
+        work = max(vector, port) / c + e.step
         ends = work if c == 1 else max(work, load) + max(work, store)
-        seconds = load + ends + max(0, c - 2) * max(work, both) + store + c * e.step
+        seconds = load + ends + max(0, c - 2) * max(work, both) + store
         if seconds < best:
             best, steps = seconds, c
     lasting, overhead, work = e.read_latency + e.write_latency, steps * e.step, max(vector, port)
     moved = transfer(e, bandwidth, read, written)
-    bound = work if work > moved else 0.0  # what the chunks wait for; the first and the last wait for memory anyway
+    waits = work + overhead > moved  # what chunks wait for; the first and the last wait for memory anyway
+    bound, stepping = (work, overhead) if waits else (0.0, 0.0)
     split = Split(0.0, 0.0, 0.0, bound if port > vector else 0.0, 0.0 if port > vector else bound,
-                  best - overhead - bound, lasting, overhead, 0.0)
+                  best - stepping - bound, lasting, stepping, 0.0)
     return Walk(best + lasting, 0.0, port, vector, moved, lasting + overhead,
                 read, written, r.passes * read + written, 0.0, split), steps
 

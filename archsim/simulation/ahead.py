@@ -11,6 +11,8 @@ does both). First-order model:
   operators during which it happens. They take no more than the idle time of the memory, and no more than the room.
 - Equal layers follow each other: the first of them finds what came before, the others find their own last operators.
   (A program that keeps layers as the body of a loop, and is not pipelined, would not load across its turns.)
+- What an operator keeps whole in that scratchpad for itself (`OpTime.resident`) leaves no room for others' weights
+  while it runs. Its own weights, loaded early, lie where it keeps them.
 - What the operators of one layer keep or load early is not weighed against larger blocks for themselves: how much of
   the scratchpad blocks may fill is the core's `kernel_share`.
 """
@@ -26,6 +28,7 @@ import networkx as nx
 from archsim.hardware import Chip, SystolicCore
 from archsim.simulation.run import OpRun
 from archsim.timing import OpTime
+from archsim.timing.optime import pace
 
 MEMORY = "device memory"
 
@@ -80,10 +83,11 @@ def _spared(t: OpTime, chip: Chip, seconds: float, busy: float, moved: float = 0
     gain = min(max(0.0, seconds), t.stalls.get(MEMORY, 0.0))
     left = t.seconds - gain
     resources = {**t.busy, "hbm": max(0.0, t.busy["hbm"] - busy)}
+    stalls = {**t.stalls, MEMORY: t.stalls.get(MEMORY, 0.0) - gain}
     return replace(
         t, seconds=left, cycles=left * chip.clock, hbm_bytes=max(0.0, t.hbm_bytes - moved),
         utilization=min(1.0, t.utilization * t.seconds / left), busy=resources,
-        bound=max(resources, key=lambda b: resources[b]), stalls={**t.stalls, MEMORY: t.stalls.get(MEMORY, 0.0) - gain},
+        bound=pace(left, resources, stalls), stalls=stalls,
     )
 
 
@@ -93,8 +97,15 @@ class _Turn:
 
     row: int
     count: int
+    inputs: float = 0.0  # bytes of activations that it keeps whole beside its blocks
+    weights: float = 0.0  # bytes of weights that it keeps so
     ahead: float = 0.0  # bytes of its weights that are there when it starts
     lent: float = 0.0  # bytes of others' weights that come while it runs, times how often they are used
+
+    @property
+    def own(self) -> float:
+        """Bytes that it keeps, beside what is there when it starts."""
+        return self.inputs + max(0.0, self.weights - self.ahead)
 
 
 def _unroll(rows: Sequence[OpRun]) -> list[_Turn]:
@@ -102,9 +113,9 @@ def _unroll(rows: Sequence[OpRun]) -> list[_Turn]:
     turns = []
     for (_, repeat), members in groupby(range(len(rows)), key=lambda i: (rows[i].layer, rows[i].repeat)):
         layer = list(members)
-        turns += [_Turn(i, 1) for i in layer]
+        turns += [_Turn(i, 1, *rows[i].time.resident) for i in layer]
         if repeat > 1:
-            turns += [_Turn(i, repeat - 1) for i in layer]
+            turns += [_Turn(i, repeat - 1, *rows[i].time.resident) for i in layer]
     return turns
 
 
@@ -122,9 +133,12 @@ def _prefetch(rows: list[OpRun], chip: Chip, chips: int, room: float) -> None:
     for place, turn in enumerate(turns):
         time = rows[turn.row].time
         idle = max(0.0, time.seconds - time.busy["hbm"]) * rate
-        while following < len(wanted) and idle > 0 and room > held:
+        while following < len(wanted) and idle > 0:
             at, user = wanted[following]
-            take = min(useful[user.row] - user.ahead, idle, room - held) if at > place else 0.0
+            take = min(useful[user.row] - user.ahead, idle) if at > place else 0.0
+            if take:  # what comes now stays while others run
+                left = min(room - held - max(t.own for t in turns[place:at]), room - user.inputs - user.ahead)
+                take = max(0.0, min(take, left))
             user.ahead += take
             turn.lent += take * user.count
             idle, held = idle - take, held + take

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from archsim.dtypes import BYTES
 from archsim.hardware import Chip, SystolicCore
-from archsim.timing.optime import OpTime
+from archsim.timing.optime import OpTime, pace
 from archsim.workload.conv import Conv
 from archsim.workload.ops import AttentionBackward, Elementwise, GroupedMatMul, Op
 
@@ -42,8 +42,10 @@ def conv(op: Conv, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
     vector = time(stream, chip)
     if vector.seconds >= matrix.seconds:
         return matrix
-    peak = chip.peak(op.dtype)
-    return replace(vector, flops=op.flops, utilization=op.flops / peak / vector.seconds,
+    useful = op.flops / chip.peak(op.dtype)  # at the arrays' peak, in which time they would have done the work
+    longest = max(vector.stalls, key=lambda s: vector.stalls[s])
+    left = {**vector.stalls, longest: vector.stalls[longest] - useful} if vector.stalls else {}
+    return replace(vector, flops=op.flops, utilization=useful / vector.seconds, stalls=left,
                    plan=f"on the vector unit, {vector.plan}")
 
 
@@ -71,8 +73,8 @@ def grouped(op: GroupedMatMul, chip: Chip, time: Callable[[Op, Chip], OpTime]) -
     return replace(
         parts[0], seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
         hbm_bytes=sum(p.hbm_bytes for p in parts), on_chip_bytes=sum(p.on_chip_bytes for p in parts),
-        utilization=op.flops / chip.peak(op.dtype) / seconds, bound=max(busy, key=lambda b: busy[b]), busy=busy,
-        plan=f"{op.touched} experts with {rows}: {parts[0].plan}", stalls=stalls,
+        utilization=op.flops / chip.peak(op.dtype) / seconds, bound=pace(seconds, busy, stalls), busy=busy,
+        resident=max(p.resident for p in parts), plan=f"{op.touched} experts with {rows}: {parts[0].plan}", stalls=stalls,
     )
 
 
@@ -94,8 +96,8 @@ def attention_backward(op: AttentionBackward, chip: Chip, time: Callable[[Op, Ch
     traffic = op.bytes / forward.bytes
     growth = {"matrix": products, "vector": work, "scratchpad": products, "hbm": traffic, "launch": 1.0}
     busy = {b: f.busy.get(b, 0.0) * grown for b, grown in growth.items()}
-    pace = max(f.busy.get(b, 0.0) for b in growth if b != "launch")
-    stretch = max(busy[b] for b in growth if b != "launch") / pace
+    longest = max(f.busy.get(b, 0.0) for b in growth if b != "launch")
+    stretch = max(busy[b] for b in growth if b != "launch") / longest
     fixed = min(busy["launch"], f.seconds)
     seconds = fixed + (f.seconds - fixed) * stretch
     useful = op.flops / chip.peak(op.dtype)
@@ -104,6 +106,6 @@ def attention_backward(op: AttentionBackward, chip: Chip, time: Callable[[Op, Ch
     return replace(
         f, seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
         hbm_bytes=f.hbm_bytes * traffic, on_chip_bytes=f.on_chip_bytes * products,
-        utilization=useful / seconds, bound=max(busy, key=lambda b: busy[b]), busy=busy, stalls=stalls,
+        utilization=useful / seconds, bound=pace(seconds, busy, stalls), busy=busy, stalls=stalls,
         plan=f"scores again, then gradients: {f.plan}",
     )

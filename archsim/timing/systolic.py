@@ -12,7 +12,7 @@ from archsim.errors import ArchsimError, UnsupportedError
 from archsim.hardware import Chip, SystolicCore
 from archsim.hardware.systolic import DATAFLOWS
 from archsim.kernels import systolic as kernel
-from archsim.kernels.systolic_search import follow, search
+from archsim.kernels.systolic_search import follow, part_of, search
 from archsim.timing import systolic_attention, systolic_rows
 from archsim.timing.optime import OpTime
 from archsim.timing.systolic_result import assemble, loads_bind, too_small
@@ -72,7 +72,8 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         read_port=core.scratchpad.read_bytes, write_port=core.scratchpad.write_bytes, operand=size,
         clock=chip.clock, vector=lanes * vector.alus * clock, exps=(vector.transcendentals or lanes) * clock,
         cross=(vector.cross_lane or lanes) * clock, row_lanes=float(vector.row_lanes or vector.lanes),
-        capacity=core.scratchpad.capacity * core.kernel_share, read_latency=latency,
+        capacity=core.scratchpad.capacity * core.kernel_share,
+        free=core.scratchpad.capacity * (1 - core.kernel_share) * core.prefetch, read_latency=latency,
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
         dma=math.inf if core.dma_rate is None else core.dma_rate,
@@ -129,12 +130,26 @@ def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = Non
         plan = np.array([1, 1, 1, 1, bm, bn, bk, 0, int(single), 0, 1], dtype=np.int64)
     w, used, read, written, on_chip = follow(e, g, plan)
     moved = max(read + written, op.bytes)  # equal up to rounding where every operand moves once
-    text = describe(plan, used, chip)
+    resident = held(e, g, plan, used)
+    text = describe(plan, used, chip) + " beside the blocks" * any(resident)
     if e.flows & (e.flows - 1):  # a choice
         bm, bn, bk = (int(x) for x in plan[4:7])
         text += f"; dataflow {DATAFLOWS[int(kernel.block_cycles(e, bm, bn, bk, bk < op.k, g.out)[-1])]}"
-    done = assemble(op, chip, w, moved, on_chip, text)
+    done = replace(assemble(op, chip, w, moved, on_chip, text), resident=resident)
     return replace(done, plan=done.plan + loads_bind(e, int(plan[4]))) if done.bound == "matrix" else done
+
+
+def held(e: kernel.Engine, g: kernel.Gemm, plan: np.ndarray, used: int) -> tuple[float, float]:
+    """Return the bytes of operands a and b that all cores hold whole in scratchpad that blocks may not fill."""
+    own = part_of(e, g, *plan[:4])
+    bm, bn, bk, swap, keep_outer, keep_inner, pack = (int(x) for x in plan[4:])
+    size = pack * (own.a_size * own.m * own.k if swap else own.b_size * own.k * own.n)
+    if not keep_inner or not kernel.beside(e, size):
+        return 0.0, 0.0
+    once = own.n <= bn if swap else own.m <= bm  # no block of it is used twice: two buffers do as well, if they fit
+    if once and kernel.footprint(e, own, bm, bn, bk, bool(swap), bool(keep_outer), False, pack) <= e.capacity:
+        return 0.0, 0.0
+    return (used * size, 0.0) if swap else (0.0, used * size)
 
 
 def describe(plan: np.ndarray, used: int, chip: Chip) -> str:

@@ -7,7 +7,7 @@ import math
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip
 from archsim.kernels.systolic import WS, Engine, Walk, fold_cycles
-from archsim.timing.optime import OpTime
+from archsim.timing.optime import OpTime, pace
 from archsim.workload.ops import Op
 
 
@@ -24,11 +24,12 @@ def assemble(op: Op, chip: Chip, w: Walk, moved: float, on_chip: float, plan: st
         "vector unit": s.vector, "device memory": s.memory + seconds - w.seconds, "DMA latency": s.latency,
         "step overhead": s.steps, "idle cores": own - useful + s.idle,
     }
+    stalls = {cause: max(0.0, t) for cause, t in stalls.items()}
     done = op.flops / rate if rate else moved / chip.memory.bandwidth
     return OpTime(
         seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=moved,
-        on_chip_bytes=on_chip, utilization=min(1.0, done / seconds), bound=max(busy, key=lambda b: busy[b]),
-        busy=busy, plan=plan, stalls={cause: max(0.0, t) for cause, t in stalls.items()},
+        on_chip_bytes=on_chip, utilization=min(1.0, done / seconds), bound=pace(seconds, busy, stalls),
+        busy=busy, plan=plan, stalls=stalls,
     )
 
 

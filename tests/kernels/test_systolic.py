@@ -17,7 +17,7 @@ from archsim.timing import array
 ENGINE = kernel.Engine(
     rows=128, cols=128, arrays=4, flows=1, shadow=1, rate=1.0, granule=16, min_issue=1.0, load=32.0, drain=64.0,
     latency=131.0, keep_rows=128, read_port=8192.0, write_port=4096.0, operand=2.0, clock=1.5e9, vector=6e12,
-    exps=1.5e12, cross=1.5e12, row_lanes=128.0, capacity=2.0**24,
+    exps=1.5e12, cross=1.5e12, row_lanes=128.0, capacity=2.0**24, free=0.0,
     read_latency=1e-6, write_latency=5e-7, step=2.5e-7, bandwidth=7e11, dma=math.inf, write_cost=1.1,
 )
 
@@ -39,7 +39,8 @@ def engines(draw):
         granule=draw(st.sampled_from([1, 8, 16])), min_issue=draw(st.sampled_from([1.0, 64.0])),
         keep_rows=draw(st.integers(1, 600)), read_port=draw(st.sampled_from([64.0, 1024.0, 8192.0])),
         write_port=draw(st.sampled_from([64.0, 512.0, 4096.0])), latency=draw(st.sampled_from([1.0, 131.0])),
-        capacity=draw(st.sampled_from([2.0**20, 2.0**22, 2.0**24])), step=draw(st.sampled_from([0.0, 2.5e-7])),
+        capacity=draw(st.sampled_from([2.0**20, 2.0**22, 2.0**24])), free=draw(st.sampled_from([0.0, 3e5])),
+        step=draw(st.sampled_from([0.0, 2.5e-7])),
         bandwidth=draw(st.sampled_from([1e10, 7e11, 1e13])), dma=draw(st.sampled_from([1e11, math.inf])),
     )
 
@@ -195,7 +196,7 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
             loaded = together * load
         if (b, i, j) != steps[-1][:3]:
             stored = together * store
-        seconds += max(work, move(loaded, stored)) + e.step
+        seconds += max(work + e.step, move(loaded, stored))
         read += together * load
         written += together * store
     return seconds + move(0.0, together * g.out * ms[-1][1] * ns[-1][1]), read, written
@@ -256,7 +257,7 @@ def naive_stream(e, read, written, work, bandwidth, chunks):
     for i in range(chunks):
         loaded = read / chunks if i < chunks - 1 else 0.0
         stored = written / chunks if i > 0 else 0.0
-        seconds += max(work / chunks, move(loaded, stored)) + e.step
+        seconds += max(work / chunks + e.step, move(loaded, stored))
     return seconds + move(0.0, written / chunks) + e.read_latency + e.write_latency
 
 
@@ -438,7 +439,7 @@ def naive_attention(e, h, bq, bkv, resident):
             attention.step_work(e, h, h.group * tokens, size, out)
             memory = kernel.transfer(e, e.bandwidth, moved / len(blocks), stored / len(blocks))
             array, ports = out[0] + out[2], out[3] + 2 * e.latency
-            seconds += max(max(array, ports) / e.clock, out[4], memory) + e.step
+            seconds += max(max(max(array, ports) / e.clock, out[4]) + e.step, memory)
     return seconds, keys
 
 
@@ -472,7 +473,7 @@ def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group
     for p in steps:
         memory = kernel.transfer(e, e.bandwidth, loaded * p, stored * p)
         array, ports = out[0] * p + out[2], out[3] * p + 2 * e.latency
-        seconds += max(max(array, ports) / e.clock, out[4] * p, memory) + e.step
+        seconds += max(max(max(array, ports) / e.clock, out[4] * p) + e.step, memory)
     seconds += kernel.transfer(e, e.bandwidth, loaded * steps[0], 0.0)
     seconds += kernel.transfer(e, e.bandwidth, 0.0, stored * steps[-1])
     assert w.seconds == pytest.approx(seconds, rel=1e-12)

