@@ -24,6 +24,9 @@ VENDORS = ("nvidia", "google", "amazon", "amd", "intel", "meta", "microsoft", "h
            "jingjia", "alibaba", "baidu", "tencent")
 """Modules of the catalogue, one per vendor."""
 
+BRANDS = (*VENDORS, "aws", "tesla", "instinct")
+"""What people write before the name of a chip."""
+
 LIKE = {"google": ("tpu",), "amazon": ("trainium", "inferentia"), "amd": ("mi",), "meta": ("mtia",)}
 """How chips of some vendors are called: where to look first."""
 
@@ -47,11 +50,15 @@ ALIASES = {
     "h800-sxm": "h800",
     "h200-141gb": "h200",
     "b300-sxm": "b300",
-    "instinct-mi210": "mi210",
-    "instinct-mi250": "mi250",
-    "instinct-mi250x": "mi250x",
-    "instinct-mi300x": "mi300x",
-    "instinct-mi325x": "mi325x",
+    "h20-sxm": "h20",
+    "gb200-sxm": "gb200",
+    "gb200-nvl72": "gb200",
+    "gb300-sxm": "gb300",
+    "gb300-nvl72": "gb300",
+    "a40-pcie": "a40",
+    "l40s-pcie": "l40s",
+    "mi300x-oam": "mi300x",
+    "mi325x-oam": "mi325x",
     "gaudi-2": "gaudi2",
     "hl-225": "gaudi2",
     "mtia": "mtia-v2",
@@ -168,7 +175,9 @@ def find(name: str) -> Chip | Listing:
         If there is no such chip; the message gives the nearest name.
     """
     key = str(name).strip().lower().replace("_", "-").replace(" ", "-")
-    keys = [key, *(key.removeprefix(f"{vendor}-") for vendor in (*VENDORS, "aws"))]
+    keys = [key]
+    for brand in BRANDS:
+        keys += [k.removeprefix(f"{brand}-") for k in keys[-1:]]
     keys = [ALIASES.get(key, key) for key in keys]
     for vendor in sorted(VENDORS, key=lambda vendor: not _likely(vendor, keys)):  # one module is quicker than all
         for key in keys:

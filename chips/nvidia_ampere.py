@@ -124,33 +124,43 @@ A30 = variant(A100_PCIE, "a30", {
 _LIKE_MEASURED = Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not published",
                         "estimated")
 _LIKE_L40 = Source(f"as L40: {nv.TE42}", "estimated")
-_HOT = "power does not limit it here: no energy per FLOP is on file, though long products do lower its clock"
+_ENERGY = Source("between A100 (TSMC N7) and V100 (12FFN), by process: the geometric mean", "estimated",
+                 low=1.31 * pJ, high=2.45 * pJ)
+
+
+
+def _tenth(watts: float) -> Source:
+    return Source("not published: about a tenth of the design power", "estimated", nv.IDLE_NOTE, 0.05 * watts,
+                  0.15 * watts)
+
 
 A40 = Chip(
     name="a40", vendor="NVIDIA", year=2020,
     clock=1.74 * GHz, cores=84,
     core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6),
+        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6,
+                          energy={"bf16": 1.79 * pJ, "fp16": 1.79 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
     ),
     cache=Cache(capacity=6 * MiB, bandwidth=2.92 * TB_per_s, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, bandwidth=696 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
-    power=Power(tdp=300 * W),
+    power=Power(tdp=300 * W, idle=30 * W),
     die=Die(process="Samsung 8N", area=628 * mm2, transistors=28.3e9, count=1),
     peaks={"bf16": 149.7 * TFLOPS, "fp16": 149.7 * TFLOPS}, other_peaks={"fp32_vector": 37.4 * TFLOPS},
-    notes=(_HOT,),
     sources=nv.common(
         year=sheet(_GA102), clock=sheet(_GA102), cores=sheet(_GA102),
         core__tensor__macs=Source(nv.XPROF, note="tf32, int8 and int4 by the ratios of the white paper"),
         core__tensor__latency=Source(f"as A100 and RTX 4090, m16n8k16 f16: {nv.LUO}", "estimated"),
+        core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         cache__capacity=sheet(_GA102), cache__bandwidth=_LIKE_MEASURED, cache__latency=_LIKE_L40,
         memory=sheet(_GA102), memory__capacity=Source("CoreWeave price list, 2023-06"),
         memory__efficiency=_LIKE_L40, memory__write_efficiency=_LIKE_L40,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_LIKE_L40,
         link=sheet(_GA102, "cards can also be bridged in pairs, 56 GB/s one way"), power=sheet(_GA102),
+        power__idle=_tenth(300 * W),
         die=sheet(_GA102), peaks=sheet(_GA102), other_peaks=sheet(_GA102),
     ),
 )
@@ -164,13 +174,15 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
         "clock": ghz * GHz, "cores": sms, "cache.capacity": l2,
         "memory.capacity": memory * GB, "memory.bandwidth": rate * GB_per_s, "power.tdp": watts * W,
     }
+    differs = {path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)}
     return variant(A40, name, {
-        **{path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)},
+        **differs,
         "cache.bandwidth": (20 * sms * ghz * GHz, _LIKE_MEASURED),
         "peaks": ({"bf16": bf16 * TFLOPS, "fp16": bf16 * TFLOPS}, s),
         "other_peaks": ({"fp32_vector": fp32 * TFLOPS}, s),
         **({"die": (die, s)} if die else {}),
-    }, notes=(_HOT,), sources=dict.fromkeys(figures, s))
+        **({"power.idle": (watts / 10, _tenth(watts))} if "power.tdp" in differs else {}),
+    }, sources=dict.fromkeys(figures, s))
 
 
 RTX_A6000 = _ga102("rtx-a6000", 84, 1.800, 154.8, 38.7, 48, 768, 300)

@@ -5,19 +5,20 @@ from archsim.chips.nvidia_sources import sheet
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ
 
 _VOLTA = "Volta white paper and V100 datasheet"
 _QUADRO = "Turing white paper and Quadro RTX datasheets"
 _PCIE3 = Link(bandwidth=16 * GB_per_s, count=1, topology="PCIe 3.0 x16")
-_HOT = "power does not limit it here: no energy per FLOP is on file, though long products do lower its clock"
+_ENERGY = Source("A100's 1.31 pJ times its published peak per watt over V100's, (312 / 400) / (125 / 300)", "estimated",
+                 low=1.6 * pJ, high=3.0 * pJ)
 _FP64 = Source(nv.SOOCHOW)
 
 V100 = Chip(
     name="v100-sxm2", vendor="NVIDIA", year=2017,
     clock=1.53 * GHz, cores=80,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512}, latency=54),
+        tensor=TensorCore(macs={"fp16": 512}, latency=54, energy={"fp16": 2.45 * pJ}),
         shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, stages=2,
     ),
@@ -25,16 +26,15 @@ V100 = Chip(
     memory=Memory(type="HBM2", stacks=4, capacity=16 * GB, bandwidth=900 * GB_per_s, efficiency=0.96,
                   write_efficiency=0.83, latency=314 * ns),
     link=Link(bandwidth=150 * GB_per_s, count=6, topology="NVLink mesh", pod=8),
-    power=Power(tdp=300 * W),
+    power=Power(tdp=300 * W, idle=55 * W),
     die=Die(process="TSMC 12FFN", area=815 * mm2, transistors=21.1e9, count=1),
     peaks={"fp16": 125 * TFLOPS}, other_peaks={"fp32_vector": 15.7 * TFLOPS, "fp64": 7.8 * TFLOPS},
-    notes=(_HOT,),
     sources=nv.common(
         year=sheet(_VOLTA), clock=sheet(_VOLTA), cores=sheet(_VOLTA),
         core__tensor__macs=Source(nv.XPROF),
         core__tensor__latency=Source("a whole wmma 16x16x16: Jia et al. / Raihan et al. 2019", "published-unverified",
                                      "GPGPU-Sim has 64"),
-        core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
+        core__tensor__energy=_ENERGY, core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
         cache__capacity=sheet(_VOLTA),
         cache__bandwidth=Source(f"1760 B/cycle: {nv.TE42}, gpu-l2-cache, at 1.38 GHz; scaled to this clock", "derived",
@@ -44,14 +44,16 @@ V100 = Chip(
         memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read) with copy 89 %, read 96 %: {nv.TE42}", "derived"),
         memory__energy=nv.HBM_ENERGY, memory__latency=Source(f"428 to 437 cycles at 1.38 GHz: {nv.TE42}"),
         link=sheet(_VOLTA, "300 GB/s both ways"), link__pod=sheet("DGX-1"), link__topology=sheet("DGX-1"),
-        power=sheet(_VOLTA), die=sheet(_VOLTA), peaks=sheet(_VOLTA), other_peaks=_FP64,
+        power=sheet(_VOLTA),
+        power__idle=Source("AccelWattch: 32.3 W constant and 0.283 W for each of 80 idle SMs", "derived"),
+        die=sheet(_VOLTA), peaks=sheet(_VOLTA), other_peaks=_FP64,
     ),
 )
 
 V100_32GB = variant(V100, "v100-sxm2-32gb", {
     "memory.capacity": (32 * GB, sheet(_VOLTA)),
     "peaks": (V100.peaks, sheet(_VOLTA)), "other_peaks": (V100.other_peaks, _FP64),
-}, notes=V100.notes)
+})
 
 V100_PCIE = variant(V100, "v100-pcie", {
     "clock": (1.38 * GHz, sheet(_VOLTA)),
@@ -62,7 +64,7 @@ V100_PCIE = variant(V100, "v100-pcie", {
     "peaks": ({"fp16": 112 * TFLOPS}, Source(nv.VIEWER)),
     "other_peaks": ({"fp32_vector": 14 * TFLOPS, "fp64": 7 * TFLOPS, "int8_dp4a": 62 * TFLOPS}, Source(
         nv.GUOHAI, note="int8 runs on the vector units (DP4A); 62 is the figure of the SXM2 clock")),
-}, notes=(_HOT, "also sold with 32 GB"))
+}, notes=("also sold with 32 GB",))
 
 V100S_PCIE = variant(V100, "v100s-pcie", {
     "clock": (1.597 * GHz, sheet(_VOLTA)),
@@ -73,7 +75,7 @@ V100S_PCIE = variant(V100, "v100s-pcie", {
     "power.tdp": (250 * W, Source(nv.SOOCHOW)),
     "peaks": ({"fp16": 130 * TFLOPS}, sheet(_VOLTA)),
     "other_peaks": ({"fp32_vector": 16.4 * TFLOPS, "fp64": 8.2 * TFLOPS}, Source(nv.SOOCHOW)),
-}, notes=(_HOT,))
+})
 
 _LIKE_MEASURED = Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not published",
                         "estimated")
@@ -83,7 +85,7 @@ RTX5000 = Chip(
     name="quadro-rtx-5000", vendor="NVIDIA", year=2018,
     clock=1.815 * GHz, cores=48,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}),
+        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}, energy={"fp16": 2.45 * pJ}),
         shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, stages=2,
     ),
@@ -91,21 +93,22 @@ RTX5000 = Chip(
     memory=Memory(type="GDDR6", capacity=16 * GB, bandwidth=448 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56e-12, latency=254 * ns),
     link=_PCIE3,
-    power=Power(tdp=265 * W),
+    power=Power(tdp=265 * W, idle=20 * W),
     die=Die(process="TSMC 12FFN", area=545 * mm2, transistors=13.6e9, count=1),
     peaks={"fp16": 89.2 * TFLOPS}, other_peaks={"fp32_vector": 11.2 * TFLOPS},
-    notes=(_HOT,),
     sources=nv.common(
         year=sheet(_QUADRO), clock=sheet(_QUADRO), cores=sheet(_QUADRO),
         core__tensor__macs=Source(nv.XPROF, note="int8 and int4 by the ratios of the white paper"),
+        core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
         cache__capacity=sheet(_QUADRO), cache__bandwidth=_LIKE_MEASURED,
         cache__latency=Source(f"as L40: {nv.TE42}", "estimated"),
         memory=sheet(_QUADRO), memory__efficiency=_GDDR_READ, memory__write_efficiency=_GDDR_READ,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_GDDR_READ,
-        link=sheet(_QUADRO), power=sheet(_QUADRO), die=sheet(_QUADRO), peaks=sheet(_QUADRO),
-        other_peaks=sheet(_QUADRO),
+        link=sheet(_QUADRO), power=sheet(_QUADRO),
+        power__idle=Source("not published", "estimated", low=10 * W, high=30 * W),
+        die=sheet(_QUADRO), peaks=sheet(_QUADRO), other_peaks=sheet(_QUADRO),
     ),
 )
 
@@ -118,7 +121,7 @@ RTX4000 = variant(RTX5000, "quadro-rtx-4000", {
     "power.tdp": (160 * W, sheet(_QUADRO)),
     "peaks": ({"fp16": 57.0 * TFLOPS}, sheet(_QUADRO)),
     "other_peaks": ({"fp32_vector": 7.1 * TFLOPS}, sheet(_QUADRO)),
-}, notes=(_HOT,))
+})
 
 T4 = variant(RTX5000, "t4", {
     "clock": (1.59 * GHz, sheet("T4 datasheet")),
@@ -126,9 +129,10 @@ T4 = variant(RTX5000, "t4", {
     "cache.bandwidth": (1.27 * TB_per_s, _LIKE_MEASURED),
     "memory.bandwidth": (320 * GB_per_s, sheet("T4 datasheet")),
     "power.tdp": (70 * W, sheet("T4 datasheet")),
+    "power.idle": (10 * W, Source("not published", "estimated", low=8 * W, high=17 * W)),
     "peaks": ({"fp16": 65 * TFLOPS, "int8": 130 * TFLOPS, "int4": 260 * TFLOPS}, sheet("T4 datasheet")),
     "other_peaks": ({"fp32_vector": 8.1 * TFLOPS}, sheet("T4 datasheet")),
-}, notes=(_HOT + ", and 70 W lower this one's far below 1.59 GHz",))
+}, notes=("70 W hold its clock far below the 1.59 GHz of its peak",))
 
 CHIPS: tuple[Chip, ...] = (V100, V100_32GB, V100_PCIE, V100S_PCIE, T4, RTX5000, RTX4000)
 """Every chip of this module."""

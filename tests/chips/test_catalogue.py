@@ -57,7 +57,12 @@ def test_the_catalogue_spans_the_generations() -> None:
     ("tpu v6e", "tpu-v6e"), ("TPU v6 lite", "tpu-v6e"), ("Trillium", "tpu-v6e"), ("TPU v4 lite", "tpu-v4i"),
     ("ironwood", "tpu-v7"), ("TPU7x", "tpu-v7"), ("tpu7x_tensorcore", "tpu-v7-core"), ("Google TPU v2", "tpu-v2"),
     ("trn1", "trainium1"), ("trn2", "trainium2"), ("AWS Trainium2", "trainium2"), ("TRN3", "trainium3"),
-    ("inf2", "inferentia2")])
+    ("inf2", "inferentia2"), ("AMD Instinct MI300X", "mi300x"), ("instinct mi210", "mi210"), ("h200_sxm", "h200"),
+    ("Tesla V100-SXM2-16GB", "v100-sxm2"), ("NVIDIA A100-SXM4-40GB", "a100-sxm-40gb"), ("NVIDIA L40S", "l40s"),
+    ("NVIDIA A100 80GB PCIe", "a100-pcie-80gb"), ("Tesla T4", "t4"), ("b200_sxm", "b200"), ("gb200_sxm", "gb200"),
+    ("Enflame T20", "enflame-t20"), ("enflame_i20", "enflame-i20"), ("Hygon DCU", "hygon-shensuan-1"),
+    ("Huawei Ascend 910B", "ascend-910b"), ("Intel Gaudi 2", "gaudi2"), ("Microsoft Maia 100", "maia-100"),
+    ("Cambricon MLU370-X8", "mlu370-x8"), ("Jingjia JM9100", "jm9100"), ("Alibaba T-Head PPU", "t-head-ppu")])
 def test_aliases(alias: str, name: str) -> None:
     assert chips.get(alias).name == name
 

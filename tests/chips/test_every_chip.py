@@ -272,7 +272,7 @@ def test_every_chip_runs_a_model(name: str) -> None:
     prefill, decode = run(name, "prefill"), run(name, "decode")
     assert prefill.fidelity == decode.fidelity == ALL[name].fidelity
     assert prefill.bound == "matrix"
-    assert 0.4 < prefill.utilization < 1
+    assert 0.3 < prefill.utilization < 1, "a power limit of 70 W leaves a third"
     assert decode.bound == "hbm"
     assert 0 < decode.utilization < prefill.utilization
     assert decode.chips == prefill.chips or ALL[name].memory.capacity < 40e9

@@ -87,23 +87,42 @@ OTHERS = (
     datasheet("mi210", 1.7, 104, 512, 64, 8, 3.5, 1638, fp32_lanes=64),
     datasheet("mi300x", 2.1, 304, 1024, 64, 256, 17, 5300),
 )
-ALL = [*(chips.get(name) for name in NAMES), *OTHERS]
+ALL = [*(chip for chip in chips.catalogue().values() if chip.kind == "gpu"), *OTHERS]
+
+
+def wide(chip: Chip) -> str:
+    """Return the 16-bit format that the chip multiplies."""
+    return "bf16" if "bf16" in chip.dtypes else "fp16"
 
 
 @pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)
-@pytest.mark.parametrize("kv_dtype", ["bf16", "fp8"])
+@pytest.mark.parametrize("kv_dtype", ["16 bits", "fp8"])
 def test_decode_with_a_large_cache_streams_it(chip: Chip, kv_dtype: str) -> None:
-    op = Attention(batch=128, q_len=1, kv_len=8192, heads=32, kv_heads=8, head_dim=128, kv_dtype=kv_dtype)
+    op = Attention(batch=128, q_len=1, kv_len=8192, heads=32, kv_heads=8, head_dim=128, dtype=wide(chip),
+                   kv_dtype=wide(chip) if kv_dtype == "16 bits" else kv_dtype)
     t = time(op, chip)
+    if chip.name == "h20" and kv_dtype == "fp8":
+        assert t.bound == "matrix", "a quarter of H100's rate, and instructions of 64 rows for 4 heads"
+        return
     assert t.bound == "hbm"
     assert 0.85 < op.bytes / chip.memory.sustained / t.seconds <= 1
 
 
 @pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)
 def test_large_products_and_long_prefill_use_the_matrix_engine(chip: Chip) -> None:
-    product = time(MatMul(m=8192, n=8192, k=8192), chip)
+    product = time(MatMul(m=8192, n=8192, k=8192, dtype=wide(chip)), chip)
     assert product.bound in ("matrix", "scratchpad"), "64 KiB of shared memory hold no larger tile"
-    assert 0.6 < product.utilization <= 1
-    prefill = time(Attention(batch=4, q_len=8192, kv_len=8192, heads=32, kv_heads=8, head_dim=128), chip)
+    assert 0.6 < product.utilization <= 1 or "power-limited" in product.plan
+    op = Attention(batch=4, q_len=8192, kv_len=8192, heads=32, kv_heads=8, head_dim=128, dtype=wide(chip))
+    prefill = time(op, chip)
     assert prefill.bound in ("matrix", "vector")
-    assert 0.25 < prefill.utilization < 0.85
+    assert 0.25 < prefill.utilization < 0.9
+
+
+@pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)
+def test_every_dtype_runs_and_a_narrower_one_is_no_slower(chip: Chip) -> None:
+    """In decode because it moves fewer bytes, in prefill because the engine multiplies no fewer per cycle."""
+    ordered = [d for d in ("fp32", "tf32", "bf16", "fp8", "fp4") if d in chip.dtypes]
+    for m in (1, 8192):
+        seconds = [time(MatMul(m=m, n=8192, k=8192, dtype=d, weights=True), chip).seconds for d in ordered]
+        assert seconds == sorted(seconds, reverse=True)
