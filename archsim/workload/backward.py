@@ -359,7 +359,7 @@ def optimize(graph: nx.DiGraph, optimizer: str = "adam", gradient_dtype: str = "
     if not held:
         return graph
     stored = min(dtypes, key=lambda name: (BYTES[name], name))
-    op = Update(elements=held, name=optimizer, dtype=stored, gradient_dtype=gradient_dtype)
+    op = Update(elements=held, name=optimizer, dtype=stored, gradient_dtype=gradient_dtype, master=BYTES[stored] < 4)
     graph.add_node("update", op=op, layer="optimizer", repeat=1, copies=1, backward=True)
     for node, data in list(graph.nodes(data=True)):
         if data.get("gradient_of"):

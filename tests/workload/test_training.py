@@ -65,8 +65,9 @@ def test_every_parameter_gets_a_gradient_of_its_size(name: str) -> None:
         assert f"{node}.wgrad" in graph.pred["update"]
         if op.bias:
             summed = graph.nodes[f"{node}.bgrad"]["op"]
-            assert summed.elements == biases
-            assert summed.read_bytes == (op.m * op.batch if op.kind == "matmul" else op.rows) * op.n * BYTES[op.out_dtype]
+            rows, met = (op.m, 1.0) if op.kind == "matmul" else (op.rows, op.touched / len(op.groups))
+            assert summed.elements == biases * met, "experts without tokens have none"
+            assert summed.read_bytes == rows * op.n * BYTES[op.out_dtype]
             assert f"{node}.bgrad" in graph.pred["update"]
     assert graph.nodes["update"]["op"].elements == models.get(name).parameters
 
@@ -117,6 +118,12 @@ def test_the_optimizers_bytes_per_parameter() -> None:
     assert adam.write_bytes == 1000 * (12 + 2)
     with pytest.raises(ArchsimError, match="unknown optimizer 'adamw': did you mean 'adam'"):
         Update(elements=1, name="adamw")
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("fp32", 16), ("tf32", 16), ("bf16", 18), ("fp8", 18)])
+def test_adam_keeps_a_copy_of_weights_that_are_not_fp32_themselves(dtype: str, bytes_each: int) -> None:
+    held = graphs.memory(transformer(models.get("gpt2"), phase="train", seq=32, dtype=dtype))
+    assert held.weights + held.gradients + held.optimizer == bytes_each * models.get("gpt2").parameters
 
 
 def test_microbatches_add_up() -> None:
