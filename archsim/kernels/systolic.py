@@ -329,8 +329,9 @@ def footprint(
     """Bytes of scratchpad that a walk needs; see `walk` for its arguments.
 
     Operands are double-buffered, a kept panel has one spare block for the next panel, an operand that fits whole needs
-    no second buffer, and no room at all among the blocks where it fits `beside` them. The accumulator is float32. A result leaves through a buffer of its own while the next one
-    accumulates; where every step ends a result, through two in turn.
+    no second buffer, and no room at all among the blocks where it fits `beside` them. The accumulator is float32. A
+    result leaves through a buffer of its own while the next one accumulates; where every step ends a result, through
+    two in turn.
     """
     nm, nn, nk = ceil_div(g.m, bm), ceil_div(g.n, bn), ceil_div(g.k, bk)
     a_block, b_block = g.a_size * bm * bk, g.b_size * bk * bn

@@ -26,7 +26,8 @@ def stream(e: Engine, r: Rows, part: float, bandwidth: float) -> tuple[Walk, int
     """Time one core's `part` of the rows in `c` chunks, loads and write-backs double-buffered.
 
     The first chunk's load and the last one's write-back stand alone; between them each chunk costs the longer of memory
-    and the core, which has a step's overhead (see `archsim.kernels.systolic.walk`) beside the vector unit or ports. The fastest `c` (a power of two whose chunks fit) is taken.
+    and the core, which has a step's overhead (see `archsim.kernels.systolic.walk`) beside the vector unit or ports. The
+    fastest `c` (a power of two whose chunks fit) is taken.
 
     Returns
     -------

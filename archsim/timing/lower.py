@@ -42,10 +42,9 @@ def conv(op: Conv, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
     vector = time(stream, chip)
     if vector.seconds >= matrix.seconds:
         return matrix
-    useful = op.flops / chip.peak(op.dtype)  # at the arrays' peak, in which time they would have done the work
-    longest = max(vector.stalls, key=lambda s: vector.stalls[s])
-    left = {**vector.stalls, longest: vector.stalls[longest] - useful} if vector.stalls else {}
-    return replace(vector, flops=op.flops, utilization=useful / vector.seconds, stalls=left,
+    done = min(1.0, op.flops / chip.peak(op.dtype) / vector.seconds)  # of what the arrays would have done meanwhile
+    stalls = {cause: stall * (1.0 - done) for cause, stall in vector.stalls.items()}
+    return replace(vector, flops=op.flops, utilization=done, stalls=stalls,
                    plan=f"on the vector unit, {vector.plan}")
 
 
@@ -74,7 +73,8 @@ def grouped(op: GroupedMatMul, chip: Chip, time: Callable[[Op, Chip], OpTime]) -
         parts[0], seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
         hbm_bytes=sum(p.hbm_bytes for p in parts), on_chip_bytes=sum(p.on_chip_bytes for p in parts),
         utilization=op.flops / chip.peak(op.dtype) / seconds, bound=pace(seconds, busy, stalls), busy=busy,
-        resident=max(p.resident for p in parts), plan=f"{op.touched} experts with {rows}: {parts[0].plan}", stalls=stalls,
+        stalls=stalls, resident=max(p.resident for p in parts),
+        plan=f"{op.touched} experts with {rows}: {parts[0].plan}",
     )
 
 

@@ -21,7 +21,8 @@ class OpTime:
 
     `busy` holds, per resource of `BOUNDS`, the seconds that it alone would need; `seconds` is at least the longest.
     `utilization` is achieved over peak matrix FLOP/s for operators with matrix work, else achieved over peak HBM
-    bandwidth. `bound` is the resource that sets the time (see `pace`); `plan` says how the operator was mapped (tile, waves).
+    bandwidth. `bound` is the resource that sets the time (see `pace`); `plan` says how the operator was mapped (tile,
+    waves).
 
     Where an engine model keeps account of it, `stalls` holds the seconds per cause of `STALLS` in which the matrix
     arrays do no useful multiply-accumulate, averaged over the arrays of the chip: they and the time that the work

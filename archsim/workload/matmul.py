@@ -26,7 +26,7 @@ def through(epilogue: tuple[Elementwise, ...], outputs: float) -> tuple[float, f
     for e in epilogue:
         wanted = e.elements * e.inputs
         taken = min(left, wanted)  # rope takes a part of the product, a gate takes all of it
-        beside += (wanted - taken) * BYTES[e.dtype]
+        beside += (wanted - taken) * BYTES[e.dtype] + e.parameter_bytes
         left += e.elements - taken
     return beside, left
 

@@ -76,30 +76,6 @@ def test_a_queue_of_dmas_hides_their_latency_only_if_it_is_deep_enough():
     assert systolic.time(copy, deep).seconds == systolic.time(copy, V5E.replace(
         "core", dma_latency=700 * ns)).seconds
 
-NKI = [  # m, k, n of a block; TensorE and DMA active: aws-neuron-sdk@4373facf nki/guides/tutorials/kernel-optimization
-    ((128, 8192, 512), 0.9985, 0.9973),  # loads hoisted out of the loop over k
-    ((256, 8192, 1024), 0.9952, 0.9570),  # m and n blocked
-    ((2048, 1024, 1024), 0.9950, 0.2154),  # all blocked
-]
-
-
-def test_trainium_dma_idles_as_blocks_grow_while_the_array_does_not():
-    """The NKI tutorial's three kernels of 4096 x 8192 x 8192 in float32, on one core.
-
-    Its DMA is active if any of its engines is; ours is the share of the time that the bytes need at full rate. It
-    holds operands tile by tile, where whole blocks in two buffers need more than 28 MiB.
-    """
-    core = TRN2.replace(cores=1).replace("core.scratchpad", capacity=96 * MiB)
-    times = [systolic.time_matmul(MatMul(m=4096, n=8192, k=8192, dtype="fp32"), core, block=b) for b, *_ in NKI]
-    dma = [t.busy["hbm"] / t.seconds for t in times]
-    for t, (_, active, _) in zip(times, NKI, strict=True):
-        assert t.busy["matrix"] / t.seconds == pytest.approx(active, abs=0.01)
-        assert t.busy["matrix"] / t.seconds > 0.99
-    assert dma[0] > 0.8
-    assert dma[0] > dma[1] > dma[2]
-    assert dma[2] == pytest.approx(NKI[2][2], abs=0.05)
-    assert dma[0] / dma[2] == pytest.approx(NKI[0][2] / NKI[2][2], rel=0.15)
-
 
 def test_the_trainium_partial_sum_buffer_holds_its_eight_banks():
     """PSUM, 2 MiB: 8 banks x 2 KiB x 128 partitions are 4096 float32 sums per column; a bank holds 512 moving rows."""
