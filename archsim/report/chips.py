@@ -34,7 +34,7 @@ def catalogue(chips: Sequence[Entry], dtype: str | None = None) -> Sheet:
     With a `dtype` the peak is of that format; without, of bf16 or fp16, and more columns tell of 8-bit formats.
     """
     def column(heading: str, values: Iterable[float | None], factor: float = 1.0, rank: int = 0) -> Column:
-        return Column(heading, [sig(None if v is None else v / factor, 4) for v in values], rank)
+        return Column(heading, [quantity(None if v is None else v / factor) for v in values], rank)
 
     def sixteen(chip: Entry) -> float | None:
         return next((p for d in ("bf16", "fp16") if (p := peak(chip, d)) is not None), None)
@@ -48,7 +48,7 @@ def catalogue(chips: Sequence[Entry], dtype: str | None = None) -> Sheet:
     else:
         peaks = [column(f"{dtype}\nTFLOP/s", of["peak"], 1e12)]
     vendors = [c.vendor for c in chips]
-    grouped = len(vendors) > 12 and sum(a != b for a, b in pairwise(vendors)) < len(set(vendors))
+    grouped = sum(a != b for a, b in pairwise(vendors)) < len(set(vendors))  # each vendor's stand together
     odd = sum(headline(c) not in ("bf16", "fp16", None) for c in chips) if dtype is None else 0
     return Sheet(
         "",
@@ -58,16 +58,17 @@ def catalogue(chips: Sequence[Entry], dtype: str | None = None) -> Sheet:
             Column("year", [str(y or NONE) for y in years], 4),
             Column("kind", [c.kind for c in chips], 2, text=True),
             *peaks,
-            Column("memory\nGB", [sig(None if v is None else v / 1e9) for v in map(capacity, chips)]),
-            Column("memory\nGB/s", [sig(None if v is None else v / 1e9, 4) for v in map(bandwidth, chips)]),
-            Column("balance\nFLOP/B", [sig(balance(c, dtype)) for c in chips], 1),
+            column("memory\nGB", map(capacity, chips), 1e9),
+            column("memory\nGB/s", map(bandwidth, chips), 1e9),
+            Column("balance\nFLOP/B", [quantity(balance(c, dtype), digits=3) for c in chips], 1),
             column("link\nGB/s", of["link"], 1e9, 8),
-            Column("TDP\nW", [sig(v) for v in of["tdp"]], 5),
-            Column("die\nmm2", [sig(v) for v in of["area"]], 9),
-            Column("price\n$", [sig(v) for v in of["price"]], 6),
+            column("TDP\nW", of["tdp"], rank=5),
+            column("die\nmm2", of["area"], rank=9),
+            column("price\n$", of["price"], rank=6),
         ],
         notes=["balance: peak over memory bandwidth; of int8 or fp32 where there is no 16-bit peak"] if odd else [],
-        rules=[i for i, (a, b) in enumerate(pairwise(vendors)) if a != b] if grouped else [],
+        rules=[i for i, (a, b) in enumerate(pairwise(vendors))
+               if grouped and a != b and max(vendors.count(a), vendors.count(b)) > 3],
     )
 
 
@@ -115,9 +116,7 @@ def source_sheet(chip: Entry) -> Sheet:
             for cells in (values, trust, styles, sources):
                 cells.append("")
         figures.append("  " * bool(part) + path.removeprefix(part).lstrip("."))
-        span = "" if source is None or source.low is None else (
-            f"\n({quantity(source.low, unit)} to {quantity(source.high, unit)})")
-        values.append(_figure(value, unit) + span)
+        values.append(_figure(value, unit) + _span(source, unit))
         if source is None:
             trust.append("default" if path in default else "as defined")
             sources.append("")
@@ -133,27 +132,37 @@ def source_sheet(chip: Entry) -> Sheet:
         _head(chip),
         [Column("figure", figures, text=True), Column("value", values), Column("confidence", trust, text=True,
                                                                                styles=styles),
-         Column("source", sources, text=True, wrap=True)],
+         Column("source", sources, text=True, wrap=True, least=18)],
         notes=[*_long(rows), *(f"note: {n}" for n in chip.notes),
                *(["unverified: published, but quoted without the document at hand"] if "unverified" in trust else [])],
     )
 
 
+def _span(source: Source | None, unit: str) -> str:
+    """Write the range of an estimate below its value: ``(120 to 200 W)``."""
+    if source is None or source.low is None:
+        return ""
+    low, high = quantity(source.low, unit), quantity(source.high, unit)
+    number, _, same = low.partition(" ")
+    low = number if same and same == high.partition(" ")[2] else low
+    return f"\n({low} to {high})" if len(low + high) < 16 else f"\n({low} to\n{high})"
+
+
 def _part(chip: Entry, path: str) -> str:
-    """Return the path of the part that a figure belongs to; empty for the chip's own."""
+    """Return the path of the part, or of the chip's table, that a figure belongs to; empty for the chip's own."""
     part: Any = chip
     names = path.split(".")
     for i, name in enumerate(names):
         part = getattr(part, name, None)
         if not is_dataclass(part):
-            return ".".join(names[:i])
+            return ".".join(names[:max(i, len(names) - 1 if i == 0 else 0)])
     return path
 
 
 def price_sheet(prices: Sequence[Any]) -> Sheet:
     """Return what is on file of a chip's price, cost and rent, each dated and with its source."""
     def amount(p: Any) -> str:
-        one = (f"${sig(v, 4)}" if p.currency == "USD" else f"{p.currency} {sig(v, 4)}"
+        one = (f"{'$' if p.currency == 'USD' else f'{p.currency} '}{quantity(v)}"
                for v in (p.amount, p.low, p.high) if v is not None)
         first, *bounds = one
         return f"{first}\n({' to '.join(bounds)})" if len(bounds) == 2 else first
@@ -220,21 +229,20 @@ def diff_sheet(chips: Sequence[Entry], rows: Sequence[Difference]) -> Sheet:
 
 def errata_sheets(rows: Sequence[Any]) -> list[Sheet]:
     """Return errors of printed tables, a sheet for each table: what stands there, what should, and why."""
-    def written(value: Any, unit: str) -> str:
-        text = sig(value, 4 if abs(value) < 1e4 else 5) if isinstance(value, int | float) else str(value)
-        return f"{text} {unit}".rstrip() if isinstance(value, int | float) else text
-
     made = []
     for table in dict.fromkeys(e.table for e in rows):
         mine = [e for e in rows if e.table == table]
+        again = [a is not None and a.reason == b.reason for a, b in zip([None, *mine], mine, strict=False)]
+        printed, corrected = ([quantity(getattr(e, side)) for e in mine] for side in ("printed", "corrected"))
+        words = max(map(len, [*printed, *corrected])) > 10
         made.append(Sheet(f"\n{table}: {len(mine)}", [
             Column("row", [e.row for e in mine], text=True),
-            Column("column", [e.column for e in mine], text=True),
-            Column("printed", [written(e.printed, e.unit) for e in mine], text=True, wrap=True,
-                   styles=["red"] * len(mine)),
-            Column("corrected", [written(e.corrected, e.unit) for e in mine], text=True, wrap=True,
-                   styles=["green"] * len(mine)),
-            Column("reason", [e.reason for e in mine], text=True, wrap=True),
+            Column("column", [f"{e.column}\n({e.unit})" if e.unit else e.column for e in mine], text=True, wrap=True,
+                   least=14 if words else 20),
+            Column("printed", printed, text=words, wrap=words, least=10, styles=["red"] * len(mine)),
+            Column("corrected", corrected, text=words, wrap=words, least=10, styles=["green"] * len(mine)),
+            Column("reason", ["as above" if a else e.reason for a, e in zip(again, mine, strict=True)], text=True,
+                   wrap=True),
             Column("source", [e.source for e in mine], 1, text=True, wrap=True),
         ]))
     return made

@@ -20,7 +20,8 @@ class Column:
     """One column: its heading (units on the last line), its cells, and how soon it is left out.
 
     `rank` 0 stays always; the column with the highest rank goes first when the terminal is narrow. `text` columns are
-    left-aligned and may wrap where `wrap` is set; numbers never do. `styles` colours cells.
+    left-aligned and may wrap where `wrap` is set, to no less than `least` characters or their longest word; numbers
+    never do. `styles` colours cells.
     """
 
     heading: str
@@ -28,6 +29,7 @@ class Column:
     rank: int = 0
     text: bool = False
     wrap: bool = False
+    least: int = 20
     styles: Sequence[str] = ()
 
     @property
@@ -93,10 +95,10 @@ class Sheet:
 
     @staticmethod
     def _least(column: Column) -> int:
-        """Characters that the column needs: its longest line; if it wraps, its longest word but no more than 20."""
+        """Characters that the column needs: its longest line; if it wraps, its longest word but no more than its `least`."""
         heading = max(map(len, column.heading.split("\n")))
         if column.wrap:
-            return max(heading, min(20, max((len(w) for c in column.cells for w in c.split()), default=0)))
+            return max(heading, min(column.least, max((len(w) for c in column.cells for w in c.split()), default=0)))
         return max([heading, *(len(line) for c in column.cells for line in c.split("\n"))])
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
