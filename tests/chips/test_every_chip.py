@@ -21,6 +21,7 @@ from archsim.hardware.listing import Listing
 from archsim.hardware.part import CONFIDENCES
 from archsim.simulation import Run, simulate
 from archsim.workload import transformer
+from archsim.workload.resnet import resnet
 
 ALL = chips.catalogue()
 EVERY = pytest.mark.parametrize("chip", ALL.values(), ids=ALL)
@@ -49,7 +50,7 @@ NAMED = {
 """Every chip that the reports name, and what the catalogue calls it."""
 
 INT8_ONLY = ("tpu-v1", "hanguang-800")
-"""Chips without a 16-bit path: a transformer's attention cannot run on them."""
+"""Chips without a 16-bit path, which a transformer's attention needs; they run the networks of their time."""
 
 
 def test_every_chip_of_the_reports() -> None:
@@ -283,6 +284,9 @@ def test_chips_of_int8_alone_say_so(name: str) -> None:
     graph = transformer(models.get("llama-3.1-8b"), phase="decode", batch=1, context=512, dtype="int8")
     with pytest.raises(UnsupportedError, match=f"{name} has no bf16 matrix path; it has: int8"):
         simulate(graph, ALL[name])
+    images = simulate(resnet(50, batch=16, dtype="int8"), ALL[name])
+    assert images.chips == 1
+    assert images.flops / images.time_s < ALL[name].peak("int8")
 
 
 FAMILIES = (
