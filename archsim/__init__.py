@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from archsim.hardware import TensorCore as TensorCore
     from archsim.hardware import VectorUnit as VectorUnit
     from archsim.report import plot as plot
+    from archsim.report.block_diagram import block_diagram as block_diagram
+    from archsim.report.catalogue_plot import scatter as scatter
     from archsim.report.table import comparison as comparison
     from archsim.report.table import table as table
     from archsim.simulation import Run as Run
@@ -64,6 +66,8 @@ _HOME = {
     "Run": "archsim.simulation:Run",
     "simulate": "archsim.simulation:simulate",
     "transformer": "archsim.workload:transformer",
+    "block_diagram": "archsim.report.block_diagram:block_diagram",
+    "scatter": "archsim.report.catalogue_plot:scatter",
     "comparison": "archsim.report.table:comparison",
     "table": "archsim.report.table:table",
     **{name: f"archsim.hardware:{name}" for name in (

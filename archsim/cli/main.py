@@ -62,7 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     0 when all went well, 2 when the user can put something right (one line on stderr says what), 130 after Ctrl-C,
-    1 when ``chips --check`` found an error, the reader of a pipe went away, or for a fault of ours; set ``ARCHSIM_DEBUG=1`` to see that one's traceback.
+    1 when ``chips --check`` found an error, the reader of a pipe went away, or for a fault of ours; set
+    ``ARCHSIM_DEBUG=1`` to see that one's traceback.
     """
     if sys.stdout is None:  # started with >&-
         return _fail("cannot write to stdout: it is closed", 2)

@@ -95,7 +95,7 @@ class Sheet:
 
     @staticmethod
     def _least(column: Column) -> int:
-        """Characters that the column needs: its longest line; if it wraps, its longest word but no more than its `least`."""
+        """Characters that a column needs: its longest line; if it wraps, its longest word but no more than `least`."""
         heading = max(map(len, column.heading.split("\n")))
         if column.wrap:
             return max(heading, min(column.least, max((len(w) for c in column.cells for w in c.split()), default=0)))

@@ -3,6 +3,7 @@
 import pytest
 
 import archsim
+from archsim.errors import ArchsimError
 from archsim.explore.check_chip import SEVERITIES, check
 from archsim.explore.physical_ranges import (
     BITCELL,
@@ -216,6 +217,11 @@ def test_the_worst_comes_first_and_reads_as_a_line():
     assert str(many[0]).startswith("error peaks.bf16: cores x MAC x 2 x clock is -54.1 % off")
     assert "9.9e+14 to 1.01e+15" in str(many[0])
     assert set(many[0].to_dict()) == {"severity", "figure", "problem", "value", "low", "high", "unit", "source"}
+
+
+def test_what_is_no_chip_is_told():
+    with pytest.raises(ArchsimError, match="check takes a Chip"):
+        archsim.check("h100")
 
 
 # --- ranges -----------------------------------------------------------------------------------------------------------

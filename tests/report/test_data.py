@@ -35,7 +35,8 @@ def test_csv_has_a_line_per_run_and_no_nested_values(prefill, price):
 def test_chip_and_model_data_are_json(chips):
     chip = json.loads(data.to_json(data.chip_data(chips[0], figures=True)))
     assert chip["peak_flops_per_s"]["bf16"] == 1000e12
-    assert {"path", "value", "unit", "meaning", "source", "confidence", "note"} == set(chip["figures"][0])
+    assert {"path", "value", "unit", "meaning", "source", "confidence", "note", "low", "high"} == set(
+        chip["figures"][0])
     model = json.loads(data.to_json(data.model_data(get("llama-3.1-8b"))))
     assert model["parameters"] == 8_030_261_248
     assert model["kv_bytes_per_token"] == 2 * 32 * 8 * 128 * 2
