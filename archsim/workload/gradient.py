@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from archsim.dtypes import BYTES
 from archsim.errors import unknown
-from archsim.workload.op import Stream, share
+from archsim.workload.op import Rows, Stream, share
 
 OPTIMIZERS: dict[str, tuple[int, float, float]] = {
     # Name: states per parameter; plain and transcendental (square root, reciprocal) operations per parameter.
@@ -67,7 +67,7 @@ class Dropout(Stream):
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Stream):
+class CrossEntropy(Rows):
     """The loss of `rows` tokens over `cols` classes, and, with `gradient`, the gradient of the logits."""
 
     kind: ClassVar[str] = "cross_entropy"
@@ -75,11 +75,6 @@ class CrossEntropy(Stream):
     cols: int
     gradient: bool = False
     dtype: str = "bf16"
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def passes(self) -> float:
@@ -111,10 +106,6 @@ class CrossEntropy(Stream):
         """An fp32 loss and sum per row, or the gradient of every logit."""
         return self.rows * (self.cols * BYTES[self.dtype] if self.gradient else 8.0)
 
-    def shard(self, chips: int) -> CrossEntropy:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
-
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield the logits and the losses, or the logits' gradient."""
         yield "logits", (self.rows, self.cols), self.dtype
@@ -122,7 +113,7 @@ class CrossEntropy(Stream):
 
 
 @dataclass(frozen=True)
-class NormBackward(Stream):
+class NormBackward(Rows):
     """The gradients of a norm: of its rows, and, summed over them, of its gain and shift.
 
     With `residual` the gradient that comes along the residual stream is added to that of the rows.
@@ -140,11 +131,6 @@ class NormBackward(Stream):
         super().__post_init__()
         if self.name not in ("rmsnorm", "layernorm"):
             raise unknown("norm", self.name, ("rmsnorm", "layernorm"))
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def passes(self) -> float:
@@ -177,10 +163,6 @@ class NormBackward(Stream):
         """The rows' gradients, and those of gain and shift."""
         return (self.rows * self.cols + self.cols * (1 + self.bias)) * BYTES[self.dtype]
 
-    def shard(self, chips: int) -> NormBackward:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
-
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield the rows, the gradient of the result and that of the rows."""
         yield "x", (self.rows, self.cols), self.dtype
@@ -189,18 +171,13 @@ class NormBackward(Stream):
 
 
 @dataclass(frozen=True)
-class SoftmaxBackward(Stream):
+class SoftmaxBackward(Rows):
     """The gradient of a softmax over rows that lie in memory: ``p (dp - sum(p dp))``."""
 
     kind: ClassVar[str] = "softmax_backward"
     rows: int
     cols: int
     dtype: str = "bf16"
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def passes(self) -> float:
@@ -226,10 +203,6 @@ class SoftmaxBackward(Stream):
     def write_bytes(self) -> float:
         """The scores' gradients."""
         return self.rows * self.cols * BYTES[self.dtype]
-
-    def shard(self, chips: int) -> SoftmaxBackward:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield the probabilities, their gradients and the scores' gradients."""

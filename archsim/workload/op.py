@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
-from archsim.dtypes import dtype
+from archsim.dtypes import BYTES, dtype
 from archsim.errors import ArchsimError, positive_int
 
 
@@ -115,6 +115,41 @@ class Stream(Op):
     def reduced(self) -> float:
         """Elements that are reduced, compared or moved across the lanes of a vector, over all passes."""
         return 0.0
+
+
+class Rows(Stream):
+    """An operator on `rows` rows of `cols` elements, which need nothing of each other.
+
+    Unless a class says otherwise it reads every element and writes as many.
+    """
+
+    rows: int
+    cols: int
+    dtype: str
+
+    @property
+    def units(self) -> int:
+        """Rows."""
+        return self.rows
+
+    @property
+    def read_bytes(self) -> float:
+        """Every element."""
+        return self.rows * self.cols * BYTES[self.dtype]
+
+    @property
+    def write_bytes(self) -> float:
+        """Every element."""
+        return self.rows * self.cols * BYTES[self.dtype]
+
+    def shard(self, chips: int) -> Self:
+        """Deal out rows."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield input and output."""
+        yield "in", (self.rows, self.cols), self.dtype
+        yield "out", (self.rows, self.cols), self.dtype
 
 
 def describe(op: Op) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from archsim.dtypes import BYTES, SCALED
 from archsim.errors import ArchsimError, unknown
-from archsim.workload.op import Stream, share
+from archsim.workload.op import Rows, Stream, share
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Elementwise(Stream):
 
 
 @dataclass(frozen=True)
-class Norm(Stream):
+class Norm(Rows):
     """RMSNorm or LayerNorm over rows; with `residual` it first adds the row to the residual stream and writes it.
 
     With `post` the normalised rows are themselves the new residual stream, and the sum is not written. `weights` says
@@ -96,11 +96,6 @@ class Norm(Stream):
         super().__post_init__()
         if self.name not in ("rmsnorm", "layernorm"):
             raise unknown("norm", self.name, ("rmsnorm", "layernorm"))
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def passes(self) -> float:
@@ -143,18 +138,9 @@ class Norm(Stream):
         """Normalised rows, and the new residual stream if it is another one."""
         return self.rows * self.cols * (1 + (self.residual and not self.post)) * BYTES[self.dtype]
 
-    def shard(self, chips: int) -> Norm:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
-
-    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
-        """Yield input and output."""
-        yield "in", (self.rows, self.cols), self.dtype
-        yield "out", (self.rows, self.cols), self.dtype
-
 
 @dataclass(frozen=True)
-class Gather(Stream):
+class Gather(Rows):
     """`rows` rows of `cols` elements picked from a table of `entries` rows, e.g. an embedding lookup.
 
     `weights` says that the table is a parameter of the model; tokens on their way to experts are gathered from one
@@ -167,11 +153,6 @@ class Gather(Stream):
     entries: int
     dtype: str = "bf16"
     weights: bool = True
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def parameters(self) -> int:
@@ -193,10 +174,6 @@ class Gather(Stream):
         """The rows, dense."""
         return self.rows * self.cols * BYTES[self.dtype]
 
-    def shard(self, chips: int) -> Gather:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
-
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield table and output."""
         yield "table", (self.entries, self.cols), self.dtype
@@ -204,18 +181,13 @@ class Gather(Stream):
 
 
 @dataclass(frozen=True)
-class Softmax(Stream):
+class Softmax(Rows):
     """Softmax over rows that lie in memory (attention's own softmax never leaves the chip: see `Attention`)."""
 
     kind: ClassVar[str] = "softmax"
     rows: int
     cols: int
     dtype: str = "bf16"
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def passes(self) -> float:
@@ -236,25 +208,6 @@ class Softmax(Stream):
     def transcendentals(self) -> float:
         """An exponential per element, a reciprocal per row."""
         return float(self.rows * (self.cols + 1))
-
-    @property
-    def read_bytes(self) -> float:
-        """Every element."""
-        return self.rows * self.cols * BYTES[self.dtype]
-
-    @property
-    def write_bytes(self) -> float:
-        """Every element."""
-        return self.rows * self.cols * BYTES[self.dtype]
-
-    def shard(self, chips: int) -> Softmax:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
-
-    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
-        """Yield input and output."""
-        yield "in", (self.rows, self.cols), self.dtype
-        yield "out", (self.rows, self.cols), self.dtype
 
 
 @dataclass(frozen=True)
@@ -409,7 +362,7 @@ class Scatter(Stream):
 
 
 @dataclass(frozen=True)
-class Quantize(Stream):
+class Quantize(Rows):
     """Rows to a smaller format, each scaled by its own largest magnitude (`dynamic`) or by a figure known before."""
 
     kind: ClassVar[str] = "quantize"
@@ -418,11 +371,6 @@ class Quantize(Stream):
     dtype: str = "bf16"
     out_dtype: str = "fp8"
     dynamic: bool = True
-
-    @property
-    def units(self) -> int:
-        """Rows."""
-        return self.rows
 
     @property
     def passes(self) -> float:
@@ -445,19 +393,10 @@ class Quantize(Stream):
         return float(self.rows * self.dynamic)
 
     @property
-    def read_bytes(self) -> float:
-        """Every element."""
-        return self.rows * self.cols * BYTES[self.dtype]
-
-    @property
     def write_bytes(self) -> float:
         """Every element in the smaller format, and an fp32 scale per row unless the format brings its own."""
         scale = 4.0 if self.dynamic and self.out_dtype not in SCALED else 0.0
         return self.rows * (self.cols * BYTES[self.out_dtype] + scale)
-
-    def shard(self, chips: int) -> Quantize:
-        """Deal out rows."""
-        return replace(self, rows=share(self.rows, chips))
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
         """Yield input and output."""
