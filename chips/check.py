@@ -1,8 +1,8 @@
 """Check a chip's definition beside the chips of the catalogue."""
 
+from archsim.errors import ArchsimError
 from archsim.explore.check_chip import Finding
 from archsim.explore.check_chip import check as check_among
-from archsim.errors import ArchsimError
 from archsim.hardware import Chip
 
 

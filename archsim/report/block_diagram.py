@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archsim.explore.check_chip import on_chip
 from archsim.explore.select import headline
-from archsim.hardware import Chip, GpuCore, SystolicCore
+from archsim.hardware import Chip, GpuCore, RooflineCore, SystolicCore
 from archsim.report.canvas import Path_, blank, drawn, save
 from archsim.report.plot import clip
 from archsim.report.quantity import quantity, sig
@@ -70,7 +70,7 @@ class Pen:
         most = max(map(len, words.split("\n")))
         artist = self.ax.text(x, y, _lines(words, most), fontsize=size, ha=ha, va=va, color=colour,
                               fontweight="bold" if bold else "normal", zorder=6, linespacing=1.25)
-        while artist.get_window_extent(self.renderer).width / self.dpi > width:
+        while artist.get_window_extent(self.renderer).width / self.dpi > 0.98 * width:  # other canvases round up
             if size > 6.5:
                 size -= 0.25
                 artist.set_fontsize(size)
@@ -116,7 +116,8 @@ class Pen:
         (x0, y0), (x1, y1) = start, end
         length = math.hypot(x1 - x0, y1 - y0)
         head = min(0.3 * length, max(0.09, 0.35 * width))
-        half, wing = width / 2, width / 2 + max(0.05, 0.12 * width)
+        half = width / 2
+        wing = half if width > length else half + max(0.05, 0.12 * width)  # barbs of a stubby arrow look like thorns
         right = [(length - head, half), (length - head, wing), (length, 0.0), (length - head, -wing),
                  (length - head, -half)]
         left = [(head, -half), (head, -wing), (0.0, 0.0), (head, wing), (head, half)] if both else [(0.0, -half),
@@ -245,7 +246,7 @@ def _chip(pen: Pen, chip: Chip, per: float) -> Box:
         tall = min(field.h, max(area / strip, math.sqrt(area)))
         at = Box(x0 + 0.25 + (strip - area / tall) / 2, low + (field.h - tall) / 2, area / tall, tall)
         pen.box(at, SRAM)
-        name = "L2 cache" if isinstance(chip.core, GpuCore) else "shared memory"
+        name = "shared cache" if isinstance(chip.core, GpuCore) else "shared memory"
         pen.text(x0 + 0.25 + strip / 2, TOP - 0.58, name, 9.5, width=strip + 0.25)
         pen.text(x0 + 0.25 + strip / 2, TOP - 0.79, quantity(cache.capacity, "B"), 9.5, width=strip + 0.2, bold=True)
         shaft = _shaft(cache.bandwidth, per)
@@ -431,7 +432,7 @@ def _gpu(pen: Pen, chip: Chip, core: GpuCore) -> None:
     pen.text((x0 + x1) / 2, y - shaft / 2 - 0.3, _rate(core.shared.read_bytes, chip.clock), 8.5, width=x1 - x0)
     fill = max(THINNEST, 0.3 * core.fill_bytes / widest)
     pen.arrow((CORE[0] + 0.03, y), (shared.x - 0.03, y), fill, SRAM, both=False)
-    pen.text(CORE[0] + 0.2, BOTTOM + 0.2, f"filled from L2 at {_per_cycle(core.fill_bytes)}, "
+    pen.text(CORE[0] + 0.2, BOTTOM + 0.2, f"filled from the shared cache at {_per_cycle(core.fill_bytes)}, "
              f"{quantity(core.fill_bytes * chip.clock, 'B/s', 3)}", 8.5, width=CORE[1] - CORE[0] - 0.4, ha="left")
 
 
@@ -441,7 +442,8 @@ def _unknown(pen: Pen, chip: Chip) -> None:
     pen.box(frame, MATRIX, dashed=True, tint=0.04)
     pen.text(frame.x + frame.w / 2, frame.y + frame.h - 0.25, "microarchitecture not published or not modelled", 9.5,
              width=frame.w - 0.2, colour=MUTED)
-    pen.text(frame.x + frame.w / 2, frame.y + frame.h - 0.55, "dense peak", 10.5, width=frame.w - 0.2, bold=True)
+    pen.text(frame.x + frame.w / 2, frame.y + frame.h - 0.55, "dense peak of the chip", 10.5, width=frame.w - 0.2,
+             bold=True)
     peaks = sorted(((chip.peak(d), d) for d in chip.dtypes), reverse=True)
     room = frame.h - 1.2
     step = min(0.55, room / len(peaks))
@@ -452,8 +454,9 @@ def _unknown(pen: Pen, chip: Chip) -> None:
         pen.box(Box(frame.x + 0.72, y - 0.3 * step, length, 0.6 * step), MATRIX, tint=0.5)
         pen.text(frame.x + 0.8 + length, y, quantity(peak, "FLOP/s", 3), 9.5, ha="left",
                  width=frame.w - length - 0.85)
-    pen.text(frame.x + frame.w / 2, frame.y + 0.2, f"large products reach {chip.core.efficiency:.0%} of it"
-             if hasattr(chip.core, "efficiency") else "", 9, width=frame.w - 0.2, colour=MUTED)
+    if isinstance(chip.core, RooflineCore):
+        pen.text(frame.x + frame.w / 2, frame.y + 0.2, f"large products reach {chip.core.efficiency:.0%} of it", 9,
+                 width=frame.w - 0.2, colour=MUTED)
 
 
 # --- links and caption ------------------------------------------------------------------------------------------------

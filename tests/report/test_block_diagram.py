@@ -90,7 +90,7 @@ def test_the_picture_says_what_the_definition_says():
         assert text in said, text
     assert any("6 links, 600 GB/s one way" in t for t in said)
     said = words(block_diagram(get("h100-sxm")))
-    for text in ("132 cores at 1.83 GHz", "L2 cache to all cores: 8.4 TB/s", "shared memory", "227 KiB", "50 MiB",
+    for text in ("132 cores at 1.83 GHz", "shared cache to all cores: 8.4 TB/s", "shared memory", "227 KiB", "50 MiB",
                  "2,048 MAC/cycle bf16", "16 exp/cycle"):
         assert text in said, text
 
