@@ -43,8 +43,8 @@ def test_chips_lists_the_catalogue(cli):
     for name in chips.names():
         assert name in said.out
     listed = strict(cli("chips", "--json").out)
-    assert [c["name"] for c in listed] == chips.names()
-    assert all(c["peak_flops_per_s"] and c["memory_bandwidth_bytes_per_s"] for c in listed)
+    assert [c["name"] for c in listed] == [*chips.names(), *chips.listings()]
+    assert all(c["peak_flops_per_s"] and c["memory_bandwidth_bytes_per_s"] for c in listed[:len(chips.names())])
 
 
 def test_one_chip_prints_every_figure_with_its_source(cli):
