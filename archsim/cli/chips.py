@@ -21,7 +21,7 @@ MOST = 8
 def chips(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CHIP...", show_default=False,
+        typer.Argument(metavar="CHIP", show_default=False,
                        help="Names, my_chip.py or my_chip.py:NAME. The whole catalogue if none is given."),
     ] = None,
     vendor: Annotated[str | None, typer.Option("--vendor", metavar="V", help="Only this vendor's.")] = None,

@@ -70,7 +70,7 @@ class Pen:
         most = max(map(len, words.split("\n")))
         artist = self.ax.text(x, y, _lines(words, most), fontsize=size, ha=ha, va=va, color=colour,
                               fontweight="bold" if bold else "normal", zorder=6, linespacing=1.25)
-        while artist.get_window_extent(self.renderer).width / self.dpi > 0.98 * width:  # other canvases round up
+        while artist.get_window_extent(self.renderer).width / self.dpi > width:
             if size > 6.5:
                 size -= 0.25
                 artist.set_fontsize(size)
@@ -150,6 +150,7 @@ def block_diagram(chip: Chip, path: Path_ | None = None) -> Figure:
     """
     figure = blank(WIDTH, HEIGHT)
     figure.set_layout_engine("none")  # places are ours, in inches
+    figure.set_dpi(160.0)  # texts are measured as they will be written, for hinting widens small ones
     ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
     ax.axis("off")

@@ -166,14 +166,15 @@ def _labels(ax: Axes, groups: dict[tuple[float, float], list[Entry]], marks: Seq
         text, mark = _names(groups[at]), boxes[at]
         px, py = (mark.x0 + mark.x1) / 2, (mark.y0 + mark.y1) / 2
         for dx, dy, ha, va in _around(mark.width / 2 + unit):
-            made = ax.text(*back.transform((px + dx, py + dy)), text, ha=ha, va=va, fontsize=FONT_SIZE, color=INK,
-                           zorder=3.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4})
+            x, y = back.transform((px + dx, py + dy))
+            made = ax.text(x, y, text, ha=ha, va=va, fontsize=FONT_SIZE, color=INK, zorder=3.5,
+                           bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4})
             box = made.get_window_extent(renderer)
             free = inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
             if free and not any(box.overlaps(t) for t in taken):
                 taken.append(box.padded(2.5 * unit))  # its white ground hides what is beside it
                 if dx and dy:  # a name that stands apart is tied to its mark
-                    tied = [back.transform((px, py)), back.transform((px + dx, py + dy))]
+                    tied = [back.transform((px, py)), (x, y)]
                     ax.plot(*zip(*tied, strict=True), color=MUTED, lw=0.6, zorder=3)
                 break
             made.remove()
