@@ -71,7 +71,7 @@ TRAINIUM1 = Chip(
     ),
     memory=Memory(type="HBM", stacks=2, capacity=32 * GiB, bandwidth=820 * GB_per_s, efficiency=0.92,
                   write_efficiency=0.92),
-    link=Link(bandwidth=192 * GB_per_s, count=4, topology="2D torus", pod=16),
+    link=Link(type="NeuronLink-v2", bandwidth=192 * GB_per_s, count=4, topology="2D torus", pod=16),
     die=Die(process="7nm", transistors=55e9),
     peaks={"bf16": 190 * TFLOPS, "fp8": 190 * TFLOPS, "int8": 380 * TFLOPS, "fp32": 47.5 * TFLOPS},
     notes=(
@@ -115,7 +115,7 @@ INFERENTIA2 = dataclasses.replace(
     TRAINIUM1,
     name="inferentia2",
     year=2023,
-    link=Link(bandwidth=96 * GB_per_s, count=2, topology="ring", pod=12),
+    link=Link(type="NeuronLink-v2", bandwidth=96 * GB_per_s, count=2, topology="ring", pod=12),
     die=None,
     notes=(
         "The two NeuronCores and the memory of Trainium1 with half of its links.",
@@ -151,7 +151,8 @@ TRAINIUM2 = Chip(
     ),
     memory=Memory(type="HBM3", stacks=4, capacity=96 * GiB, bandwidth=2900 * GB_per_s, efficiency=0.92,
                   write_efficiency=0.92),
-    link=Link(bandwidth=640 * GB_per_s, count=4, topology="2D torus of 4 x 4, rings of 4 across instances", pod=64),
+    link=Link(type="NeuronLink-v3", bandwidth=640 * GB_per_s, count=4,
+              topology="2D torus of 4 x 4, rings of 4 across instances", pod=64),
     power=Power(tdp=500 * W),
     die=Die(process="5nm", count=2),
     price=usd("trainium2"),
@@ -209,7 +210,7 @@ TRAINIUM3 = Chip(
     ),
     memory=Memory(type="HBM3e", stacks=4, capacity=144 * GiB, bandwidth=4900 * GB_per_s, efficiency=0.92,
                   write_efficiency=0.92),
-    link=Link(bandwidth=1280 * GB_per_s, count=4, pod=64),
+    link=Link(type="NeuronLink-v4", bandwidth=1280 * GB_per_s, count=4, pod=64),
     die=Die(process="3nm"),
     peaks={"bf16": 671 * TFLOPS, "fp8": 2517 * TFLOPS, "fp32": 183 * TFLOPS},
     notes=(

@@ -62,7 +62,7 @@ MI210 = Chip(
     cache=Cache(capacity=8 * MiB, bandwidth=4.8 * TB_per_s, latency=142 * ns),
     memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1638 * GB_per_s, efficiency=0.82,
                   write_efficiency=0.86, latency=365 * ns),
-    link=Link(bandwidth=150 * GB_per_s, count=3, topology="fully connected", pod=4),
+    link=Link(type="Infinity Fabric", bandwidth=150 * GB_per_s, count=3, topology="fully connected", pod=4),
     power=Power(tdp=300 * W, idle=45 * W),
     die=Die(process="TSMC N6", area=724 * mm2, transistors=29.1e9, count=1),
     peaks={"bf16": 181 * TFLOPS, "fp16": 181 * TFLOPS, "int8": 181 * TFLOPS, "fp32": 45.3 * TFLOPS},
@@ -106,7 +106,7 @@ MI250X = variant(MI210, "mi250x", {
     "memory.stacks": (8, Source(_ZEXRON)),
     "memory.capacity": (128 * GB, Source(_ZEXRON)),
     "memory.bandwidth": (3277 * GB_per_s, Source(_ZEXRON)),
-    "link": (Link(bandwidth=400 * GB_per_s, count=8, topology="mesh", pod=8), Source(
+    "link": (Link(type="Infinity Fabric", bandwidth=400 * GB_per_s, count=8, topology="mesh", pod=8), Source(
         _ROCM, note="8 Infinity Fabric links, 800 GB/s both ways")),
     "power.tdp": (500 * W, Source("yobitel.com, MI250", note="560 W at most")),
     "power.idle": (90 * W, Source("two dies of MI210's", "estimated", low=70 * W, high=110 * W)),
@@ -119,7 +119,7 @@ MI250X = variant(MI210, "mi250x", {
 
 MI250 = variant(MI250X, "mi250", {
     "cores": (208, Source(_ZEXRON, note="2 x 104")),
-    "link": (Link(bandwidth=300 * GB_per_s, count=6, topology="mesh", pod=8), _sheet(
+    "link": (Link(type="Infinity Fabric", bandwidth=300 * GB_per_s, count=6, topology="mesh", pod=8), _sheet(
         "MI250 data sheet", "6 Infinity Fabric links of 100 GB/s both ways")),
     "peaks": ({"bf16": 362.1 * TFLOPS, "fp16": 362.1 * TFLOPS, "int8": 362.1 * TFLOPS, "fp32": 90.5 * TFLOPS},
               Source(_ZEXRON)),
@@ -142,7 +142,7 @@ MI300X = Chip(
     cache=Cache(capacity=256 * MB, bandwidth=27.5 * TB_per_s, latency=218 * ns),
     memory=Memory(type="HBM3", stacks=8, capacity=192 * GB, bandwidth=5300 * GB_per_s, efficiency=0.79,
                   write_efficiency=0.72, latency=420 * ns),
-    link=Link(bandwidth=448 * GB_per_s, count=7, topology="fully connected", pod=8),
+    link=Link(type="Infinity Fabric", bandwidth=448 * GB_per_s, count=7, topology="fully connected", pod=8),
     power=Power(tdp=750 * W, idle=170 * W),
     die=Die(process="TSMC N5 (XCD) and N6 (IOD)", area=2400 * mm2, transistors=153e9, count=8),
     price=usd("mi300x"),

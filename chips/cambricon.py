@@ -38,7 +38,7 @@ MLU290_M5 = Chip(
     name="mlu290-m5", vendor="Cambricon", year=2021,
     **roofline({"int8": 512 * TFLOPS, "int4": 1024 * TFLOPS}, cores=64, unpublished={"fp16": _MLU290_INT16}),
     memory=Memory(type="HBM2", capacity=32 * GB, bandwidth=1228 * GB_per_s),
-    link=Link(bandwidth=300 * GB_per_s, count=6, topology="MLU-Link", pod=8),
+    link=Link(type="MLU-Link", bandwidth=300 * GB_per_s, count=6, pod=8),
     power=Power(tdp=350 * W), die=Die(process="7nm", count=1),
     other_peaks={"int16": _MLU290_INT16, "cint32": 64 * TFLOPS},
     notes=(ROOFLINE_NOTE, "64 cores of 4096 int8 MAC per cycle at 1.0 GHz would make 524: neither is published"),
@@ -82,7 +82,7 @@ MLU370_X4 = variant(MLU370_S4, "mlu370-x4", {
 
 MLU370_X8 = variant(MLU370_X4, "mlu370-x8", {
     "memory.capacity": (48 * GB, _LAUNCH), "memory.bandwidth": (614.4 * GB_per_s, _LAUNCH),
-    "link": (Link(bandwidth=100 * GB_per_s, count=1, topology="MLU-Link", pod=4),
+    "link": (Link(type="MLU-Link", bandwidth=100 * GB_per_s, count=1, pod=4),
              Source(_LAUNCH.text, "derived", "200 GB/s both ways")),
     "die": (Die(process="7nm", count=4), Source(_LAUNCH.text, note="two chips of two dies")),
     "power.tdp": (250 * W, _LAUNCH),

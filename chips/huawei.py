@@ -33,7 +33,7 @@ ASCEND_910 = Chip(
     name="ascend-910", vendor="Huawei", year=2019,
     **roofline({"fp16": 256 * TFLOPS, "int8": 512 * TFLOPS}, clock=1.0 * GHz, cores=32, vector=128),
     memory=Memory(type="HBM2", stacks=4, capacity=32 * GB, bandwidth=1200 * GB_per_s),
-    link=Link(bandwidth=3 * 240 * Gbit_per_s, count=3, topology="HCCS mesh", pod=8),
+    link=Link(type="HCCS", bandwidth=3 * 240 * Gbit_per_s, count=3, topology="mesh", pod=8),
     power=Power(tdp=310 * W),
     die=Die(process="TSMC N7+", area=456 * mm2, count=1),
     notes=(ROOFLINE_NOTE, "32 cubes of 16 x 16 x 16 at 1.0 GHz make 262 TFLOP/s; 320, as later pages and Soochow "
@@ -55,7 +55,7 @@ ASCEND_910B = Chip(
     name="ascend-910b", vendor="Huawei", year=2023,
     **roofline({"bf16": 313 * TFLOPS, "fp16": 313 * TFLOPS}, clock=1.75 * GHz, cores=22),
     memory=Memory(type="HBM2e", capacity=64 * GB, bandwidth=1600 * GB_per_s),
-    link=Link(bandwidth=196 * GB_per_s, count=7, topology="HCCS mesh", pod=8),
+    link=Link(type="HCCS", bandwidth=196 * GB_per_s, count=7, topology="fully connected", pod=8),
     power=Power(tdp=350 * W),
     die=Die(process="SMIC N+2 (7nm class)", count=1),
     notes=(ROOFLINE_NOTE, "sold in bins: 280 to 400 TFLOP/s; 313 is that of B3, 376 that of B1"),

@@ -11,7 +11,7 @@ SHENSUAN_1 = Chip(
     name="hygon-shensuan-1", vendor="Hygon", year=2021,
     **roofline({"fp16": 24.5 * TFLOPS, "fp32": 11.5 * TFLOPS}, clock=1.5 * GHz, cores=64, vector=64),
     memory=Memory(type="HBM2", stacks=4, capacity=32 * GB, bandwidth=1024 * GB_per_s),
-    link=Link(bandwidth=92 * GB_per_s, count=2, topology="xGMI"),
+    link=Link(type="xGMI", bandwidth=92 * GB_per_s, count=2),
     power=Power(tdp=350 * W), die=Die(process="7nm", count=1),
     other_peaks={"fp64": 10.1 * TFLOPS},
     notes=(ROOFLINE_NOTE, "its peaks need 1.23 GHz (fp64), 1.40 (fp32) and 1.50 (fp16); up to 1.5 and 1.7 are printed"),

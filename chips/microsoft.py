@@ -11,7 +11,7 @@ MAIA_100 = Chip(
     name="maia-100", vendor="Microsoft", year=2023,
     **roofline({"bf16": 800 * TFLOPS}, cores=64),
     memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1800 * GB_per_s),
-    link=Link(bandwidth=600 * GB_per_s, count=12, topology="Ethernet"),
+    link=Link(type="400 Gb Ethernet", bandwidth=600 * GB_per_s, count=12),
     power=Power(tdp=700 * W),
     die=Die(process="TSMC N5", area=820 * mm2, transistors=105e9, count=1),
     other_peaks={"mx9": 1500 * TFLOPS, "mx6": 3000 * TFLOPS},

@@ -11,9 +11,9 @@ from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2,
 _A100 = "A100 white paper and datasheet"
 _GA102 = "GA102 white paper, RTX A and A40 datasheets"
 _ADA = "Ada white paper, L4, L40 and L40S datasheets"
-_PCIE4 = Link(bandwidth=32 * GB_per_s, count=1, topology="PCIe 4.0 x16")
+_PCIE4 = Link(type="PCIe 4.0 x16", bandwidth=32 * GB_per_s, count=1)
 _HOST = (_PCIE4.bandwidth, Source(nv.GUOHAI, note="64 GB/s both ways"))
-_BRIDGE = Link(bandwidth=300 * GB_per_s, count=12, topology="NVLink bridge", pod=2)
+_BRIDGE = Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="bridge of two", pod=2)
 
 A100 = Chip(
     name="a100-sxm-80gb", vendor="NVIDIA", year=2020,
@@ -27,7 +27,7 @@ A100 = Chip(
     cache=Cache(capacity=40 * MiB, bandwidth=4.0 * TB_per_s, latency=150 * ns),
     memory=Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, efficiency=0.87,
                   write_efficiency=0.83, latency=403 * ns),
-    link=Link(bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8),
+    link=Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8),
     power=Power(tdp=400 * W, idle=55 * W),
     die=Die(process="TSMC N7", area=826 * mm2, transistors=54.2e9, count=1),
     price=usd("a100-sxm-80gb"),
@@ -93,14 +93,14 @@ A100_PCIE_40GB = variant(A100_PCIE, "a100-pcie-40gb", {
 
 A800_SXM = variant(A100, "a800-sxm-80gb", {
     "year": (2022, Source(nv.GUOHAI)),
-    "link": (Link(bandwidth=200 * GB_per_s, count=8, topology="NVSwitch", pod=8),
+    "link": (Link(type="NVLink 3", bandwidth=200 * GB_per_s, count=8, topology="NVSwitch", pod=8),
              Source(nv.GUOHAI, "derived", "400 GB/s both ways is 8 links of A100's")),
     **_SAME_PEAKS,
 })
 
 A800_PCIE = variant(A100_PCIE, "a800-pcie-80gb", {
     "year": (2022, Source(nv.GUOHAI)),
-    "link": (Link(bandwidth=200 * GB_per_s, count=8, topology="NVLink bridge", pod=2),
+    "link": (Link(type="NVLink 3", bandwidth=200 * GB_per_s, count=8, topology="bridge of two", pod=2),
              Source(nv.GUOHAI, "derived", "400 GB/s both ways is 8 links of A100's")),
     **_SAME_PEAKS,
 }, sources={"memory.bandwidth": Source(nv.VIEWER), "power.tdp": Source(nv.CCTV)})
@@ -115,7 +115,8 @@ A30 = variant(A100_PCIE, "a30", {
     "memory.stacks": (None, sheet("A30 datasheet")),
     "memory.capacity": (24 * GB, sheet("A30 datasheet")),
     "memory.bandwidth": (933 * GB_per_s, sheet("A30 datasheet")),
-    "link": (Link(bandwidth=100 * GB_per_s, count=4, topology="NVLink bridge", pod=2), sheet("A30 datasheet")),
+    "link": (Link(type="NVLink 3", bandwidth=100 * GB_per_s, count=4, topology="bridge of two", pod=2),
+             sheet("A30 datasheet")),
     "power.tdp": (165 * W, sheet("A30 datasheet")),
     "peaks": ({"bf16": 165 * TFLOPS, "fp16": 165 * TFLOPS, "tf32": 82 * TFLOPS, "int8": 330 * TFLOPS},
               sheet("A30 datasheet")),

@@ -26,7 +26,7 @@ B200 = Chip(
     ),
     cache=Cache(capacity=126 * MiB, bandwidth=21 * TB_per_s, latency=159 * ns),
     memory=Memory(type="HBM3e", stacks=8, capacity=192 * GB, bandwidth=8 * TB_per_s, efficiency=0.91, latency=458 * ns),
-    link=Link(bandwidth=900 * GB_per_s, count=18, topology="NVSwitch", pod=8),
+    link=Link(type="NVLink 5", bandwidth=900 * GB_per_s, count=18, topology="NVSwitch", pod=8),
     power=Power(tdp=1000 * W, idle=140 * W),
     die=Die(process="TSMC 4NP", area=1600 * mm2, transistors=208e9, count=2),
     price=usd("b200"),
@@ -82,7 +82,7 @@ B200 = Chip(
     ),
 )
 
-_NVL72 = Link(bandwidth=900 * GB_per_s, count=18, topology="NVSwitch", pod=72)
+_NVL72 = Link(type="NVLink 5", bandwidth=900 * GB_per_s, count=18, topology="NVSwitch", pod=72)
 
 GB200 = variant(B200, "gb200", {
     "clock": (2.008 * GHz, Source("closes the published 2500 TFLOP/s: 152 x 4096 x 2 x 2.008 GHz", "derived")),

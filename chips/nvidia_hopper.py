@@ -11,7 +11,7 @@ from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2,
 
 _H100 = "H100 white paper and datasheet"
 _H20 = "zangshuxian.com, summary of H20"
-_BRIDGE = Link(bandwidth=300 * GB_per_s, count=12, topology="NVLink bridge", pod=2)
+_BRIDGE = Link(type="NVLink 4", bandwidth=300 * GB_per_s, count=12, topology="bridge of two", pod=2)
 
 H100 = Chip(
     name="h100-sxm", vendor="NVIDIA", year=2022,
@@ -28,7 +28,7 @@ H100 = Chip(
     cache=Cache(capacity=50 * MiB, bandwidth=8.4 * TB_per_s, latency=150 * ns),
     memory=Memory(type="HBM3", stacks=5, capacity=80 * GB, bandwidth=3350 * GB_per_s, efficiency=0.95,
                   write_efficiency=0.795, latency=430 * ns),
-    link=Link(bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8),
+    link=Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8),
     power=Power(tdp=700 * W, idle=70 * W),
     die=Die(process="TSMC 4N", area=814 * mm2, transistors=80e9, count=1),
     price=usd("h100-sxm"),
@@ -146,7 +146,7 @@ H200 = variant(H100, "h200", {
 H800 = variant(H100, "h800", {
     "year": (2023, sheet("H800")),
     "boost": _BOOST,
-    "link": (Link(bandwidth=200 * GB_per_s, count=8, topology="NVSwitch", pod=8),
+    "link": (Link(type="NVLink 4", bandwidth=200 * GB_per_s, count=8, topology="NVSwitch", pod=8),
              sheet("H800", "400 GB/s both ways: 8 links of H100's")),
     "peaks": ({"bf16": 989 * TFLOPS, "fp16": 989 * TFLOPS}, sheet("H800")),
     "other_peaks": ({"fp64": 1 * TFLOPS}, sheet("H800", "capped for export")),

@@ -9,7 +9,7 @@ from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2,
 
 _VOLTA = "Volta white paper and V100 datasheet"
 _QUADRO = "Turing white paper and Quadro RTX datasheets"
-_PCIE3 = Link(bandwidth=16 * GB_per_s, count=1, topology="PCIe 3.0 x16")
+_PCIE3 = Link(type="PCIe 3.0 x16", bandwidth=16 * GB_per_s, count=1)
 _ENERGY = Source("A100's 1.31 pJ times its published peak per watt over V100's, (312 / 400) / (125 / 300)", "estimated",
                  low=1.6 * pJ, high=3.0 * pJ)
 _FP64 = Source(nv.SOOCHOW)
@@ -25,7 +25,7 @@ V100 = Chip(
     cache=Cache(capacity=6 * MiB, bandwidth=2.69 * TB_per_s, latency=156 * ns),
     memory=Memory(type="HBM2", stacks=4, capacity=16 * GB, bandwidth=900 * GB_per_s, efficiency=0.96,
                   write_efficiency=0.83, latency=314 * ns),
-    link=Link(bandwidth=150 * GB_per_s, count=6, topology="NVLink mesh", pod=8),
+    link=Link(type="NVLink 2", bandwidth=150 * GB_per_s, count=6, topology="hybrid cube mesh", pod=8),
     power=Power(tdp=300 * W, idle=55 * W),
     die=Die(process="TSMC 12FFN", area=815 * mm2, transistors=21.1e9, count=1),
     peaks={"fp16": 125 * TFLOPS}, other_peaks={"fp32_vector": 15.7 * TFLOPS, "fp64": 7.8 * TFLOPS},

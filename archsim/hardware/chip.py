@@ -20,6 +20,7 @@ class Link:
     """The chip-to-chip interconnect, on one basis: one-way bytes per second of the whole chip."""
 
     bandwidth: float = figure("B/s", "one-way bandwidth of all links together", low=1e6)
+    type: str = option("what it is, e.g. NVLink 4, ICI, Ethernet", default="")
     count: int = whole("links per chip", default=1)
     topology: str = option("how chips are wired, e.g. 3D torus", default="")
     pod: int = whole("most chips that one such network joins", default=1, high=100_000_000)

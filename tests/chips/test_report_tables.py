@@ -172,7 +172,7 @@ FIGURES: dict[str, Callable[[Chip], Cell | None]] = {
     "int8_tensor": lambda c: peak(c, "int8") or "none", "int8_tops": lambda c: peak(c, "int8"),
     "bandwidth": lambda c: c.memory.bandwidth / GB_per_s, "bandwidth_gb_s": lambda c: c.memory.bandwidth / GB_per_s,
     "tdp": lambda c: c.power.tdp if c.power else None, "tdp_w": lambda c: c.power.tdp if c.power else None,
-    "nvlink": lambda c: link(c) if c.link and "NVLink" in c.link.topology else "none",
+    "nvlink": lambda c: link(c) if c.link and "NVLink" in c.link.type else "none",
     "pcie": lambda c: 2 * c.host / GB_per_s if c.host else None,
     "unit_price": lambda c: c.price,
     "peak_int8": lambda c: peak(c, "int8"),
