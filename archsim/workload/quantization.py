@@ -17,6 +17,9 @@ Formats = tuple[tuple[str, str], ...]
 """(option, format) pairs."""
 
 GROUPED = {32: "int4_g32", 64: "int4_g64", 128: "int4_g128", -1: "int4"}
+"""Formats of 4-bit whole numbers by the elements that share a scale (-1: all of an output)."""
+BLOCKS = {16: "nvfp4", 32: "mxfp4"}
+"""The same of 4-bit floats."""
 EXCEPT = ("modules_to_not_convert", "ignore", "exclude_modules", "ignored_layers")
 """Keys under which a quantization_config lists what stays as it was."""
 
@@ -96,8 +99,8 @@ def _compressed(q: Mapping[str, Any]) -> dict[str, str]:
 def _weight_only(q: Mapping[str, Any], bits: object, kind: object, group: object) -> dict[str, str]:
     """Return the format of weights whose products stay in 16 bits."""
     name = None
-    if bits == 4 and kind == "int" and isinstance(group, int):
-        name = GROUPED.get(group)
+    if bits == 4 and kind in ("int", "float") and isinstance(group, int):
+        name = (GROUPED if kind == "int" else BLOCKS).get(group)
     elif bits == 8 and kind in ("int", "float"):
         name = "int8" if kind == "int" else "fp8"
     return {_weights(q): name} if name else {}

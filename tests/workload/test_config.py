@@ -215,7 +215,7 @@ def test_each_key_missing_null_negative_huge_or_of_the_wrong_type(base: dict[str
             assert key in DEFAULTED or counts(model) == counts(parse(base))
 
 
-SEVEN = {"weights": {"num_bits": 8, "type": "float"}, "input_activations": {"num_bits": 8}}
+EIGHT = {"weights": {"num_bits": 8, "type": "float"}, "input_activations": {"num_bits": 8}}
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,11 @@ SEVEN = {"weights": {"num_bits": 8, "type": "float"}, "input_activations": {"num
         ({"quant_method": "bitsandbytes", "load_in_8bit": True}, {"dtype": "int8"}),
         ({"quant_method": "modelopt", "quant_algo": "NVFP4", "kv_cache_quant_algo": "FP8"},
          {"dtype": "nvfp4", "kv_dtype": "fp8"}),
-        ({"quant_method": "compressed-tensors", "config_groups": {"group_0": SEVEN}, "kv_cache_scheme": None},
+        ({"quant_method": "compressed-tensors", "config_groups": {"group_0": EIGHT}, "kv_cache_scheme": None},
          {"dtype": "fp8"}),
+        ({"quant_method": "compressed-tensors", "config_groups": {
+            "group_0": {"weights": {"num_bits": 4, "type": "float", "group_size": 16}, "input_activations": None}}},
+         {"dtype": "bf16", "weight_dtype": "nvfp4"}),
         ({"quant_method": "compressed-tensors", "ignore": ["lm_head", "re:.*self_attn.*"], "config_groups": {
             "group_0": {"weights": {"num_bits": 4, "type": "int", "group_size": 32}, "input_activations": None}}},
          {"dtype": "bf16", "expert_dtype": "int4_g32"}),

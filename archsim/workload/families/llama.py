@@ -17,11 +17,33 @@ def _uniform(r: Reader, hidden: int, layer: Layer, tied: bool = False, **more: A
     return r.decoder(hidden, ((layer, r.layers("num_hidden_layers")),), tied=tied, **more)
 
 
+def _llama(r: Reader, qkv: bool, out: bool, ffn: bool = False, tied: bool = False) -> ModelConfig:
+    """Build a Llama with biases of queries, keys and values, of the output projection, of the FFN."""
+    hidden = r.whole("hidden_size")
+    return _uniform(r, hidden, Layer(attention(r.heads(hidden), bias_qkv=qkv, bias_o=out), _gated(r, bias=ffn)), tied)
+
+
 def llama(r: Reader) -> ModelConfig:
     """Llama 1 to 3, and what shares its form (Yi, DeepSeek LLM, Granite up to its scale factors)."""
-    hidden, bias = r.whole("hidden_size"), r.flag("attention_bias", False)
-    layer = Layer(attention(r.heads(hidden), bias_qkv=bias, bias_o=bias), _gated(r, bias=r.flag("mlp_bias", False)))
-    return _uniform(r, hidden, layer)
+    bias = r.flag("attention_bias", False)
+    return _llama(r, bias, bias, r.flag("mlp_bias", False))
+
+
+def internlm2(r: Reader) -> ModelConfig:
+    """InternLM 2: Llama whose biases of attention have another name."""
+    bias = r.flag("bias", False)
+    return _llama(r, bias, bias)
+
+
+def ernie(r: Reader) -> ModelConfig:
+    """ERNIE 4.5: Llama, tied, with one switch for all biases."""
+    bias = r.flag("use_bias", False)
+    return _llama(r, bias, bias, bias, tied=True)
+
+
+def seed_oss(r: Reader) -> ModelConfig:
+    """Seed-OSS: Llama with biases of queries, keys and values."""
+    return _llama(r, r.flag("attention_bias", True), r.flag("attention_out_bias", False), r.flag("mlp_bias", False))
 
 
 def mistral(r: Reader) -> ModelConfig:
@@ -192,17 +214,6 @@ def smollm3(r: Reader) -> ModelConfig:
                                window=width if narrow else None), ffn)
 
     return r.decoder(hidden, grouped(layers, lambda i: (rope(i), local(i)), make), tied=True)
-
-
-def with_bias(r: Reader) -> ModelConfig:
-    """Llama whose config names its biases otherwise: InternLM 2, ERNIE 4.5, Seed-OSS."""
-    hidden = r.whole("hidden_size")
-    key = {"internlm2": "bias", "ernie4_5": "use_bias", "seed_oss": "attention_bias"}[r.family]
-    bias = r.flag(key, r.family == "seed_oss")
-    out = r.flag("attention_out_bias", False) if r.family == "seed_oss" else bias
-    wide = r.flag("mlp_bias", False) if r.family == "seed_oss" else bias and r.family == "ernie4_5"
-    layer = Layer(attention(r.heads(hidden), bias_qkv=bias, bias_o=out), _gated(r, bias=wide))
-    return _uniform(r, hidden, layer, tied=r.family == "ernie4_5")
 
 
 def baichuan(r: Reader) -> ModelConfig:
