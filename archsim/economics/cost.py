@@ -1,7 +1,7 @@
-"""cost: what a Run costs in dollars, from the chip's price and power and a few named assumptions about the site.
+"""cost: what a Run costs in dollars and joules, from a chip-hour and the time that the run takes.
 
-usd_per_chip_hour = price / (years x 8760) + power x PUE x $/kWh, for the accelerator alone: host, network and
-building are not in it, as in the broker tables that this first version follows.
+By default the accelerator alone, always at work: usd_per_chip_hour = price / (years x 8760) + power x PUE x $/kWh, as in
+the broker tables that the defaults come from. ``cost(run, whole_site())`` adds server, network, building and idle hours.
 """
 
 from __future__ import annotations
@@ -10,31 +10,19 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from archsim.economics.site import Assumptions, chip_hour, chip_price, design_watts, wall_watts
 from archsim.errors import ArchsimError
 from archsim.hardware import Chip
-from archsim.hardware.part import figure, part
 from archsim.simulation import Run
-
-HOURS_PER_YEAR = 8760.0
-
-
-@part
-class Assumptions:
-    """What the site adds to a chip. One set for all chips, so that a comparison compares chips.
-
-    Defaults: Shenwan Hongyuan 2025-03-28, table of a Llama-3-405B training run: depreciation over 4 years (its text
-    also says 5 to 6), electricity at 0.10 USD/kWh, PUE 1.2 to 1.5 by vendor without a reason given, of which 1.4 is
-    the median. The chip is taken to draw its design power whenever it is on.
-    """
-
-    depreciation_years: float = figure("year", "straight-line depreciation", default=4.0, low=0.1, high=100)
-    usd_per_kwh: float = figure("USD/kWh", "electricity", default=0.10, high=100, zero=True)
-    pue: float = figure("", "power of the building over power of its chips", default=1.4, low=1, high=10)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Dollars of one Run. "PFLOP" is 1e15 matrix FLOP done, not a rate; "peak" is as if at 100 % utilisation."""
+    """Dollars of one Run. "PFLOP" is 1e15 matrix FLOP done, not a rate; "peak" is as if at 100 % utilisation.
+
+    A chip-hour is an hour of work: hours without work are paid for in it. It is the sum of depreciation (of the chip),
+    energy, server, facility and rent.
+    """
 
     chip: str
     usd_per_chip_hour: float
@@ -48,41 +36,38 @@ class Cost:
     power_w: float
     assumptions: Assumptions
     note: str = ""
+    server_usd_per_hour: float = 0.0
+    facility_usd_per_hour: float = 0.0
+    rent_usd_per_hour: float = 0.0
+
+    @property
+    def usd_per_petaflops_hour_peak(self) -> float:
+        """Dollars of an hour at a rate of 1e15 FLOP/s, were the chip at its peak."""
+        return self.usd_per_pflop_peak * 3600.0
+
+    @property
+    def usd_per_petaflops_hour_achieved(self) -> float:
+        """Dollars of an hour at a rate of 1e15 FLOP/s really done."""
+        return self.usd_per_pflop_achieved * 3600.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the cost as plain data, units in the key names."""
-        return asdict(self)
+        return {**asdict(self), "usd_per_petaflops_hour_peak": self.usd_per_petaflops_hour_peak,
+                "usd_per_petaflops_hour_achieved": self.usd_per_petaflops_hour_achieved}
 
     def __str__(self) -> str:
-        return (f"{self.chip}: ${self.usd_per_chip_hour:.3f} per chip-hour "
-                f"(${self.depreciation_usd_per_hour:.3f} depreciation, ${self.energy_usd_per_hour:.3f} energy), "
+        parts = {"depreciation": self.depreciation_usd_per_hour, "server": self.server_usd_per_hour,
+                 "facility": self.facility_usd_per_hour, "energy": self.energy_usd_per_hour,
+                 "rent": self.rent_usd_per_hour}
+        always = ("depreciation", "energy") if not self.rent_usd_per_hour else ("rent",)
+        said = ", ".join(f"${usd:.3f} {name}" for name, usd in parts.items() if usd or name in always)
+        return (f"{self.chip}: ${self.usd_per_chip_hour:.3f} per chip-hour ({said}), "
                 f"${self.usd_per_mtoken:.4g} per million tokens, ${self.usd_per_pflop_achieved:.3g} per PFLOP "
                 f"(${self.usd_per_pflop_peak:.3g} at peak)" + (f"; {self.note}" if self.note else ""))
 
 
-def chip_hour(chip: Chip, assumptions: Assumptions | None = None, price: float | None = None) -> tuple[float, float]:
-    """Return (depreciation, energy) in USD per hour of one chip that is on.
-
-    Raises
-    ------
-    ArchsimError
-        If the chip has no price and none is given, or no power.
-    """
-    site = assumptions or Assumptions()
-    price = chip.price if price is None else price
-    if price is None:
-        raise ArchsimError(f"{chip.name} has no price: give one, cost(run, price=...) or "
-                           "chip.replace(price=...)")
-    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
-        raise ArchsimError(f"price must be a number of dollars, not {price!r}")
-    if chip.power is None:
-        raise ArchsimError(f"{chip.name} has no power: define it with power=Power(tdp=...)")
-    depreciation = price / (site.depreciation_years * HOURS_PER_YEAR)
-    energy = chip.power.tdp / 1e3 * site.pue * site.usd_per_kwh
-    return depreciation, energy
-
-
-def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | None = None) -> Cost:
+def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | None = None,
+         rent: float | None = None) -> Cost:
     """Price a Run.
 
     Parameters
@@ -90,9 +75,11 @@ def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | Non
     run
         From `archsim.simulate`.
     assumptions
-        The site; by default `Assumptions()`.
+        The site; by default `Assumptions()`: the accelerator alone, always at work. `whole_site()` has the rest.
     price
         USD for one chip, instead of the catalogue's.
+    rent
+        USD per chip-hour, if the chips are rented and not owned.
 
     Raises
     ------
@@ -102,22 +89,23 @@ def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | Non
     if not isinstance(run, Run):
         raise ArchsimError(f"cost() takes a Run, as archsim.simulate(graph, chip) returns, not {type(run).__name__}")
     site = assumptions or Assumptions()
-    depreciation, energy = chip_hour(run.chip, site, price)
-    per_chip_second = (depreciation + energy) / 3600.0
-    step = per_chip_second * run.chips * run.time_s
-    assert run.chip.power is not None
-    power = run.chip.power.tdp
+    hour = chip_hour(run.chip, site, price, rent=rent)
+    per_chip_second = hour.total / 3600.0
+    chip_seconds = run.chips * run.time_s
     return Cost(
         chip=run.chip.name,
-        usd_per_chip_hour=depreciation + energy,
-        depreciation_usd_per_hour=depreciation,
-        energy_usd_per_hour=energy,
+        usd_per_chip_hour=hour.total,
+        depreciation_usd_per_hour=hour.depreciation,
+        energy_usd_per_hour=hour.energy,
+        server_usd_per_hour=hour.server,
+        facility_usd_per_hour=hour.facility,
+        rent_usd_per_hour=hour.rent,
         usd_per_pflop_peak=per_chip_second / (run.chip.peak(run.dtype) / 1e15),
-        usd_per_pflop_achieved=step / (run.flops / 1e15) if run.flops else math.inf,
-        usd_per_mtoken=step / run.tokens * 1e6,
-        joules_per_token=power * site.pue * run.chips * run.time_s / run.tokens,
-        price_usd=float(run.chip.price if price is None else price),  # type: ignore[arg-type]
-        power_w=power,
+        usd_per_pflop_achieved=per_chip_second * chip_seconds / (run.flops / 1e15) if run.flops else math.inf,
+        usd_per_mtoken=per_chip_second * chip_seconds / run.tokens * 1e6,
+        joules_per_token=wall_watts(run.chip, site) * chip_seconds / run.tokens,
+        price_usd=chip_price(run.chip, price) if rent is None else 0.0,
+        power_w=design_watts(run.chip),
         assumptions=site,
         note=_inherited(run.chip, price),
     )

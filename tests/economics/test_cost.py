@@ -29,7 +29,7 @@ def test_the_broker_tables_depreciation_and_energy() -> None:
     # Shenwan Hongyuan 2025-03-28, H100 column: 18,000 USD over 4 years; 21.92 days on 24,000 cards cost 6.50 million
     # of depreciation (its table also adds about 100 USD per server CPU, 0.1 %).
     days = 18_000 / (990 * 0.40 * 86_400 / 1e3 * 24_000 / 1e6)
-    depreciation, energy = chip_hour(chip(), Assumptions(pue=1.5))
+    depreciation, energy, *_ = chip_hour(chip(), Assumptions(pue=1.5))
     assert days == pytest.approx(21.92, abs=0.01)
     assert depreciation * 24 * days * 24_000 == pytest.approx(6.50e6, rel=0.003)
     # 9.3 kW per 8-card server at PUE 1.5, of which the cards draw 8 x 700 W; 0.10 USD/kWh.
