@@ -70,10 +70,12 @@ class Attention(Op):
     def vector_ops(self) -> float:
         """Scale, running maximum, subtraction and sum: 4 per score, and the output's rescaling.
 
-        A bias adds 1 per score, a cap 2.
+        A bias adds 1 per score, a cap 2; keys and values of a narrower format are converted and scaled, 2 per element.
         """
         per_score = 4.0 + self.biased + 2 * self.softcap
-        return per_score * self.pairs * self.heads + self.batch * self.q_len * self.heads * self.value_dim
+        narrow = BYTES[self.kv_dtype] < BYTES[self.dtype]
+        widened = 2.0 * narrow * self.kv_bytes / BYTES[self.kv_dtype]
+        return per_score * self.pairs * self.heads + self.batch * self.q_len * self.heads * self.value_dim + widened
 
     @property
     def transcendentals(self) -> float:

@@ -315,11 +315,17 @@ def test_formats_apart() -> None:
     assert graph.has_edge("qkv_proj_quantize", "qkv_proj")
     assert graph.nodes["kv_quantize"]["op"].cols == 2 * 8 * 128
     assert set(graph.pred["attention"]) == {"rope", "qkv_proj", "kv_quantize"}
-    assert graph.nodes["lm_head"]["op"].out_dtype == "fp32"
+    head, attend = graph.nodes["lm_head"]["op"], graph.nodes["attention"]["op"]
+    assert (head.dtype, head.a_dtype, head.b_dtype, head.out_dtype) == ("bf16", "bf16", "bf16", "fp32")
+    wide = transformer(model, phase="decode", dtype="fp8").nodes["attention"]["op"]
+    assert attend.vector_ops - wide.vector_ops == 2 * 4096 * 2 * 8 * 128, "keys and values converted and scaled"
     only = transformer(model, phase="decode", weight_dtype="fp4")
     assert not [n for n in only if "quantize" in n], "activations stay as they are"
     assert only.nodes["qkv_proj"]["op"].b_dtype == "mxfp4"
     assert (only.graph["dtype"], only.graph["weight_dtype"]) == ("bf16", "mxfp4")
+    tiles = transformer(model, phase="decode", dtype="fp8_block")  # scales of 128 x 128 weights, of 1 x 128 activations
+    assert (tiles.nodes["o_proj"]["op"].b_dtype, tiles.nodes["o_proj"]["op"].a_dtype) == ("fp8_block", "fp8_tile")
+    assert tiles.nodes["o_proj_quantize"]["op"].write_bytes == 4096 + 4096 / 128 * 4
     experts = transformer(models.get("gpt-oss-120b"), phase="decode", expert_dtype="mxfp4")
     assert experts.nodes["decoder.0.experts_up"]["op"].b_dtype == "mxfp4"
     assert experts.nodes["decoder.0.qkv_proj"]["op"].b_dtype == "bf16"
