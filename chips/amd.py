@@ -103,6 +103,9 @@ MI250X = variant(MI210, "mi250x", {
     "cache.capacity": (16 * MiB, _sheet(_CDNA, "8 MiB per die")),
     "cache.bandwidth": (9.6 * TB_per_s, _TWICE),
     "core.dispatch": (0.98, _TWICE),
+    "core.tensor.energy": ({"bf16": 1.27 * pJ, "fp16": 1.27 * pJ}, Source(
+        "(500 W - 90 W idle - 36 W HBM) / 2 / 147.0 TFLOP/s of one die, best shape: stas00/ml-engineering @b9e29720",
+        "derived", "MI210's was measured with older libraries; bounds it from above")),
     "memory.stacks": (8, Source(_ZEXRON)),
     "memory.capacity": (128 * GB, Source(_ZEXRON)),
     "memory.bandwidth": (3277 * GB_per_s, Source(_ZEXRON)),

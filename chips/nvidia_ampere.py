@@ -83,7 +83,7 @@ A100_PCIE = variant(A100, "a100-pcie-80gb", {
     "host": _HOST,
     "power.tdp": (300 * W, Source(nv.AIC)),
     "core.tensor.energy": ({"bf16": 0.96 * pJ, "fp16": 0.96 * pJ}, Source(
-        "(300 W - 50 W idle - 8 W HBM) / 253 TFLOP/s, best shape in stas00/ml-engineering", "published-unverified",
+        "(300 W - 50 W idle - 8 W HBM) / 252.9 TFLOP/s, best shape: stas00/ml-engineering @b9e29720", "derived",
         "less than on SXM, whose voltage is higher")),
     **_SAME_PEAKS,
 })
