@@ -404,9 +404,8 @@ def _near(year: int | None, others: list[tuple[Chip, float]]) -> tuple[list[tupl
     dated = [(n, v) for n, v in others if n.year is not None]
     if year is None or len(dated) < AT_LEAST:
         return others, "all years"
-    for reach in range(1, 200):
-        near = [(n, v) for n, v in dated if abs((n.year or 0) - year) <= reach]
-        if len(near) >= AT_LEAST:
-            break
+    away = sorted(abs((n.year or 0) - year) for n, _ in dated)
+    reach = max(1, away[AT_LEAST - 1])
+    near = [(n, v) for n, v in dated if abs((n.year or 0) - year) <= reach]
     years = [n.year or 0 for n, _ in near]
     return near, f"{min(years)}" if min(years) == max(years) else f"{min(years)} to {max(years)}"

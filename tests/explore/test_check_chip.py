@@ -203,6 +203,7 @@ def test_a_chip_unlike_its_neighbours(change, problem, severity):
 def test_neighbours_are_those_of_its_year_or_the_nearest():
     old = [chip(name=f"old{i}", year=2010, clock=0.5 * GHz, peaks=None) for i in range(3)]
     assert not [f for f in check(chip(), [*old, *NEAR]) if f.figure == "clock"]
+    assert "clock" in found(chip(year=1, clock=3.5 * GHz, peaks=None), near=NEAR)
     late = [f for f in check(chip(year=2031), [*old, *NEAR]) if f.problem.startswith("clock")]
     assert not late, "the nearest in time, 2022 to 2024, bound it"
     early = [f for f in check(chip(year=2008), [*old, *NEAR]) if f.problem.startswith("clock")]
