@@ -127,16 +127,11 @@ def transformer(
     """
     if not isinstance(model, ModelConfig):
         raise ArchsimError(f"transformer() takes a ModelConfig, as archsim.models.get(name) returns, not {model!r}")
-    decoders = [stack for stack in model.stacks if stack.causal]
-    phase = phase or ("prefill" if decoders else "encode")
-    for kind, value, known in (("phase", phase, PHASES), ("logits", logits, ("all", "last")),
-                               ("recompute", recompute, RECOMPUTE), ("optimizer", optimizer, OPTIMIZERS)):
+    phase = _phase(model, phase)
+    for kind, value, known in (("logits", logits, ("all", "last")), ("recompute", recompute, RECOMPUTE),
+                               ("optimizer", optimizer, OPTIMIZERS)):
         if value not in known:
             raise unknown(kind, value, known)
-    if phase in ("prefill", "decode") and not decoders:
-        raise ArchsimError(f"{model.name} has no decoder: {phase} does not exist, choose phase 'encode' or 'train'")
-    if phase == "encode" and model.stacks[0].causal:
-        raise ArchsimError(f"{model.name} has no encoder: choose phase 'prefill', 'decode' or 'train'")
     if phase != "train" and (microbatches != 1 or recompute != "none" or dropout):
         raise ArchsimError("microbatches, recompute and dropout belong to phase 'train'")
     if phase == "train" and (weight_dtype or expert_dtype or kv_dtype):
@@ -164,7 +159,8 @@ def transformer(
         dropout=_flag("dropout", dropout),
         source=positive_int("source", 512 if source is None else source, 2**24),
     )
-    stacks = {"encode": model.stacks[:1], "train": model.stacks}.get(phase, tuple(decoders))
+    decoders = tuple(stack for stack in model.stacks if stack.causal)
+    stacks = {"encode": model.stacks[:1], "train": model.stacks}.get(phase, decoders)
     positive_int("batch x seq", sum(part.count * part.new for part in whole))
     b = Builder(step)
     x = _stacks(b, model, stacks, phase)
@@ -174,19 +170,39 @@ def transformer(
     held = sum(d["op"].parameters * d["repeat"] for _, d in graph.nodes(data=True) if not d.get("tied_to"))
     if phase == "train":
         graph = optimize(backward(graph, recompute, gradient_dtype, parts), optimizer, gradient_dtype)
-    longest = max(whole, key=lambda part: (part.keys, part.new))
-    cached = phase != "train"
-    kv = sum(part.count * model.kv_bytes(0 if phase == "encode" else part.keys, step.kv,
-                                         part.new if phase == "encode" else step.source) for part in whole)
     graph.graph.update(
-        model=model.name, phase=phase, batch=sum(part.count for part in whole), seq=longest.new,
-        context=longest.keys - longest.new if phase == "prefill" else longest.keys if phase == "decode" else 0,
-        dtype=step.dtype, weight_dtype=weights, kv_dtype=step.kv, tokens=sum(part.count * part.new for part in whole),
-        parameters=model.parameters, kv_bytes=kv if cached else 0.0,
-        untouched_bytes=max(0, model.parameters - held) * BYTES[weights],
-        note=_note([*notes], model.mtp, len(whole), phase == "train"),
-    )
+        **_about(model, phase, whole, step), untouched_bytes=max(0, model.parameters - held) * BYTES[weights],
+        note=_note([*notes], model.mtp, len(whole), phase == "train"))
     return graph
+
+
+def _phase(model: ModelConfig, phase: str | None) -> str:
+    """Return the phase, by default the first that the model has; raise an error if it has not the one that is asked."""
+    decodes, encodes = model.stacks[-1].causal, not model.stacks[0].causal
+    phase = phase or ("prefill" if decodes else "encode")
+    if phase not in PHASES:
+        raise unknown("phase", phase, PHASES)
+    if phase in ("prefill", "decode") and not decodes:
+        raise ArchsimError(f"{model.name} has no decoder: {phase} does not exist, choose phase 'encode' or 'train'")
+    if phase == "encode" and not encodes:
+        raise ArchsimError(f"{model.name} has no encoder: choose phase 'prefill', 'decode' or 'train'")
+    return phase
+
+
+def _about(model: ModelConfig, phase: str, lengths: Sequence[Lengths], step: Step) -> dict[str, object]:
+    """Return what a graph says of its step: of sequences of different lengths the longest, and all their cache."""
+    longest = max(lengths, key=lambda part: (part.keys, part.new))
+    context = {"prefill": longest.keys - longest.new, "decode": longest.keys}.get(phase, 0)
+    if phase == "train":
+        cache = 0.0
+    elif phase == "encode":  # the decoder's keys and values of the encoder's output
+        cache = sum(part.count * model.kv_bytes(0, step.kv, part.new) for part in lengths)
+    else:
+        cache = sum(part.count * model.kv_bytes(part.keys, step.kv, step.source) for part in lengths)
+    return {"model": model.name, "phase": phase, "batch": sum(part.count for part in lengths), "seq": longest.new,
+            "context": context, "dtype": step.dtype, "weight_dtype": step.weights, "kv_dtype": step.kv,
+            "tokens": sum(part.count * part.new for part in lengths), "parameters": model.parameters,
+            "kv_bytes": cache}
 
 
 def _flag(name: str, value: object) -> bool:
