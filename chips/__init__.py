@@ -1,6 +1,9 @@
 """The catalogue: what hardware exists. One module per vendor, each chip a literal that reads like its datasheet.
 
-``get("tpu-v5p")`` returns a `Chip`; ``load("my_chip.py:MY_CHIP")`` returns a user's own.
+``get("tpu-v5p")`` returns a `Chip`; ``load("my_chip.py:MY_CHIP")`` returns a user's own. A product of the same silicon
+is a `variants.variant` of another and states what differs; a chip of which only peaks are published is a
+`rooflines.roofline`; one with no figure at all is a `Listing`. `prices` holds what chips cost and rent for, `errata` what
+printed tables get wrong.
 """
 
 from __future__ import annotations

@@ -87,6 +87,9 @@ _NVL72 = Link(type="NVLink 5", bandwidth=900 * GB_per_s, count=18, topology="NVS
 GB200 = variant(B200, "gb200", {
     "clock": (2.008 * GHz, Source("closes the published 2500 TFLOP/s: 152 x 4096 x 2 x 2.008 GHz", "derived")),
     "cores": (152, Source("analyst judgement", "estimated", low=148, high=160)),
+    "core.tensor.energy": ({"bf16": 0.56 * pJ, "fp16": 0.56 * pJ, "fp8": 0.28 * pJ}, Source(
+        "(1200 W - 140 W idle - 40 W HBM) / 1822 TFLOP/s bf16, and 3616 fp8, best measured [stas00/ml-engineering]",
+        "derived", "more than B200, which runs at a lower clock and voltage; bounds it from above")),
     "memory.capacity": (186 * GB, Source(_TABLE.text, note="192 GB raw")),
     "link": (_NVL72, Source(nv.AIC, note="NVL72; 1800 GB/s both ways")),
     "power.tdp": (1200 * W, Source(_TABLE.text, note="2700 W for two with their Grace processor")),
@@ -103,6 +106,9 @@ B300 = variant(B200, "b300", {
     "year": (2025, Source(nv.ULTRA)),
     "boost": (B200.boost, Source("as b200", "estimated")),
     "core.tensor.macs": (_B300_MACS, Source("as B200; fp4 1.5 times B200's, by the published peaks", "derived")),
+    "core.tensor.energy": ({"bf16": 0.52 * pJ, "fp16": 0.52 * pJ, "fp8": 0.27 * pJ}, Source(
+        "(1100 W - 140 W idle - 40 W HBM) / 1769 TFLOP/s bf16, and 3353 fp8, best measured [stas00/ml-engineering]",
+        "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %")),
     "core.sfu": (32, Source(f"twice Blackwell's: {nv.ULTRA}", "published-unverified",
                             "10.7 TeraExp/s: 160 x 32 x 2.08 GHz")),
     "memory.capacity": (288 * GB, Source(nv.AIC, note="nvidia-smi shows 275040 MiB")),
