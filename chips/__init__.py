@@ -2,8 +2,8 @@
 
 ``get("tpu-v5p")`` returns a `Chip`; ``load("my_chip.py:MY_CHIP")`` returns a user's own. A product of the same silicon
 is a `variants.variant` of another and states what differs; a chip of which only peaks are published is a
-`rooflines.roofline`; one with no figure at all is a `Listing`. `prices` holds what chips cost and rent for, `errata` what
-printed tables get wrong.
+`rooflines.roofline`; one with no figure at all is a `Listing`. `prices` holds what chips cost and rent for, `errata`
+what printed tables get wrong.
 """
 
 from __future__ import annotations
