@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
@@ -38,12 +39,18 @@ class Reader:
         """Say whether one of `keys` is present and not null."""
         return self.value(*keys)[1] is not None
 
+    def mistyped(self, key: str) -> str:
+        """Return the key of the config that was probably meant to be `key`, "" if none looks like it."""
+        found = difflib.get_close_matches(key, [k for k in self.config if isinstance(k, str)], n=1, cutoff=0.85)
+        return found[0] if found and key not in self.config and found[0] not in self.taken else ""
+
     def whole(self, *keys: str, default: int | None = None, low: int = 1, high: int = 100_000_000) -> int:
         """Return a whole number from `low` to `high` under the first of `keys` that is present and not null."""
         key, value = self.value(*keys)
         if value is None:
             if default is None:
-                raise self.error(f"lacks {keys[0]!r}" + "".join(f" (or {k!r})" for k in keys[1:]))
+                hint = "".join(f"; is {wrong!r} mistyped?" for k in keys if (wrong := self.mistyped(k)))
+                raise self.error(f"lacks {keys[0]!r}" + "".join(f" (or {k!r})" for k in keys[1:]) + hint)
             return default
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value or value % 1:
             raise self.error(f"{key} must be a whole number, not {short(value)}")

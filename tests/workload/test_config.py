@@ -280,6 +280,18 @@ def test_families_that_cannot_be_counted_say_why(family: str, says: str) -> None
         parse({**LLAMA, "model_type": family})
 
 
+def test_mistyped_keys_are_named() -> None:
+    rest = {key: value for key, value in LLAMA.items() if key != "num_key_value_heads"}
+    model = parse({**rest, "num_key_value_head": 8})
+    assert model.stack().first.attention.kv_heads == 32
+    assert model.note == "num_key_value_head is not read: is it num_key_value_heads mistyped?"
+    wide = {("hidden_sizes" if key == "hidden_size" else key): value for key, value in LLAMA.items()}
+    with pytest.raises(ArchsimError, match="lacks 'hidden_size'; is 'hidden_sizes' mistyped\\?"):
+        parse(wide)
+    for name in models.names():
+        assert "mistyped" not in models.get(name).note
+
+
 def test_keys_with_one_reason_share_a_warning() -> None:
     note = parse({**LLAMA, "residual_multiplier": 0.22, "logits_scaling": 16.0}).note
     assert note == "residual_multiplier = 0.22, logits_scaling = 16.0 are not read: scale factors are not counted"

@@ -143,7 +143,9 @@ HARMLESS = ("linear_init", "conv_bias", "linear_bias")
 
 
 def ignored(reader: Reader) -> tuple[str, ...]:
-    """Return warnings of the keys of a config that change the mathematics but were not read, one for each reason."""
+    """Return warnings of the keys of a config that were not read: those that change the mathematics, one warning for
+    each reason, and those that look like a key that would have been read.
+    """
     found: dict[str, list[str]] = {}
     for key, value in reader.config.items():
         if key in reader.taken or value in (None, False, 0, 1, "", [], {}) or not isinstance(key, str):
@@ -154,7 +156,10 @@ def ignored(reader: Reader) -> tuple[str, ...]:
         if why:
             shown = f" = {short(value)}" if isinstance(value, bool | int | float | str) else ""
             found.setdefault(why, []).append(f"{key}{shown}")
-    return tuple(f"{', '.join(keys)} {'are' if keys[1:] else 'is'} not read: {why}" for why, keys in found.items())
+    mistyped = [f"{wrong} is not read: is it {key} mistyped?" for key in sorted(reader.taken)
+                if (wrong := reader.mistyped(key))]
+    changing = [f"{', '.join(keys)} {'are' if keys[1:] else 'is'} not read: {why}" for why, keys in found.items()]
+    return *mistyped, *changing
 
 
 __all__ = ["CHANGES", "EXPERTS", "FAMILIES", "UNMODELLED", "ignored"]
