@@ -231,7 +231,7 @@ def test_39_a_neuron_core_hides_its_loads() -> None:
     loop over k, then blocks of m and n, then of all. Its profiler calls DMA active while any transfer is in flight:
     here the documented 1.3 us that each takes to start, and its bytes at 16 x 23 bytes/ns. Bytes alone would be 86, 44
     and 14 % of the time. Two differences: the tutorial frees operands tile by tile, where whole blocks in two buffers
-    need more than the scratchpad of the core; and nothing here says how far starts of transfers overlap, so they do not.
+    need more than the core's scratchpad; and nothing here says how far starts of transfers overlap, so they do not.
     """
     tile = MatMul(m=512, n=128, k=128)
     one = TRN2.replace(cores=1)

@@ -219,7 +219,10 @@ def block_way(
     k_tiles, n_tiles = ceil_div(k, e.rows), ceil_div(n, e.cols)
     folds = ceil_div(k_tiles * n_tiles, e.arrays // s)  # stationary tiles one after the other through one array
     rows = ceil_div(ceil_div(m, s), e.granule) * e.granule
-    chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if beside else rows
+    chunk = rows
+    if beside:  # as few chunks as the accumulators allow, as equal as can be: a short one would wait for its tile
+        chunks = ceil_div(rows, max(e.granule, e.keep_rows // e.granule * e.granule))
+        chunk = ceil_div(ceil_div(rows, chunks), e.granule) * e.granule
     chunks = ceil_div(rows, chunk)
     last = stream_cycles(e, rows - (chunks - 1) * chunk)
     cycles, end = chain(e, last, e.load, last, float(folds))
@@ -235,9 +238,9 @@ def block_way(
 
 @njit(cache=True)
 def block_cycles(
-    e: Engine, m: int, n: int, k: int, carried: bool, result: float
+    e: Engine, m: int, n: int, k: int, carried: bool, result: float, pack: int
 ) -> tuple[float, float, float, float, float, float, float]:
-    """Time one block product in the fastest `block_way`, which has the arguments.
+    """Time one block product in the `block_way`, which has the arguments, that is fastest for `pack` in a step.
 
     Returns
     -------
@@ -255,8 +258,8 @@ def block_cycles(
                     continue
                 cycles, streams, end, read, written = block_way(e, flow, m, n, k, carried, result, s, beside)
                 port = max(read / e.read_port, written / e.write_port)
-                slow = max(cycles + end, port + e.latency)
-                slow_best = max(best[0] + best[2], best[3] + e.latency)
+                slow = max(cycles * pack + end, port * pack + e.latency)
+                slow_best = max(best[0] * pack + best[2], best[3] * pack + e.latency)
                 if slow < slow_best or (slow == slow_best and read + written < best[4] + best[5]):
                     best = (cycles, streams, end, port, read, written, float(flow))
             s *= 2
@@ -353,7 +356,7 @@ def footprint(
 
 
 @njit(cache=True)
-def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray) -> None:
+def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, pack: int, table: np.ndarray) -> None:
     """Fill ``table[smaller in m, smaller in n, place in k]`` with `block_cycles` of every distinct block of a walk.
 
     The place in k is 0 for the first of several (it starts the sums), 1 for a middle one, 2 for the last, which stores
@@ -369,7 +372,7 @@ def fill_blocks(e: Engine, g: Gemm, bm: int, bn: int, bk: int, table: np.ndarray
                 if (place == 0 and nk == 1) or (place == 1 and mid_k == 0):
                     continue
                 figures = block_cycles(
-                    e, m, n, last_k if place == 2 else bk, place > 0 and nk > 1, g.out if place == 2 else 4.0)
+                    e, m, n, last_k if place == 2 else bk, place > 0 and nk > 1, g.out if place == 2 else 4.0, pack)
                 for f, figure in enumerate(figures):
                     table[i, j, place, f] = figure
 
@@ -404,7 +407,7 @@ def walk(
     bandwidth
         Bytes per second of device memory for this core (its DMA engines may move less).
     table
-        From `fill_blocks`, for the same blocks.
+        From `fill_blocks`, for the same blocks and `pack`.
 
     Returns
     -------

@@ -28,6 +28,8 @@ class Heads(NamedTuple):
     shared: int  # 1: the values are the first value_dim elements of the keys
     score_ops: float  # plain vector operations per score
     score_exps: float  # transcendental operations per score
+    products: float  # how often the work of the two products is done: 1, and more for gradients
+    traffic: float  # bytes moved and held, over those of queries, keys, values and results: likewise
 
 
 @njit(cache=True)
@@ -48,15 +50,16 @@ def visible(h: Heads, first: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def step_work(e: Engine, h: Heads, rows: int, keys: int, out: np.ndarray) -> None:
+def step_work(e: Engine, h: Heads, rows: int, keys: int, pack: int, out: np.ndarray) -> None:
     """Work of one (query block, key block) step.
 
     Fills ``out`` with cycles of the arrays, cycles in which they stream, cycles that the two products' ends add, port
     cycles, seconds of the vector unit, all overlapped, and bytes through the ports. Scores = q k^T has head_dim as
     contraction; its weights are the keys. The values' product contracts over the keys. Both take the ways (see
-    `block_way`) that are fastest together, as they share the ports with the softmax. The vector unit scales the scores,
-    keeps the running maximum and sum, and rescales the float32 result; the exponentials run on their own unit, and what
-    is left of the maximum and the sum of a row after it was folded lane by lane goes across the lanes.
+    `block_way`) that are fastest together for `pack` of them in a step, as they share the ports with the softmax. The
+    vector unit scales the scores, keeps the running maximum and sum, and rescales the float32 result; the exponentials
+    run on their own unit, and what is left of the maximum and the sum of a row after it was folded lane by lane goes
+    across the lanes.
     """
     scores = float(rows) * keys
     ways = np.empty((2, 120, 5))  # of both products: 3 dataflows, sums beside the array or not, up to 2**19 arrays
@@ -76,12 +79,14 @@ def step_work(e: Engine, h: Heads, rows: int, keys: int, out: np.ndarray) -> Non
     out[:] = np.inf
     for a in ways[0, :number]:
         for b in ways[1, :number]:
-            cycles, end = a[0] + b[0], a[2] + b[2]
+            cycles, end = h.products * (a[0] + b[0]), a[2] + b[2]
             read, written = a[3] + b[3] + 4.0 * scores, a[4] + b[4] + e.operand * scores
-            port = max(read / e.read_port, written / e.write_port)
-            slow, slow_best = max(cycles + end, port + 2.0 * e.latency), max(out[0] + out[2], out[3] + 2.0 * e.latency)
-            if slow < slow_best or (slow == slow_best and read + written < out[5]):
-                out[0], out[1], out[2], out[3], out[5] = cycles, a[1] + b[1], end, port, read + written
+            port = h.products * max(read / e.read_port, written / e.write_port)
+            moved, skew = h.products * (read + written), 2.0 * e.latency
+            slow = max(cycles * pack + end, port * pack + skew)
+            slow_best = max(out[0] * pack + out[2], out[3] * pack + skew)
+            if slow < slow_best or (slow == slow_best and moved < out[5]):
+                out[0], out[1], out[2], out[3], out[5] = cycles, h.products * (a[1] + b[1]), end, port, moved
     plain = h.score_ops * scores + 2.0 * rows * h.value_dim
     if h.kv_size < e.operand:
         plain += float(keys) * key_width(h)
@@ -122,12 +127,17 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
     last_pack = mine - (groups - 1) * pack
     bandwidth = e.bandwidth / used
     skew = 2.0 * e.latency / e.clock
-    work = np.empty((2, 2, 6))
-    for i in range(2):
-        for j in range(2):
-            step_work(e, h, h.group * (last_q if i else bq), last_kv if j else bkv, work[i, j])
-    waits = np.zeros((2, 4))  # of a unit in a step of `pack` units and of the last: loading, ports, vector, memory
-    seconds = last_seconds = streaming = matrix = port = vector = steps = keys_read = on_chip = longest = 0.0
+    work = np.empty((2, 2, 2, 6))  # of a full step and of the last, by query block and key block
+    for turn in range(2):
+        for i in range(2):
+            for j in range(2):
+                if turn and last_pack == pack:
+                    work[1, i, j] = work[0, i, j]
+                    continue
+                tokens, keys = last_q if i else bq, last_kv if j else bkv
+                step_work(e, h, h.group * tokens, keys, last_pack if turn else pack, work[turn, i, j])
+    waits = np.zeros((2, 5))  # of `pack` units and of the last ones: loading, ports, vector, memory; and streaming
+    seconds = last_seconds = matrix = port = vector = steps = keys_read = on_chip = longest = 0.0
     first_load = 0.0
     loaded_to = 0
     for task in range(nq):
@@ -141,17 +151,16 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         fresh = stop - max(b0 * bkv, loaded_to) if resident else stop - b0 * bkv
         loaded_to = max(loaded_to, stop)
         blocks = b1 - b0
-        kv_bytes = max(0, fresh) * key_width(h) * h.kv_size
-        q_bytes = float(tokens) * h.group * h.head_dim * h.q_size
-        out_bytes = float(tokens) * h.group * h.value_dim * h.out_size
+        kv_bytes = h.traffic * max(0, fresh) * key_width(h) * h.kv_size
+        q_bytes = h.traffic * tokens * h.group * h.head_dim * h.q_size
+        out_bytes = h.traffic * tokens * h.group * h.value_dim * h.out_size
         # queries and results move along with the keys
         moved = transfer(e, bandwidth, (kv_bytes + q_bytes) / blocks, out_bytes / blocks)
         task_seconds = 0.0
         for j in range(2):
             number = edge_kv if j else blocks - edge_kv
-            w = work[edge_q, j]
             for turn in range(2):
-                p = last_pack if turn else pack
+                p, w = last_pack if turn else pack, work[turn, edge_q, j]
                 array = (w[0] * p + w[2]) / e.clock
                 fed = max(array, w[3] * p / e.clock + skew)
                 done = max(fed, w[4] * p)
@@ -160,11 +169,12 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
                 waits[turn, 1] += number * (fed - array)
                 waits[turn, 2] += number * (done - fed)
                 waits[turn, 3] += number * (whole - e.step - done)
+                waits[turn, 4] += number * w[1] * p / e.clock
                 if turn:
                     last_seconds += number * whole
                 else:
                     task_seconds += number * whole
-            streaming += number * w[1] / e.clock
+            w = work[0, edge_q, j]
             matrix += number * w[0] / e.clock
             port += number * w[3] / e.clock
             vector += number * w[4]
@@ -181,18 +191,18 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
     spread = pack == 1 and not resident and even < total
     idle = even - seconds * turns if spread else 0.0
     full, rest = (turns, 0.0) if spread else (groups - 1.0, 1.0)  # turns of `pack` units, and the last
-    units = turns if spread else float(mine)
     at_once = pack if groups > 1 else last_pack
-    first_out = min(bq, h.q_len) * float(h.group) * h.value_dim * h.out_size * last_pack
+    first_out = h.traffic * min(bq, h.q_len) * h.group * h.value_dim * h.out_size * last_pack
     ends = transfer(e, bandwidth, first_load * at_once, 0.0) + transfer(e, bandwidth, 0.0, first_out)
     lasting = e.read_latency + e.write_latency
     total = (even if spread else total) + lasting + ends
     q_all = float(h.units) * h.group * h.q_len
-    read, written = h.units * keys_read + q_all * h.head_dim * h.q_size, q_all * h.value_dim * h.out_size
+    read = h.units * keys_read + h.traffic * q_all * h.head_dim * h.q_size
+    written = h.traffic * q_all * h.value_dim * h.out_size
     waited = full * waits[0] + rest * waits[1]
-    split = Split(streaming * units, waited[0], (full + rest) * steps * skew, waited[1], waited[2], waited[3] + ends,
+    split = Split(waited[4], waited[0], (full + rest) * steps * skew, waited[1], waited[2], waited[3] + ends,
                   lasting, (full + rest) * steps * e.step, idle)
-    macs = pairs(h) * h.group * (h.head_dim + h.value_dim) * units
+    macs = pairs(h) * h.group * (h.head_dim + h.value_dim) * (turns if spread else mine)
     return Walk(  # busy times are those of an even share
         total, min(matrix * turns, total), port * turns, vector * turns,
         transfer(e, bandwidth, read / used, written / used), lasting + turns / pack * steps * (e.step + skew),
@@ -206,11 +216,11 @@ def least_seconds(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, 
     area = pairs(h)
     steps = area / (float(bq) * bkv) / pack
     peak = e.rows * e.cols * float(e.arrays) * e.rate * e.clock  # multiply-accumulates per second
-    arrays = area * h.group * (h.head_dim + h.value_dim) / peak
+    arrays = h.products * area * h.group * (h.head_dim + h.value_dim) / peak
     arrays += steps * 2.0 * (min(e.load, e.drain) + e.latency) / e.clock
     lanes = area * h.group * max(h.score_exps / e.exps, h.score_ops / e.vector)
     keys = 0.0 if resident else area / bq  # a query block reads all keys that any of its queries sees
-    memory = transfer(e, e.bandwidth / used, keys * key_width(h) * h.kv_size, 0.0)
+    memory = transfer(e, e.bandwidth / used, h.traffic * keys * key_width(h) * h.kv_size, 0.0)
     slowest = max(max(arrays, lanes) + steps * e.step, memory)
     return e.read_latency + e.write_latency + slowest * h.units / used
 
@@ -222,7 +232,7 @@ def attention_bytes(e: Engine, h: Heads, bq: int, bkv: int, pack: int, resident:
     keys = h.kv_len + bkv if resident else 2 * bkv
     kv = float(keys) * key_width(h) * h.kv_size
     q = rows * (2.0 * (h.q_size * h.head_dim + h.out_size * h.value_dim) + 4.0 * h.value_dim)
-    return pack * (kv + q) + rows * bkv * (4.0 + e.operand)
+    return h.traffic * pack * (kv + q) + h.products * rows * bkv * (4.0 + e.operand)
 
 
 @njit(cache=True)
@@ -237,7 +247,7 @@ def cut_keys(h: Heads, cuts: int) -> Heads:
     if cuts == 1:
         return h
     return Heads(h.units * cuts, h.group, 1, ceil_div(h.kv_len, cuts), h.head_dim, h.value_dim, 0, 0, h.q_size,
-                 h.kv_size, 4.0, h.shared, h.score_ops, h.score_exps)
+                 h.kv_size, 4.0, h.shared, h.score_ops, h.score_exps, h.products, h.traffic)
 
 
 @njit(cache=True)

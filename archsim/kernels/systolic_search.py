@@ -190,12 +190,12 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
             for bn in block_sizes(own.n, e.cols):
                 for bk in block_sizes(own.k, e.rows):
                     blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
-                    filled = False
                     first = own.a_size * bm * bk + own.b_size * bk * bn
                     if least_bytes(e, own, bm, bn, bk) > e.capacity:
                         continue
                     opening = transfer(e, bandwidth, first, 0.0)
                     for pack in packs:
+                        filled = False
                         steps = blocks * ceil_div(own.batch, pack)
                         rest = e.read_latency + e.write_latency + after
                         work = arrays + steps * (least_end(e) / e.clock + e.step)
@@ -207,7 +207,7 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
                                         e, bandwidth, loads(own, bm, bn, order, keep), written) > best:
                                     continue
                                 if not filled:
-                                    fill_blocks(e, own, bm, bn, bk, table)
+                                    fill_blocks(e, own, bm, bn, bk, pack, table)
                                     filled = True
                                 w = walk(e, own, bm, bn, bk, order == 1, keep & 1 == 1, keep & 2 == 2, pack,
                                          bandwidth, table)
@@ -250,8 +250,9 @@ def follow(e: Engine, g: Gemm, plan: np.ndarray) -> tuple[Walk, int, float, floa
                    full.a_size, full.b_size, full.a_ops, full.a_exps, full.b_ops, full.side, full.out, full.ops,
                    full.exps)
         sm, sn, sk = min(bm, own.m), min(bn, own.n), min(bk, own.k)
-        fill_blocks(e, own, sm, sn, sk, table)
-        w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, min(plan[10], own.batch), bandwidth, table)
+        pack = min(plan[10], own.batch)
+        fill_blocks(e, own, sm, sn, sk, pack, table)
+        w = walk(e, own, sm, sn, sk, swap, keep_outer, keep_inner, pack, bandwidth, table)
         if first:
             busiest = w
             first = False

@@ -44,7 +44,7 @@ def time(op: Op, chip: Chip) -> OpTime:
 
     if isinstance(op, Conv):
         return lower.conv(op, chip, time)
-    if isinstance(op, AttentionBackward) and chip.kind != "roofline":
+    if isinstance(op, AttentionBackward) and chip.kind == "gpu":
         return lower.attention_backward(op, chip, time)
     if isinstance(op, GroupedMatMul) and chip.kind == "systolic":
         return lower.grouped(op, chip, time)

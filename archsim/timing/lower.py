@@ -101,11 +101,9 @@ def attention_backward(op: AttentionBackward, chip: Chip, time: Callable[[Op, Ch
     fixed = min(busy["launch"], f.seconds)
     seconds = fixed + (f.seconds - fixed) * stretch
     useful = op.flops / chip.peak(op.dtype)
-    before = sum(f.stalls.values())
-    stalls = {cause: stall * (seconds - useful) / before for cause, stall in f.stalls.items()} if before else {}
     return replace(
         f, seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
         hbm_bytes=f.hbm_bytes * traffic, on_chip_bytes=f.on_chip_bytes * products,
-        utilization=useful / seconds, bound=pace(seconds, busy, stalls), busy=busy, stalls=stalls,
+        utilization=useful / seconds, bound=pace(seconds, busy, {}), busy=busy,
         plan=f"scores again, then gradients: {f.plan}",
     )

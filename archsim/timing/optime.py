@@ -12,7 +12,7 @@ L2 and the fill of its shared memory. ``launch`` is fixed cost: kernel launch, p
 STALLS = ("padding", "weight load", "fill and drain", "scratchpad ports", "vector unit", "device memory",
           "DMA latency", "step overhead", "idle cores")
 """Why matrix arrays do no useful work. ``padding`` is tiles that the operands do not fill, arrays without a tile and
-masked scores; ``weight load`` the wait for the operand that stays in the array."""
+masked scores or scores computed again; ``weight load`` the wait for the operand that stays in the array."""
 
 
 @dataclass(frozen=True, slots=True)

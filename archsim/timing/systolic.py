@@ -17,7 +17,7 @@ from archsim.timing import systolic_attention, systolic_rows
 from archsim.timing.optime import OpTime
 from archsim.timing.systolic_result import assemble, loads_bind, too_small
 from archsim.workload.matmul import scaling_ops
-from archsim.workload.ops import Attention, MatMul, Op, Stream
+from archsim.workload.ops import Attention, AttentionBackward, MatMul, Op, Stream
 
 SUM = 4.0
 """Bytes of a partial sum: all arrays add in float32 or int32."""
@@ -35,7 +35,7 @@ def time(op: Op, chip: Chip) -> OpTime:
     """
     if isinstance(op, MatMul):
         return time_matmul(op, chip)
-    if isinstance(op, Attention):
+    if isinstance(op, Attention | AttentionBackward):
         return systolic_attention.time(op, chip, engine(chip, op.dtype))
     if isinstance(op, Stream):
         return systolic_rows.time(op, chip, engine(chip, next(iter(chip.dtypes))))
@@ -133,8 +133,8 @@ def time_matmul(op: MatMul, chip: Chip, block: tuple[int, int, int] | None = Non
     resident = held(e, g, plan, used)
     text = describe(plan, used, chip) + " beside the blocks" * any(resident)
     if e.flows & (e.flows - 1):  # a choice
-        bm, bn, bk = (int(x) for x in plan[4:7])
-        text += f"; dataflow {DATAFLOWS[int(kernel.block_cycles(e, bm, bn, bk, bk < op.k, g.out)[-1])]}"
+        bm, bn, bk, pack = (int(plan[i]) for i in (4, 5, 6, 10))
+        text += f"; dataflow {DATAFLOWS[int(kernel.block_cycles(e, bm, bn, bk, bk < op.k, g.out, pack)[-1])]}"
     done = replace(assemble(op, chip, w, moved, on_chip, text), resident=resident)
     return replace(done, plan=done.plan + loads_bind(e, int(plan[4]))) if done.bound == "matrix" else done
 

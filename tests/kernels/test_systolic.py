@@ -91,7 +91,10 @@ def naive_ways(e, m, n, k, carried, result):
         while sharing <= e.arrays:
             mine = math.ceil(math.ceil(rows / sharing) / e.granule) * e.granule
             for in_place in (False, True):
-                chunk = max(e.granule, e.keep_rows // e.granule * e.granule) if in_place else mine
+                chunk = mine
+                if in_place:  # the most rows that fit, in as few and as equal chunks
+                    fewest = math.ceil(mine / max(e.granule, e.keep_rows // e.granule * e.granule))
+                    chunk = math.ceil(mine / fewest / e.granule) * e.granule
                 chunks = range(0, mine, chunk)
                 busiest = tiles[:: e.arrays // sharing]
                 streams = [math.ceil(min(chunk, mine - c) / e.rate) for c in chunks for _ in busiest]
@@ -106,7 +109,7 @@ def naive_ways(e, m, n, k, carried, result):
 
 @given(engines(), st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.booleans())
 def test_a_block_is_the_sum_of_its_folds(e, m, n, k, carried):
-    cycles, streams, end, port, read, written, flow = kernel.block_cycles(e, m, n, k, carried, 2.0)
+    cycles, streams, end, port, read, written, flow = kernel.block_cycles(e, m, n, k, carried, 2.0, 1)
     slow, moved = min((max(busy, max(got / e.read_port, put / e.write_port) + e.latency), got + put)
                       for busy, got, put in naive_ways(e, m, n, k, carried, 2.0))
     assert max(cycles + end, port + e.latency) == pytest.approx(slow)
@@ -147,7 +150,7 @@ def test_one_array_with_ideal_memory_is_the_fold_level_to_the_cycle(m, n, k, row
                         read_port=math.inf, write_port=math.inf, clock=1.0, vector=math.inf, exps=math.inf,
                         cross=math.inf, capacity=math.inf, read_latency=0.0, write_latency=0.0, step=0.0,
                         bandwidth=math.inf, dma=math.inf)
-    cycles, streams, end, *_ = kernel.block_cycles(e, m, n, k, False, 2.0)
+    cycles, streams, end, *_ = kernel.block_cycles(e, m, n, k, False, 2.0, 1)
     assert cycles + end == truth.cycles
     assert streams == truth.stream
     plan, seconds = searching.search(e, gemm(m, n, k), 1)
@@ -187,7 +190,7 @@ def naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, bandwidth):
         store = g.out * m * n / len(ks)
         plain = g.b_ops * k * n * fresh["b"] + g.a_ops * m * k * fresh["a"] + g.ops * m * n * (p == ks[-1])
         lanes = max(plain / e.vector, (g.exps * m * n * (p == ks[-1]) + g.a_exps * m * k * fresh["a"]) / e.exps)
-        cycles, _, end, port, *_ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0)
+        cycles, _, end, port, *_ = kernel.block_cycles(e, m, n, k, p != ks[0], g.out if p == ks[-1] else 4.0, pack)
         work = max((cycles * together + end) / e.clock, (port * together + e.latency) / e.clock, lanes * together)
         loaded = stored = 0.0
         if (b, i, j, p) == steps[0]:
@@ -215,7 +218,7 @@ def test_products_share_steps_and_the_last_step_has_the_rest(e, g, batch, pack, 
 
 def check_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack):
     table = np.empty((2, 2, 3, kernel.FIGURES))
-    kernel.fill_blocks(e, g, bm, bn, bk, table)
+    kernel.fill_blocks(e, g, bm, bn, bk, pack, table)
     w = kernel.walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11, table)
     seconds, read, written = naive_walk(e, g, bm, bn, bk, swap, keep_outer, keep_inner, pack, 7e11)
     assert w.seconds == pytest.approx(seconds, rel=1e-9)
@@ -303,11 +306,11 @@ def exhaustive(e, g, cores):
         sizes = (kernel.block_sizes(own.m, e.granule), kernel.block_sizes(own.n, e.cols),
                  kernel.block_sizes(own.k, e.rows))
         for bm, bn, bk in itertools.product(*sizes):
-            kernel.fill_blocks(e, own, bm, bn, bk, table)
             single = (bm, bn, bk) == (own.m, own.n, own.k)
             packs = [int(p) for p in kernel.block_sizes(own.batch, 1)] if single else [1]
             for *how, pack in itertools.product((False, True), (False, True), (False, True), packs):
                 if kernel.footprint(e, own, bm, bn, bk, *how, pack) <= e.capacity:
+                    kernel.fill_blocks(e, own, bm, bn, bk, pack, table)
                     w = kernel.walk(e, own, bm, bn, bk, *how, pack, e.bandwidth / used, table)
                     best = min(best, w.seconds + after)
     return best
@@ -345,7 +348,7 @@ def test_no_split_beats_its_lower_bound(e, g, cores):
         for parts in (1, 3):
             blocks = (kernel.share(own.m, parts, e.granule), kernel.share(own.n, parts, e.cols),
                       kernel.share(own.k, parts, e.rows))
-            kernel.fill_blocks(e, own, *blocks, table)
+            kernel.fill_blocks(e, own, *blocks, 1, table)
             w = kernel.walk(e, own, *blocks, False, True, True, 1, bandwidth, table)
             assert w.seconds + after >= least * (1 - 1e-12)
 
@@ -399,15 +402,15 @@ def naive_visible(h, first, end):
 def test_a_query_block_sees_the_keys_that_its_queries_see(q_len, before, window, first, tokens):
     first = min(first, q_len - 1)
     end = min(q_len, first + tokens)
-    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, 1, window, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, 1, window, 2.0, 2.0, 2.0, 0, 4.0, 1.0, 1.0, 1.0)
     assert attention.visible(h, first, end) == naive_visible(h, first, end)
 
 
 @given(engines(), st.integers(1, 300), st.integers(1, 600), st.sampled_from([64, 200]), st.sampled_from([64, 128]))
 def test_a_step_takes_the_ways_of_its_products_that_are_fastest_together(e, rows, keys, head_dim, value_dim):
-    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0, 2.0, 0, 4.0, 1.0)
+    h = attention.Heads(1, 1, 1, keys, head_dim, value_dim, 1, 0, 2.0, 1.0, 2.0, 0, 4.0, 1.0, 1.0, 1.0)
     out = np.empty(6)
-    attention.step_work(e, h, rows, keys, out)
+    attention.step_work(e, h, rows, keys, 1, out)
     both = itertools.product(naive_ways(e, rows, keys, head_dim, False, 4.0),
                              naive_ways(e, rows, value_dim, keys, True, 4.0))
     slow, moved = min((max(c1 + c2, (r1 + r2 + 4.0 * rows * keys) / e.read_port + 2 * e.latency,
@@ -436,7 +439,7 @@ def naive_attention(e, h, bq, bkv, resident):
         moved += tokens * h.group * h.head_dim * h.q_size
         stored = tokens * h.group * h.value_dim * h.q_size
         for _, size in blocks:
-            attention.step_work(e, h, h.group * tokens, size, out)
+            attention.step_work(e, h, h.group * tokens, size, 1, out)
             memory = kernel.transfer(e, e.bandwidth, moved / len(blocks), stored / len(blocks))
             array, ports = out[0] + out[2], out[3] + 2 * e.latency
             seconds += max(max(max(array, ports) / e.clock, out[4]) + e.step, memory)
@@ -446,7 +449,8 @@ def naive_attention(e, h, bq, bkv, resident):
 @given(engines(), st.integers(1, 4), st.integers(1, 200), st.integers(0, 300), st.booleans(), st.integers(0, 150),
        st.sampled_from([16, 50, 200]), st.sampled_from([16, 64, 500]), st.booleans())
 def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, window, bq, bkv, resident):
-    h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0, 2.0, 0, 4.0, 1.0)
+    h = attention.Heads(1, group, q_len, q_len + before, 64, 32, int(causal), window, 2.0, 1.0, 2.0, 0, 4.0, 1.0, 1.0,
+                        1.0)
     bq, bkv = min(bq, h.q_len), min(bkv, h.kv_len)
     w = attention.attend(e, h, 1, bq, bkv, 1, resident)
     seconds, keys = naive_attention(e, h, bq, bkv, resident)
@@ -462,15 +466,15 @@ def test_attention_is_the_sum_of_its_steps(e, group, q_len, before, causal, wind
 
 @given(engines(), st.integers(1, 20), st.integers(1, 8), st.integers(1, 300), st.integers(1, 30))
 def test_packed_units_share_steps_and_the_last_step_has_the_rest(e, units, group, keys, pack):
-    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
+    h = attention.Heads(units, group, 1, keys, 64, 64, 1, 0, 2.0, 2.0, 2.0, 0, 4.0, 1.0, 1.0, 1.0)
     pack = min(pack, units)
     w = attention.attend(e, h, 1, 1, keys, pack, False)
     out = np.empty(6)
-    attention.step_work(e, h, group, keys, out)
     steps = [min(pack, units - first) for first in range(0, units, pack)]
     loaded, stored = keys * 128 * 2.0 + group * 64 * 2.0, group * 64 * 2.0
     seconds = e.read_latency + e.write_latency
     for p in steps:
+        attention.step_work(e, h, group, keys, p, out)
         memory = kernel.transfer(e, e.bandwidth, loaded * p, stored * p)
         array, ports = out[0] * p + out[2], out[3] * p + 2 * e.latency
         seconds += max(max(max(array, ports) / e.clock, out[4] * p) + e.step, memory)
@@ -485,7 +489,7 @@ def attentions(draw):
     return attention.Heads(draw(st.integers(1, 12)), draw(st.integers(1, 4)), q_len, q_len + draw(st.integers(0, 300)),
                            64, 64, draw(st.integers(0, 1)), draw(st.sampled_from([0, 0, 40])), 2.0, 2.0, 2.0,
                            draw(st.integers(0, 1)), draw(st.sampled_from([4.0, 6.0])),
-                           draw(st.sampled_from([1.0, 2.0])))
+                           draw(st.sampled_from([1.0, 2.0])), *draw(st.sampled_from([(1.0, 1.0), (2.5, 2.1)])))
 
 
 @given(engines(), attentions(), st.sampled_from([1, 2, 3]))
@@ -516,7 +520,7 @@ def test_the_attention_search_finds_what_an_exhaustive_one_finds(e, h, cores):
     assert used <= cores
     if cuts > 1:
         rows = h.units * h.group
-        assert found.written == pytest.approx(rows * 64 * (4.0 * cuts + 2.0))
+        assert found.written == pytest.approx(rows * 64 * (4.0 * cuts * h.traffic + 2.0))
         assert found.read >= (rows + h.units * min(h.kv_len, h.window or h.kv_len)) * 64 * 2.0
     if math.isfinite(best):
         assert sum(found.split) == pytest.approx(best, rel=1e-9)
@@ -524,7 +528,7 @@ def test_the_attention_search_finds_what_an_exhaustive_one_finds(e, h, cores):
 
 
 def test_merging_reads_every_partial_result_once():
-    h = attention.Heads(2, 4, 1, 4096, 64, 128, 1, 0, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
+    h = attention.Heads(2, 4, 1, 4096, 64, 128, 1, 0, 2.0, 2.0, 2.0, 0, 4.0, 1.0, 1.0, 1.0)
     w = attention.merge(ENGINE, h, 3, 2)
     assert 2 * w.read == 3 * (2 * 4) * (128 + 2) * 4.0  # cuts x rows x (sums, maximum and sum of exponentials)
     assert 2 * w.written == 2 * 4 * 128 * 2.0
@@ -539,6 +543,6 @@ def test_more_cores_never_make_attention_slower(e, h, cores, more):
 
 @given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 80), st.booleans())
 def test_pairs_are_counted_query_by_query(q_len, before, window, causal):
-    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0, 2.0, 0, 4.0, 1.0)
+    h = attention.Heads(1, 1, q_len, q_len + before, 64, 64, int(causal), window, 2.0, 2.0, 2.0, 0, 4.0, 1.0, 1.0, 1.0)
     sees = [min(before + i + 1 if causal else h.kv_len, window or h.kv_len) for i in range(q_len)]
     assert attention.pairs(h) == sum(sees)

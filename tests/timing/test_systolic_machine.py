@@ -173,5 +173,5 @@ def test_one_large_array_against_four_small_ones():
     large = [systolic.time(square(8192), c) for c in (one, four)]
     assert large[0].seconds == pytest.approx(large[1].seconds, rel=0.02)
     assert 1.7 < large[1].on_chip_bytes / large[0].on_chip_bytes <= 2.0  # results cross the ports as often
-    reads = [kernel.block_cycles(systolic.engine(c, "bf16"), 2048, 2048, 2048, False, 2.0)[4] for c in (one, four)]
+    reads = [kernel.block_cycles(systolic.engine(c, "bf16"), 2048, 2048, 2048, False, 2.0, 1)[4] for c in (one, four)]
     assert reads[1] / reads[0] == pytest.approx(2.0)
