@@ -31,8 +31,8 @@ def compare(
     model: Model,
     chips: Annotated[
         str | None,
-        typer.Option("--chips", metavar="A,B,C", help="Names or files of chips (default: all of the catalogue that "
-                     "take the dtype)."),
+        typer.Option("--chips", metavar="A,B,C", help="Names or files of chips, or all (default: the ten that most "
+                     "large models run on, as far as they take the dtype)."),
     ] = None,
     phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|encode|train|both",
                                          help="Which steps (both: encode, if there is no decoder).")] = "both",
@@ -108,14 +108,17 @@ def compare(
 
 
 def _chips(text: str | None, dtype: str) -> list[Chip]:
-    """Return the chips asked for; if none are named, all of the catalogue that take `dtype`."""
+    """Return the chips asked for: by default those of the usual ten that take `dtype`, with "all" of the catalogue."""
     from archsim.cli.files import find_chips
 
-    if text is not None:
+    if text is not None and text.strip() != "all":
         return find_chips(text)
     import archsim.chips as catalogue
 
-    able = [c for c in catalogue.catalogue().values() if dtype in c.dtypes]
+    usual = catalogue.COMPARED if text is None else catalogue.names()
+    able = [c for c in map(catalogue.get, usual) if dtype in c.dtypes]
+    if not able and text is None:
+        return _chips("all", dtype)
     if not able:
         raise ArchsimError(f"no chip of the catalogue has a {dtype} matrix path")
     return able

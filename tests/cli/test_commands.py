@@ -123,12 +123,18 @@ def test_compare_runs_all_chips_and_both_phases(cli):
     said = strict(cli("compare", MODEL, "--json").out)
     assert said["model"] == MODEL
     assert {(r["chip"], r["phase"]) for r in said["runs"]} == {
-        (c, p) for c in chips.names() if "bf16" in chips.get(c).dtypes for p in ("prefill", "decode")}
+        (c, p) for c in chips.COMPARED for p in ("prefill", "decode")}
     assert said["findings"]
     text = cli("compare", MODEL).out
     assert "prefill" in text
     assert "decode" in text
     assert said["findings"][0] in text
+
+
+def test_compare_all_chips(cli):
+    said = strict(cli("compare", "gpt2", "--chips", "all", "--phase", "decode", "--json").out)
+    listed = {r["chip"] for r in said["runs"]}
+    assert listed == {c for c in chips.names() if "bf16" in chips.get(c).dtypes}
 
 
 def test_compare_sizes(cli):
@@ -150,7 +156,7 @@ def test_run_and_compare_have_the_same_defaults_and_print_them(cli):
         assert "(default 8192 in prefill, 1 in decode)" in said
         assert "keys attended to (default 4096). Prefill: tokens already in the KV cache (default 0)" in said
     assert "Sequences. [default: 1]" in run
-    assert "Sequences (default 1 in prefill, 64 in decode)" in compare
+    assert "Sequences (default 1 in prefill, 64 in decode, 64 in encode, 8 in train)" in compare
 
 
 @pytest.mark.parametrize("argv", [(), ("--json",)])
