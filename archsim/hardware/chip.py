@@ -36,19 +36,31 @@ class Power:
 
 @part
 class Die:
-    """The silicon."""
+    """The silicon. `cores`, `stacks` and `cache` say what is on the dies where the chip has less of it in use.
+
+    A chip in tiers has its memory interfaces, links and shared cache on `base`, dies of another process.
+    """
 
     process: str = option("process node as its vendor names it")
     area: float | None = figure("mm2", "area of all compute dies together", default=None)
     transistors: float | None = figure("", "transistors", default=None)
     count: int | None = whole("compute dies in the package", default=None, high=1000)
+    cores: int | None = whole("cores on all dies together, spares included", default=None)
+    stacks: int | None = whole("HBM interfaces on all dies together, unused ones included", default=None, high=64)
+    cache: float | None = figure("B", "shared cache on all dies together, disabled parts included", default=None)
+    base: Die | None = option("dies below the compute dies, with memory interfaces, links and shared cache",
+                              default=None)
 
 
 class Sources(Mapping[str, Source]):
-    """Sources by path. They describe a chip and are no part of its identity: all compare and hash alike."""
+    """Sources by path. They describe a chip and are no part of its identity: all compare and hash alike.
 
-    def __init__(self, items: Mapping[str, Source] | None = None) -> None:
+    `base` is the chip that a hypothetical one was made of by `Chip.replace`, else None.
+    """
+
+    def __init__(self, items: Mapping[str, Source] | None = None, base: Chip | None = None) -> None:
         self._items = dict(items or {})
+        self.base = base
 
     def __getitem__(self, path: str) -> Source:
         return self._items[path]
@@ -135,6 +147,12 @@ class Chip:
         return "roofline" if self.kind == "roofline" else "cycle"
 
     @property
+    def base(self) -> Chip | None:
+        """The chip that this hypothetical one was made of by `replace`, or None."""
+        assert isinstance(self.sources, Sources)  # __post_init__ made it so
+        return self.sources.base
+
+    @property
     def power_limited(self) -> bool:
         """Whether a power limit can slow the chip: its energies, idle and design power are known."""
         energy = isinstance(self.core, GpuCore) and self.core.tensor.energy is not None
@@ -179,7 +197,8 @@ class Chip:
             raise unknown(f"clock state of {self.name}", state, self.clock_states)
         sources = {p: s for p, s in self.sources.items() if p != "clock"}
         sources["clock"] = Source(f"clock state {state}", "derived", "of clock_states")
-        changed: Chip = replace_at(self, "", {"clock": self.clock_states[state], "sources": Sources(sources),
+        changed: Chip = replace_at(self, "", {"clock": self.clock_states[state],
+                                              "sources": Sources(sources, self.base),
                                               "name": f"{self.name.partition('@')[0]}@{state}"})
         return changed
 
@@ -219,7 +238,7 @@ class Chip:
             new = {**{p: inherited for p in ("price", "power") if p in alive and p not in dotted}, **new}
             kept = {p: s for p, s in kept.items() if p.split(".")[0] not in ("price", "power") or p in dotted}
         sources = {p: s for p, s in {**kept, **new}.items() if p in alive}
-        result: Chip = replace_at(changed, "", {"sources": Sources(sources)})
+        result: Chip = replace_at(changed, "", {"sources": Sources(sources, self.base or self)})
         return result
 
     def figures(self) -> Iterator[tuple[str, Any, str, str, Source | None]]:
