@@ -50,6 +50,17 @@ def test_routing_and_formats(cli):
     assert "attention_scores" in [op["name"] for op in unfused["ops"]]
 
 
+def test_formats_of_the_checkpoint(cli):
+    step = ("gpt-oss-20b", "--phase", "decode", "--context", "64")
+    plain, stored = run(cli, *step), run(cli, *step, "--dtype", "checkpoint")
+    assert "--dtype checkpoint counts it so (--dtype bf16 --expert-dtype mxfp4)" in plain["note"]
+    assert "checkpoint" not in stored["note"]
+    assert stored["weight_bytes"] == pytest.approx(13.76e9, rel=1e-3), "the size of its files"
+    said = cli("compare", *step, "--dtype", "checkpoint", "--chips", "tpu-v5p,h100-sxm", "--json")
+    assert said.code == 0, said.err
+    assert [r["weight_bytes"] for r in json.loads(said.out)["runs"]] == [stored["weight_bytes"]] * 2
+
+
 def test_comparing_training_steps_and_encoders(cli):
     for arguments, phase in ((("llama-2-7b", "--phase", "train", "--seq", "128"), "train"), (("vit-b-16",), "encode")):
         said = cli("compare", *arguments, "--chips", "tpu-v5p,h100-sxm", "--json")
