@@ -26,14 +26,15 @@ class Residual:
 def norm(b: Builder, name: str, layer: Layer, stream: Residual, hidden: int) -> tuple[Value, Residual]:
     """Add what is to be added to the stream and normalise it; return the rows normalised and the stream."""
     op = Norm(rows=b.step.tokens, cols=hidden, name=layer.norm, residual=True, bias=layer.norm_bias,
-              dtype=b.step.act, post=layer.post_norm)
+              dtype=b.step.act, post=layer.post_norm, weights=layer.norm_gain)
     out = b.add(name, op, [v for v in (stream.added, stream.held) if v])
     return out, Residual(out if layer.post_norm else out.part("residual", b.step.tokens, hidden))
 
 
 def plain_norm(b: Builder, name: str, layer: Layer, x: Value, hidden: int) -> Value:
     """Normalise rows without touching the stream."""
-    op = Norm(rows=b.step.tokens, cols=hidden, name=layer.norm, bias=layer.norm_bias, dtype=b.step.act)
+    op = Norm(rows=b.step.tokens, cols=hidden, name=layer.norm, bias=layer.norm_bias, dtype=b.step.act,
+              weights=layer.norm_gain)
     return b.add(name, op, [x])
 
 

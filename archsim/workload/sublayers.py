@@ -225,6 +225,7 @@ class Layer:
     attention: AttentionConfig
     ffn: FfnConfig
     norm: str = "rmsnorm"
+    norm_gain: bool = True
     norm_bias: bool = False
     norms: int = 2
     parallel: bool = False
@@ -237,8 +238,8 @@ class Layer:
             raise unknown("Layer.norm", self.norm, NORMS)
 
     def norm_parameters(self, hidden: int) -> int:
-        """Return the parameters of one norm: a gain, and a shift if it has one."""
-        return hidden * (1 + self.norm_bias)
+        """Return the parameters of one norm: a gain and a shift, where it has them."""
+        return hidden * (self.norm_gain + self.norm_bias)
 
     def _around_ffn(self, hidden: int) -> int:
         cross = self.cross.parameters(hidden) if self.cross else 0

@@ -291,7 +291,8 @@ def _cut(lengths: tuple[Lengths, ...], microbatches: int) -> tuple[Lengths, ...]
     """Return one of `microbatches` equal parts of a batch."""
     for part in lengths:
         if part.count % microbatches:
-            raise ArchsimError(f"batch: {part.count} sequences of {part.new:,} tokens cannot be cut into "
+            several = "s" * (part.count > 1)
+            raise ArchsimError(f"batch: {part.count} sequence{several} of {part.new:,} tokens cannot be cut into "
                                f"{microbatches} equal microbatches")
     return tuple(Lengths(part.count // microbatches, part.new, part.keys) for part in lengths)
 
@@ -345,7 +346,8 @@ def _embedding(b: Builder, model: ModelConfig, first: bool, prefix: str, embedde
         x = b.add("position_add", op, made, shape=(t, h))
     if model.embed_norm:
         layer = model.stacks[0].first
-        x = b.add("embed_norm", Norm(rows=t, cols=h, name=layer.norm, bias=layer.norm_bias, dtype=s.act), [x])
+        x = b.add("embed_norm", Norm(rows=t, cols=h, name=layer.norm, bias=layer.norm_bias, dtype=s.act,
+                                      weights=layer.norm_gain), [x])
     return dropped(b, "embed_dropout", x)
 
 
@@ -371,7 +373,7 @@ def _layers(
         return b.add("residual_add", op, [stream.added, stream.held], shape=(s.tokens, h))
     last = stack.groups[-1][0]
     final = Norm(rows=s.tokens, cols=h, name=last.norm, bias=last.norm_bias, residual=stream.added is not None,
-                 dtype=s.act, post=True)
+                 dtype=s.act, post=True, weights=last.norm_gain)
     return b.add("final_norm", final, [v for v in (stream.added, stream.held) if v])
 
 

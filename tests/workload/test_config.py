@@ -123,9 +123,10 @@ def example_of_each_family() -> list[dict[str, Any]]:
     for family, kin in (("glm", "llama"), ("glm4", "llama"), ("cohere", "llama"), ("cohere2", "gemma2"),
                         ("olmo2", "llama"), ("granite", "llama"), ("nemotron", "llama"), ("starcoder2", "mistral"),
                         ("olmoe", "qwen3_moe"), ("gpt_bigcode", "gpt2"), ("roberta", "bert"), ("xlm-roberta", "bert"),
-                        ("mt5", "t5"), ("qwen2_moe", "qwen3_moe"), ("olmo3", "llama"), ("smollm3", "llama"),
-                        ("internlm2", "llama"), ("ernie4_5", "llama"), ("seed_oss", "llama"), ("baichuan", "llama"),
-                        ("stablelm", "llama"), ("qwen", "llama"), ("qwen2_vl", "qwen2"), ("qwen2_vl_text", "qwen2"),
+                        ("mt5", "t5"), ("qwen2_moe", "qwen3_moe"), ("olmo", "llama"), ("olmo3", "llama"),
+                        ("smollm3", "llama"), ("internlm2", "llama"), ("ernie4_5", "llama"), ("seed_oss", "llama"),
+                        ("baichuan", "llama"), ("stablelm", "llama"), ("qwen", "llama"), ("qwen2_vl", "qwen2"),
+                        ("qwen2_vl_text", "qwen2"),
                         ("qwen2_5_vl", "qwen2"), ("qwen2_5_vl_text", "qwen2"), ("qwen3_vl_text", "qwen3"),
                         ("qwen3_vl_moe_text", "qwen3_moe"), ("granitemoe", "mixtral"), ("minimax_m2", "mixtral"),
                         ("deepseek_v32", "deepseek_v3")):

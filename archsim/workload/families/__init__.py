@@ -21,6 +21,7 @@ FAMILIES: dict[str, Callable[[Reader], ModelConfig]] = {
     "chatglm": llama.chatglm,
     "cohere": llama.cohere,
     "cohere2": llama.cohere,
+    "olmo": llama.olmo,
     "olmo2": llama.olmo2,
     "olmo3": llama.olmo2,
     "granite": llama.llama,

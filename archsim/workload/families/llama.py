@@ -184,6 +184,15 @@ def cohere(r: Reader) -> ModelConfig:
     return r.decoder(hidden, grouped(layers, local, make), tied=True, default_reach=8192)
 
 
+def olmo(r: Reader) -> ModelConfig:
+    """OLMo 1: Llama whose LayerNorm has neither gain nor shift."""
+    bias = r.flag("attention_bias", False)
+    hidden = r.whole("hidden_size")
+    layer = Layer(attention(r.heads(hidden, dim=()), bias_qkv=bias, bias_o=bias), _gated(r), norm="layernorm",
+                  norm_gain=False)
+    return _uniform(r, hidden, layer)
+
+
 def olmo2(r: Reader) -> ModelConfig:
     """OLMo 2 and 3: norms behind the sublayers, and over all queries and all keys at once; windows in 3.
 
