@@ -221,8 +221,9 @@ def block_way(
     rows = ceil_div(ceil_div(m, s), e.granule) * e.granule
     chunk = rows
     if beside:  # as few chunks as the accumulators allow, as equal as can be: a short one would wait for its tile
-        chunks = ceil_div(rows, max(e.granule, e.keep_rows // e.granule * e.granule))
-        chunk = ceil_div(ceil_div(rows, chunks), e.granule) * e.granule
+        unit = max(e.granule, int(min(np.ceil(e.rate), float(e.keep_rows))))  # rows that enter in one cycle
+        chunks = ceil_div(rows, max(unit, e.keep_rows // unit * unit))
+        chunk = ceil_div(ceil_div(rows, chunks), unit) * unit
     chunks = ceil_div(rows, chunk)
     last = stream_cycles(e, rows - (chunks - 1) * chunk)
     cycles, end = chain(e, last, e.load, last, float(folds))

@@ -93,8 +93,9 @@ def naive_ways(e, m, n, k, carried, result):
             for in_place in (False, True):
                 chunk = mine
                 if in_place:  # the most rows that fit, in as few and as equal chunks
-                    fewest = math.ceil(mine / max(e.granule, e.keep_rows // e.granule * e.granule))
-                    chunk = math.ceil(mine / fewest / e.granule) * e.granule
+                    unit = max(e.granule, min(math.ceil(e.rate), e.keep_rows))
+                    fewest = math.ceil(mine / max(unit, e.keep_rows // unit * unit))
+                    chunk = math.ceil(mine / fewest / unit) * unit
                 chunks = range(0, mine, chunk)
                 busiest = tiles[:: e.arrays // sharing]
                 streams = [math.ceil(min(chunk, mine - c) / e.rate) for c in chunks for _ in busiest]
