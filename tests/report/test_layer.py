@@ -54,7 +54,7 @@ def test_training_says_what_is_kept_and_what_is_updated() -> None:
     g = transformer(models.get("gpt2"), phase="train", seq=64)
     forward, backward = texts(draw(g)), texts(draw(g, layer="decoder.backward"))
     assert "gpt2: one of 12 equal layers, backward" in backward
-    assert backward.count("update") == 6, "four products and two norms hold parameters"
+    assert backward.count("update") == 10, "four products, their biases, and two norms"
     inside = {n for n, d in g.nodes(data=True) if d["layer"] == "decoder"}
     assert forward.count("kept") == len({a for a, b in g.edges if a in inside
                                          and g.nodes[b]["layer"] == "decoder.backward"})
