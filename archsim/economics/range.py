@@ -80,9 +80,14 @@ def spread(function: Callable[..., float], inputs: Mapping[str, Range], unit: st
     return Range(function(**least), function(**base), function(**most), unit, source, confidence)
 
 
+def at_ends(function: Callable[[str], float], unit: str = "", source: str = "", confidence: str = "derived") -> Range:
+    """Return the range of `function` of an end's name, ``"low"``, ``"base"`` and ``"high"``."""
+    return Range(function("low"), function("base"), function("high"), unit, source, confidence)
+
+
 def total(ranges: list[Range], unit: str = "", source: str = "") -> Range:
     """Return the sum, ends with ends."""
-    return Range(*(math.fsum(getattr(r, end) for r in ranges) for end in ENDS), unit, source, "derived")
+    return at_ends(lambda end: math.fsum(getattr(r, end) for r in ranges), unit, source)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""Assembly: what is bought and joined to the dies: device memory by generation, interposer, package, test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from archsim.economics.range import Range
+from archsim.errors import ArchsimError, unknown
+from archsim.hardware import Chip
+from archsim.units import GB_per_s
+
+EPOCH = "Epoch AI's cost of a B200"
+SILICON = "siliconanalysts.com"
+COMPASS = "PrincetonUniversity/LLMCompass cost_model.py, 2023-10"
+TREND = "TrendForce, 2024-05"
+SWS = "Shenwan Hongyuan, 2025-03-28"
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """One generation of device memory.
+
+    Parameters
+    ----------
+    name
+        As its standard calls it.
+    price
+        USD per GB.
+    interface
+        B/s that one interface moves at most: a stack of 1024 (from HBM4 on 2048) bits, or 32 bits of any other kind.
+    stacked
+        Whether it stands beside the dies on an interposer.
+    """
+
+    name: str
+    price: Range
+    interface: float
+    stacked: bool
+
+
+def _hbm(name: str, low: float, base: float, high: float, gb_per_s: float, source: str) -> DeviceMemory:
+    return DeviceMemory(name, Range(low, base, high, "USD/GB", source), gb_per_s * GB_per_s, True)
+
+
+def _dram(name: str, low: float, base: float, high: float, gb_per_s: float, source: str) -> DeviceMemory:
+    return DeviceMemory(name, Range(low, base, high, "USD/GB", source), gb_per_s * GB_per_s, False)
+
+
+_DDR5 = f"DDR5 2.4: {COMPASS}"
+_FASTER = f"LPDDR and GDDR above DDR5, judgement; {_DDR5}"
+
+MEMORIES: Mapping[str, DeviceMemory] = {m.name: m for m in (
+    _hbm("HBM", 7, 11, 15, 320, f"of no stated generation: HBM2 to HBM3; 7: {COMPASS}"),
+    _hbm("HBM2", 7, 9, 12.5, 320, f"below HBM2e, judgement; 7: {COMPASS}"),
+    _hbm("HBM2e", 9, 11, 16, 512, f"10.4: {SWS}; 12.5 to 25: semiconductorx.com"),
+    _hbm("HBM3", 12, 14.7, 17, 832, f"median of 12.0 and 14.4 ({SWS}), 15 (szyunze.com) and 16.9 ({SILICON}); five "
+         f"times DDR5 is 12: {TREND}"),
+    _hbm("HBM3e", 14, 15, 17.6, 1280, f"14.1: {SWS}; 15.1 (2,800 to 3,100 for 192 GB): {EPOCH}; 20 % above HBM3: "
+         f"{TREND}"),
+    _hbm("HBM4", 18, 20, 24, 2560, "30 % and more above HBM3e: TrendForce, 2025-05"),
+    _dram("GDDR5", 3, 4, 6, 32, _FASTER), _dram("GDDR6", 3, 4, 6, 80, _FASTER),
+    _dram("GDDR6X", 3, 4.5, 7, 96, _FASTER), _dram("GDDR7", 4, 6, 9, 128, _FASTER),
+    _dram("LPDDR4X", 3, 4, 6, 17.1, _FASTER), _dram("LPDDR5", 3, 4, 6, 25.6, _FASTER),
+    _dram("LPDDR5X", 3, 4.5, 7, 34.2, _FASTER),
+    _dram("DDR3", 2, 3, 4, 8.6, _DDR5), _dram("DDR4", 2, 3, 4, 12.8, _DDR5), _dram("DDR5", 2.4, 3, 4, 25.6, _DDR5),
+    _dram("SRAM", 0, 0, 0, math.inf, "no device memory: it is on the die"),
+)}
+"""Device memory by generation. Contract prices are not published: these are analysts' estimates."""
+
+
+def memory(chip: Chip) -> DeviceMemory:
+    """Return the generation of a chip's device memory.
+
+    Raises
+    ------
+    ArchsimError
+        If the chip does not say, or says something unknown.
+    """
+    kind = chip.memory.type.strip()
+    if not kind:
+        raise ArchsimError(f"{chip.name} does not say what memory it has: define Memory(type=...), one of "
+                           f"{', '.join(MEMORIES)}")
+    for name, found in MEMORIES.items():
+        if name.lower() == kind.lower().replace(" ", ""):
+            return found
+    raise unknown(f"memory type of {chip.name}", kind, MEMORIES)
+
+
+def interfaces(chip: Chip) -> int:
+    """Return the memory interfaces on a chip's dies: stacks of HBM, or channels of 32 bits.
+
+    As many as the chip says (`Die.stacks`, `Memory.stacks`), and no fewer than its bandwidth takes.
+    """
+    kind = memory(chip)
+    if math.isinf(kind.interface):
+        return 0
+    given = max(chip.memory.stacks or 0, (chip.die.stacks or 0) if chip.die else 0) if kind.stacked else 0
+    if given and kind.name == "HBM":
+        return given
+    return max(given, math.ceil(chip.memory.bandwidth / kind.interface))
+
+
+FOOTPRINT = Range(100.0, 110.0, 121.0, "mm2", "10 x 11 mm of one HBM stack (JEDEC JESD235, JESD238)",
+                  "published-unverified")
+MARGIN = Range(1.1, 1.15, 1.25, "", "interposer over what stands on it: gaps and edges", "estimated")
+INTERPOSER = Range(
+    0.32, 0.41, 0.50, "USD/mm2", f"interposer, bumps, substrate, assembly: H100 723 (szyunze.com) to 750 ({SILICON}), "
+    f"B200 1,000 to 1,200 ({EPOCH}), MI300X 1,200 ({SILICON}), over their interposers of about 1,650 to 3,000 mm2",
+    "derived")
+FLIP_CHIP = Range(20.0, 50.0, 120.0, "USD", "organic substrate and assembly; 20 is Moonwalk's package in LLMCompass "
+                  "supply_chain_model.py")
+ATTACH = Range(0.980, 0.987, 0.998, "", f"share of dies and stacks that are joined without loss of the package: 1,000 "
+               f"to 1,100 of 4,900 USD lost in ten joints of early B200 ({EPOCH}) is 0.980", "derived")
+SOLDER = Range(0.97, 0.99, 0.998, "", "flip-chip assembly, a mature step; judgement")
+TEST = Range(300.0, 500.0, 700.0, "USD", f"B200 480 to 500 ({EPOCH}); MI300X 600, H100 920 with yield loss "
+             f"({SILICON})")
+TEST_SMALL = Range(10.0, 40.0, 100.0, "USD", "a chip without HBM needs no known-good stacks and less time; judgement")
