@@ -103,7 +103,8 @@ class SystolicCore:
     vector: VectorUnit = option("VectorUnit(lanes=...)")
     scratchpad: Scratchpad = option("Scratchpad(capacity=..., ...)")
     kernel_share: float = figure("", "share of the scratchpad that one operator's blocks may fill; the compiler keeps "
-                                 "the rest for prefetched operands", default=1.0, low=0.001, high=1.0)
+                                 "the rest for whole operands and prefetched weights", default=1.0, low=0.001,
+                                 high=1.0)
     dma_latency: float = figure("s", "latency of one DMA from device memory to scratchpad", default=700e-9,
                                 high=1e-3)
     dma_write_latency: float | None = figure("s", "latency of one DMA back to device memory; dma_latency if not given",
@@ -112,12 +113,13 @@ class SystolicCore:
                                          default=None, low=1e6)
     dma_queue: int | None = whole("DMAs of one core in flight at most; no limit if not given", default=None)
     dma_bytes: float | None = figure("B", "bytes that one DMA moves at most", default=None)
-    step_overhead: float = figure("s", "fixed cost of one pipelined block step (DMA issue, semaphores)",
+    step_overhead: float = figure("s", "instructions around one block step (loop, semaphores, DMA issue); DMAs go on",
                                   default=250e-9, high=1e-3)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them, as an "
                                     "ahead-of-time compiler arranges", default=True)
-    prefetch: bool = option("weights of the next operator are loaded into free scratchpad while the memory idles, as "
-                            "an ahead-of-time compiler arranges", default=True)
+    prefetch: bool = option("in scratchpad that blocks may not fill, whole operands stay and weights of the next "
+                            "operator arrive while the memory idles, as an ahead-of-time compiler arranges",
+                            default=True)
 
     kind = "systolic"
 
