@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from archsim.cli import array, catalogue, chips, compare, graph, run, scalesim, validate
+from archsim.cli import array, catalogue, chips, compare, graph, run, scalesim, tables, validate
 from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
@@ -55,6 +55,7 @@ app.command("graph", cls=Command, short_help="A model's layer graph: counted, wr
 app.command("chips", cls=Command, short_help="The chips: list, figures, sources, diff, check, draw.")(chips.chips)
 app.command("models", cls=Command, short_help="The models, or one with its dimensions.")(catalogue.models)
 app.command("validate", cls=Command, short_help="Score the simulator against measured kernels.")(validate.validate)
+app.command("tables", cls=Command, short_help="Tables of broker reports, reproduced and corrected.")(tables.tables)
 app.command("scalesim", cls=Command, short_help="SCALE-Sim's figures, from its own files.")(scalesim.scalesim)
 
 

@@ -1,0 +1,450 @@
+"""Table: a printed table as it stands, the formulas behind its cells, and what is wrong with them.
+
+A report's table is typed once, as text. Beside each field stands the formula by which the report filled it, or the
+catalogue figure that it prints; and where a cell, a unit or a formula is wrong, a `Fix`. `reproduce` then works out
+every cell three times:
+
+- **recomputed**: the report's formulas on the report's inputs. This is what the report did: it must give the printed
+  cell to its printed rounding, or the cell is an error.
+- **corrected**: of a wrong input, the right one; of a formula, the right formulas on the report's inputs.
+- **all corrected**: the right formulas on the right inputs, carried through the whole table.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Protocol
+
+from archsim.errors import ArchsimError
+from archsim.explore.select import Entry
+
+
+@dataclass(frozen=True)
+class Span:
+    """All numbers from `low` to `high`."""
+
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{_short(self.low)} to {_short(self.high)}"
+
+
+Value = float | str | Span | None
+"""What a cell may hold."""
+
+
+class Erratum(Protocol):
+    """A known error of a printed chip table, as `archsim.chips.errata` lists them."""
+
+    @property
+    def table(self) -> str: ...  # noqa: D102
+    @property
+    def row(self) -> str: ...  # noqa: D102
+    @property
+    def column(self) -> str: ...  # noqa: D102
+    @property
+    def corrected(self) -> float | str: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the tables are held against.
+
+    `find` returns a chip by name, `errata` are the known errors of printed chip tables.
+    """
+
+    find: Callable[[str], Entry]
+    errata: Sequence[Erratum] = ()
+
+
+@dataclass(frozen=True)
+class Item:
+    """What one column (or row) of a table is about: a chip, a cluster, a model.
+
+    `chip` is its name in the catalogue; `facts` are numbers that the formulas need and the table does not print.
+    """
+
+    name: str
+    chip: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fix:
+    """What is wrong with a field: why, what it should be, where that comes from.
+
+    `value` is a value or a formula; None if the number stands and only its `unit` is wrong. `items` limits the fix to
+    some items.
+    """
+
+    why: str
+    value: Callable[[Record], Value] | Value = None
+    unit: str = ""
+    source: str = ""
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Field:
+    """One quantity of a table.
+
+    Parameters
+    ----------
+    printed
+        The cells as printed, one per item, separated by ``|``; empty where nothing is printed. A field without any is
+        one that the report does not print: what it hides, or what should stand beside it.
+    hidden
+        Of a field that is not printed, the input that the report must have used, inferred from its results.
+    formula, words
+        How the report arrived at the cell, as code and in words. Without one, the cell is an input.
+    figure
+        Which figure of the catalogue's chip the cell prints.
+    fixes
+        What is wrong.
+    measured
+        Later formulas read the printed number, with its rounding, and not the recomputed one: it was measured.
+    zeros
+        Zeros at the end of a printed whole number may be rounding, of up to 1 %; so they may in a chip's `figure`.
+    text
+        The cells are words.
+    unchecked
+        Why the cells of some items cannot be checked, by item.
+    """
+
+    name: str
+    unit: str = ""
+    printed: str = ""
+    formula: Callable[[Record], float | Span | None] | None = None
+    words: str = ""
+    hidden: Callable[[Record], float] | None = None
+    figure: Callable[[Entry], Value] | None = None
+    fixes: tuple[Fix, ...] = ()
+    measured: bool = False
+    zeros: bool = False
+    text: bool = False
+    unchecked: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def cells(self) -> tuple[str, ...]:
+        """The printed cells."""
+        return tuple(c.strip() for c in self.printed.split("|"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A printed table: where it stands, its items and its fields.
+
+    `errata` is the name under which `archsim.chips.errata` knows it; `by_item` draws a line per item instead of one
+    per field.
+    """
+
+    name: str
+    title: str
+    source: str
+    items: tuple[Item, ...]
+    fields: tuple[Field, ...]
+    errata: str = ""
+    by_item: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for f in self.fields:
+            if f.printed and len(f.cells) != len(self.items):
+                raise ArchsimError(f"{self.name}, {f.name}: {len(f.cells)} cells for {len(self.items)} items")
+
+    def field(self, name: str) -> Field:
+        """Return a field by its name."""
+        return next(f for f in self.fields if f.name == name)
+
+    def item(self, name: str) -> Item:
+        """Return an item by its name."""
+        return next(i for i in self.items if i.name == name)
+
+
+class Mode(Enum):
+    """Which formulas and which inputs a `Record` works with."""
+
+    REPORT = "the report's formulas, the report's inputs"
+    FORMULAS = "the right formulas, the report's inputs"
+    ALL = "the right formulas, the right inputs"
+
+
+class Record:
+    """One item of a table as its formulas see it: ``c["days"]`` is a number, worked out when it is asked for."""
+
+    def __init__(self, table: Table, item: Item, catalogue: Catalogue, mode: Mode,
+                 shift: Mapping[str, float] | None = None) -> None:
+        self.table, self.item, self.catalogue, self.mode = table, item, catalogue, mode
+        self.shift = shift or {}
+        self._known: dict[str, Value] = {}
+
+    @property
+    def chip(self) -> Entry:
+        """The chip of the catalogue that this item is."""
+        return self.catalogue.find(self.item.chip)
+
+    def fact(self, name: str) -> float:
+        """Return a number that the table does not print."""
+        return self.item.facts[name]
+
+    def of(self, item: str) -> Record:
+        """Return another item of the same table."""
+        return Record(self.table, self.table.item(item), self.catalogue, self.mode)
+
+    def __getitem__(self, name: str) -> float:
+        value = self.value(name)
+        if isinstance(value, Span):
+            value = value.low
+        if not isinstance(value, int | float):
+            raise ArchsimError(f"{self.table.name}: {name} of {self.item.name} is no number but {value!r}")
+        return value
+
+    def range(self, name: str) -> Span:
+        """Return a field as a range; a number is one of no width."""
+        value = self.value(name)
+        return value if isinstance(value, Span) else Span(self[name], self[name])
+
+    def value(self, name: str) -> Value:
+        """Return a field under this record's mode."""
+        if name not in self._known:
+            self._known[name] = self._work_out(self.table.field(name))
+        return self._known[name]
+
+    def _work_out(self, f: Field) -> Value:
+        fix = fix_of(f, self.item)
+        due = self.mode is Mode.ALL or (self.mode is Mode.FORMULAS and f.formula is not None)
+        if due and fix is not None and fix.value is not None:
+            return fix.value(self) if callable(fix.value) else fix.value
+        if self.mode is Mode.ALL and f.figure is not None and self.item.chip and (v := f.figure(self.chip)) is not None:
+            return v
+        text = printed_cell(f, self.table, self.item)
+        if f.hidden is not None:
+            return f.hidden(self)
+        if f.formula is not None and not (f.measured and text):
+            return f.formula(self)
+        value = parse(text, f.text)
+        return value + self.shift.get(f.name, 0.0) if isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell worked out.
+
+    `status` is ``given`` (an input of the report, nothing against it), ``closes`` (recomputed as printed), ``error``,
+    ``unchecked`` (nothing published to hold it against), or of what the report does not print ``computed`` or
+    ``inferred`` (an input that it must have used). `right_unit` is the unit of the corrected values.
+    """
+
+    item: str
+    field: str
+    unit: str
+    printed: str
+    recomputed: Value
+    corrected: Value
+    all_corrected: Value
+    right_unit: str
+    status: str
+    why: str = ""
+    source: str = ""
+
+    @property
+    def error(self) -> bool:
+        """Whether the printed cell is wrong."""
+        return self.status == "error"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A table with all its cells worked out, in the order of its fields, then of its items."""
+
+    table: Table
+    cells: tuple[Cell, ...]
+
+    def cell(self, item: str, field: str) -> Cell:
+        """Return one cell by the names of its item and its field."""
+        return next(c for c in self.cells if (c.item, c.field) == (item, field))
+
+    @property
+    def errors(self) -> tuple[Cell, ...]:
+        """The printed cells that are wrong."""
+        return tuple(c for c in self.cells if c.error)
+
+
+def reproduce(table: Table, catalogue: Catalogue) -> Reproduction:
+    """Work out every cell of a table: recomputed, corrected, and all corrected.
+
+    Parameters
+    ----------
+    table
+        From `archsim.explore.tables`.
+    catalogue
+        The chips and their known errata; `archsim.report.report_tables.catalogue()` has archsim's own.
+    """
+    cells = []
+    for f in table.fields:
+        for item in table.items:
+            report, right, everything = (Record(table, item, catalogue, mode) for mode in Mode)
+            if printed_cell(f, table, item) or (not f.printed and (f.formula or f.hidden)):
+                cells.append(_cell(f, report, right, everything))
+    return Reproduction(table, tuple(cells))
+
+
+def _cell(f: Field, report: Record, right: Record, everything: Record) -> Cell:
+    item, table = report.item, report.table
+    text = printed_cell(f, table, item)
+    fix, known = fix_of(f, item), _erratum(table, item, f, report.catalogue)
+    unit = fix.unit if fix is not None and fix.unit else f.unit
+    recomputed: Value = None
+    closes = True
+    if f.formula is not None:
+        recomputed = f.formula(report)
+        closes = not text or recomputed is None or agrees(text, recomputed, zeros=f.zeros, slack=_slack(f, report))
+    elif f.hidden is not None:
+        recomputed = f.hidden(report)
+    elif f.figure is not None and item.chip:
+        recomputed = f.figure(report.chip)
+        closes = recomputed is None or agrees(text, recomputed, text_cell=f.text, zeros=True)
+    everywhere = everything.value(f.name)
+    if fix is not None and f.formula is None:
+        corrected = everywhere
+    elif f.hidden is not None:
+        corrected = recomputed
+    elif f.formula is not None:
+        corrected = right.value(f.name)
+        if not closes and f.measured and (fix is None or fix.value is None):
+            corrected = f.formula(right)
+    else:
+        corrected = recomputed if recomputed is not None else parse(text, f.text)
+    if known is not None and recomputed is None and fix is None:
+        corrected = everywhere = known.corrected
+    why = (fix.why if fix else "") or (known.reason if known else "")
+    source = (fix.source if fix else "") or (known.source if known else "")
+    if not text:
+        status = "computed" if f.hidden is None else "inferred"
+    elif fix is not None or known is not None or not closes:
+        status = "error"
+        why = why or (f"{_off(text, recomputed)}{f.words}" if f.formula else f"the catalogue has {corrected}")
+    elif recomputed is None and (f.figure is not None or item.name in f.unchecked):
+        status, why = "unchecked", f.unchecked.get(item.name, "nothing published to hold it against")
+    else:
+        status = "given" if recomputed is None else "closes"
+    return Cell(item.name, f.name, f.unit, text, recomputed, corrected, everywhere, unit, status, why, source)
+
+
+def fix_of(f: Field, item: Item) -> Fix | None:
+    """Return the fix of a field that an item needs, if any."""
+    return next((x for x in f.fixes if not x.items or item.name in x.items), None)
+
+
+def printed_cell(f: Field, table: Table, item: Item) -> str:
+    """Return a cell as printed; empty where nothing is printed."""
+    return f.cells[table.items.index(item)] if f.printed else ""
+
+
+def _erratum(table: Table, item: Item, f: Field, catalogue: Catalogue) -> Erratum | None:
+    """Return the catalogue's erratum of a cell, if it lists one."""
+    if not table.errata or not printed_cell(f, table, item):
+        return None
+    return next((e for e in catalogue.errata if (e.table, e.column) == (table.errata, f.name)
+                 and e.row in (item.chip, item.name)), None)
+
+
+# --- numbers as printed -----------------------------------------------------------------------------------------------
+
+_DIGITS = r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?"
+_NUMBER = re.compile(rf"(?:TSMC )?N?([<>]?)\s*({_DIGITS})(?:\s*([-/])\s*({_DIGITS}))?", re.IGNORECASE)
+
+
+def parse(text: str, words: bool = False) -> Value:
+    """Return the number or the range that a printed cell begins with, its text if it is none, None if it is empty.
+
+    ``"300-350"`` and ``"32/16"`` are ranges, ``"<30"`` is from 0 to 30; ``"N7+"`` and ``"TSMC 6nm"`` are nodes.
+    """
+    if not text:
+        return None
+    found = None if words else _NUMBER.match(text)
+    if found is None:
+        return text
+    sign, first, _, second = found.groups()
+    low = float(first.replace(",", ""))
+    if second:
+        high = float(second.replace(",", ""))
+        return Span(min(low, high), max(low, high))
+    return Span(0.0, low) if sign == "<" else Span(low, math.inf) if sign == ">" else low
+
+
+def half_unit(text: str, zeros: bool = False) -> float:
+    """Return half a unit of the last place of a printed number: how far rounding may have moved it.
+
+    Zeros at the end of a whole number count as places; with `zeros` they may be rounding, of up to 1 %: data sheets
+    print 989.4 TFLOPS as 990.
+    """
+    found = _NUMBER.match(text)
+    assert found is not None
+    mantissa, _, power = found[2].replace(",", "").lower().partition("e")
+    decimals = len(mantissa.partition(".")[2])
+    half = 0.5 * 10.0**-decimals
+    if zeros and decimals == 0:
+        lost = len(mantissa) - len(mantissa.rstrip("0"))
+        half = max(half, min(half * 10.0**lost, 0.01 * float(mantissa)))
+    return half * 10.0 ** int(power or 0)
+
+
+def agrees(text: str, value: Value, *, zeros: bool = False, slack: float = 0.0, text_cell: bool = False) -> bool:
+    """Say whether a printed cell is a value, to its printed rounding and the `slack` that its inputs' rounding leaves.
+
+    A cell agrees with a range that it touches, and a range that is printed with any number in it.
+    """
+    if isinstance(value, str) or text_cell:
+        return text.replace(" ", "").casefold() == str(value).replace(" ", "").casefold()
+    shown = parse(text)
+    if value is None or not isinstance(shown, float | Span):
+        return False
+    if isinstance(shown, Span):
+        low, high = shown.low, shown.high
+    else:
+        half = half_unit(text, zeros)
+        low, high = shown - half, shown + half
+    least, most = (value.low, value.high) if isinstance(value, Span) else (value, value)
+    tiny = 1e-9 * max(abs(low), abs(most))
+    return least - slack <= high + tiny and most + slack >= low - tiny
+
+
+def _slack(f: Field, record: Record) -> float:
+    """Return how much the rounding of measured inputs moves a formula, to first order, all in the worst direction."""
+    assert f.formula is not None
+    total = 0.0
+    for other in record.table.fields:
+        if not other.measured or other is f:
+            continue
+        text = printed_cell(other, record.table, record.item)
+        if not isinstance(parse(text), float):
+            continue
+        half = half_unit(text)
+        ends = [f.formula(Record(record.table, record.item, record.catalogue, record.mode, {other.name: sign * half}))
+                for sign in (-1, 1)]
+        numbers = [e.low if isinstance(e, Span) else e or 0.0 for e in ends]
+        total += abs(numbers[1] - numbers[0]) / 2
+    return total
+
+
+def _off(text: str, value: Value) -> str:
+    """Say how far a printed number is from what it should be."""
+    shown = parse(text)
+    if not isinstance(shown, float) or not isinstance(value, int | float) or not value:
+        return "does not close: "
+    return f"{100 * (shown / value - 1):+.2g} % off: "
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
