@@ -142,3 +142,12 @@ def _amount(p: Price) -> str:
     if p.low is None or p.high is None:
         return f"{p.amount:,.0f} {p.currency}"
     return f"{p.low:,.0f} to {p.high:,.0f} {p.currency}"
+
+
+def usd_range(chip: str) -> tuple[float, float, str] | None:
+    """Return the lowest and the highest price in USD on file for a chip, and who says so; None if there is none."""
+    found = [p for p in prices(chip, "chip") if p.currency == "USD"]
+    if not found:
+        return None
+    ends = [x for p in found for x in (p.low, p.amount, p.high) if x is not None]
+    return min(ends), max(ends), "; ".join(dict.fromkeys(p.source for p in found))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from archsim.cli import array, catalogue, chips, compare, graph, run, scalesim, tables, validate
+from archsim.cli import array, catalogue, chips, compare, cost, graph, run, scalesim, tables, validate
 from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
@@ -50,6 +50,7 @@ def _root(
 app.command("compare", cls=Command, short_help="One model on many chips: time, utilisation, dollars.")(compare.compare)
 app.command("run", cls=Command, short_help="One step of a model on one chip, operator by operator.")(run.run)
 app.command("gemm", cls=Command, short_help="One matrix product on one chip.")(run.gemm)
+app.command("cost", cls=Command, short_help="From die area to dollars per million tokens.")(cost.cost)
 app.command("array", cls=Command, short_help="One matrix product on one systolic array, cycle by cycle.")(array.array)
 app.command("graph", cls=Command, short_help="A model's layer graph: counted, written, drawn.")(graph.graph)
 app.command("chips", cls=Command, short_help="The chips: list, figures, sources, diff, check, draw.")(chips.chips)

@@ -1,7 +1,8 @@
 """cost: what a Run costs in dollars and joules, from a chip-hour and the time that the run takes.
 
-By default the accelerator alone, always at work: usd_per_chip_hour = price / (years x 8760) + power x PUE x $/kWh, as in
-the broker tables that the defaults come from. ``cost(run, whole_site())`` adds server, network, building and idle hours.
+By default the accelerator alone, always at work: usd_per_chip_hour = price / (years x 8760) + power x PUE x $/kWh, as
+in the broker tables that the defaults come from. ``cost(run, whole_site())`` adds server, network, building and
+idle hours.
 """
 
 from __future__ import annotations

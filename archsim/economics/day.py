@@ -82,6 +82,6 @@ class Day:
         return Day(tuple(max(x, level) for x in self.load), self.capacity)
 
 
-OFFICE = Day((0.30, 0.24, 0.20, 0.18, 0.18, 0.20, 0.27, 0.40, 0.60, 0.80, 0.93, 1.00, 0.97, 0.95, 0.98, 1.00, 0.97, 0.90,
-              0.80, 0.72, 0.65, 0.58, 0.48, 0.38))
+OFFICE = Day((0.30, 0.24, 0.20, 0.18, 0.18, 0.20, 0.27, 0.40, 0.60, 0.80, 0.93, 1.00,
+              0.97, 0.95, 0.98, 1.00, 0.97, 0.90, 0.80, 0.72, 0.65, 0.58, 0.48, 0.38))
 """A service of one time zone, busy in working hours and quiet at night: a made-up example, mean 61 % of its peak."""

@@ -27,8 +27,8 @@ SERVER: dict[str, Range] = {
     "host_w": Range(400, 600, 700, "W", "two processors; 600 W in Shenwan Hongyuan 2025-03-28"),
     "nic_w": Range(20, 25, 40, "W/chip", "400 Gb/s adapter with optics; judgement"),
     "board_w": Range(200, 400, 1_000, "W", "memory, flash, chip-to-chip switches, management; judgement"),
-    "overhead": Range(0.10, 0.20, 0.30, "", "fans and power conversion over the watts of the parts; judgement: with all "
-                      "at the high end eight 700 W chips draw 9.9 kW, where DGX H100 is rated 10.2 kW"),
+    "overhead": Range(0.10, 0.20, 0.30, "", "fans and power conversion over the watts of the parts; judgement: with "
+                      "all at the high end eight 700 W chips draw 9.9 kW, where DGX H100 is rated 10.2 kW"),
 }
 """What a server adds: name -> range. Dollars are for the whole server unless the unit says ``/chip``."""
 
@@ -68,5 +68,5 @@ class Server:
         return (shared / self.chips + self.nic_usd) / (1.0 - self.margin) + self.switch_usd
 
     def watts(self, chip: float) -> float:
-        """Return the watts at the server's plug for one chip that draws `chip` watts, its share of the rest included."""
+        """Return the watts at the server's plug of one chip that draws `chip` watts, with its share of the rest."""
         return (chip + (self.host_w + self.board_w) / self.chips + self.nic_w) * (1.0 + self.overhead)

@@ -56,8 +56,8 @@ class Assumptions:
     idle_power: float = figure("", "share of its design power that a chip draws without work, where its idle power is "
                                "not known", default=SITE["idle_power"].base, high=1, zero=True)
     availability: float = figure("", "share of all hours in which a chip is up", default=1.0, low=0.01, high=1)
-    utilization: float = figure("", "share of the hours in which it is up that it has work: the mean of `Day.load` over "
-                                "capacity", default=1.0, low=0.001, high=1)
+    utilization: float = figure("", "share of the hours in which it is up that it has work: `Day.utilization`",
+                                default=1.0, low=0.001, high=1)
     facility_usd_per_w: float = figure("USD/W", "building, power and cooling per watt of servers", default=0.0,
                                        high=1000, zero=True)
     facility_years: float = figure("year", "straight-line depreciation of the building", high=100, low=0.1,

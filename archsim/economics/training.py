@@ -1,4 +1,4 @@
-"""training: days, megawatt-hours and dollars of a whole training run, from its FLOP, the MFU and the size of the cluster.
+"""training: days, megawatt-hours and dollars of a whole training run, from its FLOP, the MFU and the cluster's size.
 
 MFU is not duty cycle. MFU is the share of the peak that the model's FLOP take; a chip at 40 % MFU waits for memory and
 network, at near full power, in the rest of the time. Energy therefore goes with hours, not with hours x MFU, as one
@@ -57,9 +57,10 @@ class Training:
         return asdict(self)
 
     def __str__(self) -> str:
-        return (f"{self.flop:.3g} FLOP on {self.chips:,} x {self.chip} at {100 * self.mfu:.1f} % MFU: {self.days:,.1f} days, "
-                f"{self.energy_kwh / 1e3:,.0f} MWh (x MFU: {self.energy_kwh_times_mfu / 1e3:,.0f}), "
-                f"${self.usd / 1e6:,.2f}M (${self.capital_usd / 1e6:,.2f}M capital, ${self.energy_usd / 1e6:,.2f}M energy)")
+        return (f"{self.flop:.3g} FLOP on {self.chips:,} x {self.chip} at {100 * self.mfu:.1f} % MFU: "
+                f"{self.days:,.1f} days, {self.energy_kwh / 1e3:,.0f} MWh (x MFU: "
+                f"{self.energy_kwh_times_mfu / 1e3:,.0f}), ${self.usd / 1e6:,.2f}M "
+                f"(${self.capital_usd / 1e6:,.2f}M capital, ${self.energy_usd / 1e6:,.2f}M energy)")
 
 
 def training(chip: Chip, chips: int, *, flop: float, mfu: float, dtype: str = "bf16",
@@ -120,7 +121,8 @@ def training_of(step: Run, tokens: float, chips: int, *, assumptions: Assumption
         If the run is not a training step, or as `training`.
     """
     if step.workload.get("phase") != "train":
-        raise ArchsimError(f"training_of() takes a step of phase 'train', not {str(step.workload.get('phase') or 'run')!r}")
+        phase = str(step.workload.get("phase") or "run")
+        raise ArchsimError(f"training_of() takes a step of phase 'train', not {phase!r}")
     return training(step.chip, chips, flop=step.flops / step.tokens * _positive("tokens", tokens),
                     mfu=step.utilization, dtype=step.dtype, assumptions=assumptions, price=price, rent=rent)
 
