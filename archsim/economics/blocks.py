@@ -42,8 +42,8 @@ OVERHEAD = Range(2.4, 3.0, 3.6, "", f"pipeline registers, bypasses: 1.4 to 2.3 t
                  "derived")
 
 SRAM = Range(1.7, 3.0, 3.75, "", f"area over bit cells of a large memory with its banks, ports and network: 1.43 is a "
-             f"dense macro (31.8 Mibit/mm2 of 0.021 um2 cells, WikiChip, IEDM 2022), 3.0 is 128 MB of Infinity Cache on "
-             f"87 mm2 at 7 nm (Navi 21, die photograph), 3.75 is TPU v1's buffer, at most 29 % of 331 mm2: {TPU1}",
+             f"dense macro (31.8 Mibit/mm2 of 0.021 um2 cells, WikiChip, IEDM 2022), 3.0 is 128 MB of Infinity Cache "
+             f"on 87 mm2 at 7 nm (Navi 21, die photograph), 3.75 is TPU v1's buffer, at most 29 % of 331 mm2: {TPU1}",
              "derived")
 BANKED = Range(5.0, 7.0, 9.0, "", f"shared memory of 32 narrow banks: CACTI fills 0.14 of 8 KiB, 0.25 of 16 KiB with "
                f"cells: {COMPASS}", "derived")
@@ -78,8 +78,8 @@ LINK_PHY: Mapping[str, Range] = {
     "3": Range(0.0193, 0.03, 0.0386, "mm2/(GB/s)", f"lanes of 224 Gbit/s, half of 5 nm's at best; {_NVLINK4}"),
 }
 """Serial links per one-way GB/s, by the node from which on lanes have that speed."""
-LINK_CONTROL = Range(3.0, 4.5, 7.0, "million transistors/(GB/s)", f"75 million per 25 GB/s of NVLink 3, 87 of NVLink 4, "
-                     f"348 per 50 of Infinity Fabric: {COMPASS}", "derived")
+LINK_CONTROL = Range(3.0, 4.5, 7.0, "million transistors/(GB/s)", f"75 million per 25 GB/s of NVLink 3, 87 of "
+                     f"NVLink 4, 348 per 50 of Infinity Fabric: {COMPASS}", "derived")
 HOST_LANES = 16
 """Lanes of PCIe: every accelerator in a server has a x16 slot."""
 HOST_PHY = Range(0.48, 0.56, 0.64, "mm2/lane", f"PCIe 4 and 5: {COMPASS}", "published")

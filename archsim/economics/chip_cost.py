@@ -76,7 +76,7 @@ class Manufacturing:
             low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
             most = 1.0 if name in _FALLING else math.inf
             positive = name in ("die_area", "package_yield")
-            if not (0 < low if positive else 0 <= low) or not high <= most or math.isinf(high):
+            if not (low > 0 if positive else low >= 0) or not high <= most or math.isinf(high):
                 allowed = ("above 0" if positive else "at least 0") + (" and at most 1" if most == 1 else "")
                 raise ArchsimError(f"Manufacturing.{name} = {value!s} cannot be right: it must be {allowed}")
 
@@ -287,8 +287,7 @@ def _chain(chip: Chip, silicon: Area, inputs: Mapping[str, Range], outcomes: lis
                  {"dies": number(silicon.base.dies)} | given("base_wafer_price") | {
                      "gross base dies": value("gross base dies"), "base die yield": value("base die yield")}),
         ]
-    bought = {name: value(name, "USD") for name in ("dies", "base dies") if name in outcomes[0]}
-    bought |= {name: value(name, "USD") for name in ("memory", "packaging")}
+    bought = {name: value(name, "USD") for name in PARTS[:4] if name in outcomes[0]}
     return (*steps,
             Step("memory", value("memory", "USD"), "capacity x memory_price",
                  {"capacity": number(chip.memory.capacity / GB, "GB")} | given("memory_price")),
