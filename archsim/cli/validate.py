@@ -37,7 +37,11 @@ def validate(
     - attention_context, attention_prefill, attention_generation, attention_decode: batch, q_len, kv_len, heads,
     kv_heads, head_dim (and kv_dtype and causal, if not as the dtype and 1)
 
+    - moe: tokens, hidden, inter, topk, experts (and tp, ep, distribution, if not 1, 1 and balanced)
+
     - rmsnorm, silu_mul, add: rows, cols
+
+    - copy: bytes_tensor
 
     --json: one object: scores (an array: device, op, dtype, n, mape_percent, median_ape_percent, bias_percent and the
     same for the roofline), total, skipped (an array: device, op, dtype, reason, n), rows_scored, rows_skipped.

@@ -8,7 +8,11 @@ alike to every device:
   quantised first, as serving frameworks do.
 - ``attention_*`` is a framework's attention call on a paged cache: new keys and new values are each written to it by a
   kernel, one more lays out the work, then attention itself.
-- ``silu_mul`` and ``add`` read two operands per result.
+- ``moe`` is a fused kernel of experts: tokens are sorted by expert, the gated products up, the activation, the products
+  down, and the sum over each token's experts; router and shared experts are not in it. ``inter`` is cut by ``tp``; of
+  ``experts``, ``ep`` ranks hold equal shares: a row is one rank's, whose tokens all go to experts of its own.
+  ``distribution`` is ``balanced`` (the default) or ``power_law_ALPHA``.
+- ``silu_mul`` and ``add`` read two operands per result; ``copy`` reads and writes ``bytes_tensor``, whatever the dtype.
 """
 
 from __future__ import annotations
@@ -29,13 +33,16 @@ from archsim.errors import ArchsimError, UnsupportedError, positive_int
 from archsim.hardware import Chip
 from archsim.simulation.run import write_whole
 from archsim.timing import roofline, time
-from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
+from archsim.workload.moe import Routing
+from archsim.workload.ops import Attention, Elementwise, Gather, GroupedMatMul, MatMul, Norm, Op, Route, Scatter
 
 ATTENTION = ("attention_context", "attention_prefill", "attention_generation", "attention_decode")
 SHAPES: dict[str, tuple[str, ...]] = {
     "gemm": ("m", "n", "k"),
     **dict.fromkeys(ATTENTION, ("batch", "q_len", "kv_len", "heads", "kv_heads", "head_dim")),
     **dict.fromkeys(("rmsnorm", "silu_mul", "add"), ("rows", "cols")),
+    "moe": ("tokens", "hidden", "inter", "topk", "experts"),
+    "copy": ("bytes_tensor",),
 }
 """Ops that can be scored and the shape columns that each needs."""
 
@@ -172,11 +179,11 @@ def validate(
             measured = _number(row, "measured_us", line)
             device = _text(row, "device", line) if chip is None else row.get("device") or chip.name
             key = (device, _text(row, "op", line), _text(row, "dtype", line))
-            kernels = _kernels(row, line)
+            beside, kernels = _kernels(row, line)
             on = chip or (resolve(device) if resolve else None)
             assert on is not None
-            predicted = sum(time(op, on).seconds for op in kernels) * 1e6
-            plain = roofline.plain(kernels[-1], on) * 1e6
+            predicted = sum(time(op, on).seconds for op in (*beside, *kernels)) * 1e6
+            plain = sum(roofline.plain(op, on) for op in kernels) * 1e6
             errors.setdefault(key, []).append((predicted / measured - 1.0, plain / measured - 1.0))
         except _BadRowError as e:
             raise ArchsimError(f"{path}, {e}") from None
@@ -242,10 +249,10 @@ def _number(row: Row, column: str, line: int) -> float:
     return value
 
 
-def _whole(row: Row, column: str, line: int) -> int:
+def _whole(row: Row, column: str, line: int, high: int = 2**31 - 1) -> int:
     text = _text(row, column, line)
     try:
-        return positive_int(column, float(text))
+        return positive_int(column, float(text), high)
     except (ArchsimError, ValueError, OverflowError):
         raise _BadRowError(f"line {line}: column {column!r} must be a whole number from 1, not {text!r}") from None
 
@@ -257,39 +264,77 @@ def _flag(row: Row, column: str, line: int) -> bool:
     return text in ("1", "true", "yes")
 
 
-def _kernels(row: Row, line: int) -> list[Op]:
-    """Return the kernels that a row's time holds, the row's own operator last."""
+def _kernels(row: Row, line: int) -> tuple[list[Op], list[Op]]:
+    """Return the kernels that a row's time holds: those beside its operator, and the operator's own."""
     op = _text(row, "op", line).lower()
     if op not in SHAPES:
         raise UnsupportedError(f"op {op!r} cannot be timed yet; these can: {', '.join(SHAPES)}")
-    size = {column: _whole(row, column, line) for column in SHAPES[op]}
+    size = {column: _whole(row, column, line, 2**60 if op == "copy" else 2**31 - 1) for column in SHAPES[op]}
+    if op == "copy":
+        return [], [Elementwise(elements=-(-size["bytes_tensor"] // 2), ops=0.0, name="copy")]
     name = dtype(_text(row, "dtype", line).lower().removesuffix("_block"))
     if op == "gemm":
         product = MatMul(m=size["m"], n=size["n"], k=size["k"], dtype=name, weights=True)
-        if BYTES[name] >= 2:
-            return [product]
-        values = size["m"] * size["k"]
-        return [Elementwise(elements=values, ops=3.0, name="quantize", out_dtype=name), product]
+        return _quantise(size["m"] * size["k"], name), [product]
+    if op == "moe":
+        return _experts(row, line, size, name)
     if op in ATTENTION:
-        kv = dtype(row.get("kv_dtype") or name)
-        try:
-            call = Attention(
-                batch=size["batch"], q_len=size["q_len"], kv_len=size["kv_len"], heads=size["heads"],
-                kv_heads=size["kv_heads"], head_dim=size["head_dim"], causal=_flag(row, "causal", line), dtype=name,
-                kv_dtype=kv,
-            )
-        except UnsupportedError:
-            raise
-        except ArchsimError as e:
-            raise _BadRowError(f"line {line}: {e}") from None
-        new, cache = size["batch"] * size["q_len"], size["batch"] * size["kv_len"]
-        write = Gather(rows=new, cols=size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
-        return [write, write, Elementwise(elements=size["batch"], name="schedule"), call]
+        return _attention(row, line, size, name)
     if op == "rmsnorm":
-        return [Norm(rows=size["rows"], cols=size["cols"], dtype=name)]
-    gated = op == "silu_mul"  # x / (1 + exp(-x)) * y: an exponential and a reciprocal
-    return [Elementwise(elements=size["rows"] * size["cols"], inputs=2.0, ops=3.0 if gated else 1.0,
-                        exps=2.0 if gated else 0.0, name=op, dtype=name, out_dtype=name)]
+        return [], [Norm(rows=size["rows"], cols=size["cols"], dtype=name)]
+    gated = op == "silu_mul"
+    return [], [_gate(size["rows"] * size["cols"], name) if gated else
+                Elementwise(elements=size["rows"] * size["cols"], inputs=2.0, name=op, dtype=name, out_dtype=name)]
+
+
+def _quantise(values: int, name: str) -> list[Op]:
+    """Return the kernel that brings activations to a format of 8 bits, none for wider ones."""
+    return [Elementwise(elements=values, ops=3.0, name="quantize", out_dtype=name)] if BYTES[name] < 2 else []
+
+
+def _gate(values: int, name: str) -> Elementwise:
+    """Return ``silu(x) y = x / (1 + exp(-x)) y``: an exponential and a reciprocal."""
+    return Elementwise(elements=values, inputs=2.0, ops=3.0, exps=2.0, name="silu_mul", dtype=name, out_dtype=name)
+
+
+def _experts(row: Row, line: int, size: dict[str, int], name: str) -> tuple[list[Op], list[Op]]:
+    """Return what a fused kernel of experts does beside its products, and the products of one rank."""
+    tp, ep = (_whole(row, c, line) if str(row.get(c) or "").strip() else 1 for c in ("tp", "ep"))
+    kind, _, alpha = str(row.get("distribution") or "balanced").strip().removesuffix("_").partition("power_law_")
+    try:
+        routing = Routing("power", alpha=float(alpha)) if alpha else Routing(kind)
+        own = max(1, size["experts"] // ep)
+        groups = routing.demand(size["tokens"], own, min(own, size["topk"]))
+    except UnsupportedError:
+        raise
+    except (ArchsimError, ValueError) as e:
+        raise _BadRowError(f"line {line}: {e}") from None
+    rows, width, hidden = sum(groups), -(-size["inter"] // tp), size["hidden"]
+    act = name if BYTES[name] >= 2 else "bf16"
+    sort = Route(rows=size["tokens"], experts=own, top_k=min(own, size["topk"]))
+    reduce = Scatter(rows=rows, cols=hidden, entries=size["tokens"], weighted=True, dtype=act)
+    beside = [sort, *_quantise(size["tokens"] * hidden, name), _gate(rows * width, act),
+              *_quantise(rows * width, name), reduce]
+    return beside, [GroupedMatMul(groups=groups, n=2 * width, k=hidden, dtype=name),
+                    GroupedMatMul(groups=groups, n=hidden, k=width, dtype=name)]
+
+
+def _attention(row: Row, line: int, size: dict[str, int], name: str) -> tuple[list[Op], list[Op]]:
+    """Return what a framework's attention call does beside the kernel, and the kernel."""
+    kv = dtype(row.get("kv_dtype") or name)
+    try:
+        call = Attention(
+            batch=size["batch"], q_len=size["q_len"], kv_len=size["kv_len"], heads=size["heads"],
+            kv_heads=size["kv_heads"], head_dim=size["head_dim"], causal=_flag(row, "causal", line), dtype=name,
+            kv_dtype=kv,
+        )
+    except UnsupportedError:
+        raise
+    except ArchsimError as e:
+        raise _BadRowError(f"line {line}: {e}") from None
+    new, cache = size["batch"] * size["q_len"], size["batch"] * size["kv_len"]
+    write = Gather(rows=new, cols=size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
+    return [write, write, Elementwise(elements=size["batch"], name="schedule")], [call]
 
 
 def _score(key: tuple[str, str, str], pairs: Iterable[tuple[float, float]]) -> Score:

@@ -73,13 +73,13 @@ def test_row_operators(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_timed_is_counted_and_named(tmp_path: Path) -> None:
-    report = score(tmp_path, HEAD + "h100,moe,bfloat16,1,1,1,5\nh100,moe,bfloat16,1,1,1,5\na100,gemm,fp8,8,8,8,5\n"
+    report = score(tmp_path, HEAD + "h100,nccl,bfloat16,1,1,1,5\nh100,nccl,bfloat16,1,1,1,5\na100,gemm,fp8,8,8,8,5\n"
                                     "no-such-chip,gemm,bfloat16,8,8,8,5\nh100,gemm,fp3,8,8,8,5\n")
     assert report.total is None
     assert not report.scores
     reasons = {(s.device, s.op, s.dtype): s for s in report.skipped}
-    assert reasons["h100", "moe", "bfloat16"].n == 2
-    assert "cannot be timed yet" in reasons["h100", "moe", "bfloat16"].reason
+    assert reasons["h100", "nccl", "bfloat16"].n == 2
+    assert "cannot be timed yet" in reasons["h100", "nccl", "bfloat16"].reason
     assert "no fp8 matrix path" in reasons["a100", "gemm", "fp8"].reason
     assert "unknown chip" in reasons["no-such-chip", "gemm", "bfloat16"].reason
     assert "unknown dtype" in reasons["h100", "gemm", "fp3"].reason
@@ -97,7 +97,7 @@ def test_one_chip_for_every_row(tmp_path: Path) -> None:
 
 
 def test_written_rows_keep_every_column(tmp_path: Path) -> None:
-    report = score(tmp_path, "note," + HEAD + '"a, b",h100,gemm,bfloat16,64,64,64,5\nx,h100,moe,bfloat16,1,1,1,5\n')
+    report = score(tmp_path, "note," + HEAD + '"a, b",h100,gemm,bfloat16,64,64,64,5\nx,h100,nccl,bfloat16,1,1,1,5\n')
     out = tmp_path / "out.csv"
     report.write(out)
     with out.open() as f:
@@ -168,3 +168,36 @@ def test_measured_kernels(shared: Path, file: str, device: str, op: str, dtype: 
     assert s.n >= 500
     assert s.mape < REACHED[file, device, op, dtype]
     assert s.mape < s.roofline_mape / 2
+
+
+def moe(tmp_path, row, head="device,op,dtype,tokens,hidden,inter,topk,experts,tp,ep,distribution,measured_us\n"):
+    return score(tmp_path, head + row + "\n")
+
+
+def test_a_rank_of_experts_gets_its_own_tokens(tmp_path):
+    rows = ["h100,moe,bf16,512,4096,2048,2,8,1,1,balanced,100", "h100,moe,bf16,512,4096,4096,2,16,2,2,balanced,100"]
+    one, two = (moe(tmp_path, row).rows[0]["predicted_us"] for row in rows)
+    assert one == pytest.approx(two), "half of 16 experts, half of twice the width"
+
+
+def test_imbalance_and_quantisation_of_experts_cost_time(tmp_path):
+    plain, skewed, narrow = (
+        moe(tmp_path, f"h100,moe,{dt},8192,4096,2048,2,64,1,1,{how},100").rows[0]["predicted_us"]
+        for dt, how in (("bf16", "balanced"), ("bf16", "power_law_1.2"), ("fp8", "balanced")))
+    assert plain < skewed
+    assert 0.5 * plain < narrow < plain, "half the bytes and twice the rate, and two kernels more"
+
+
+@pytest.mark.parametrize(("column", "value"), [("distribution", "zipf"), ("distribution", "power_law_x"), ("ep", "0")])
+def test_a_row_of_experts_that_cannot_be_meant(tmp_path, column, value):
+    row = {"device": "h100", "op": "moe", "dtype": "bf16", "tokens": 8, "hidden": 64, "inter": 64, "topk": 2,
+           "experts": 8, "tp": 1, "ep": 1, "distribution": "balanced", "measured_us": 5, column: value}
+    with pytest.raises(ArchsimError, match="line 2"):
+        score(tmp_path, ",".join(row) + "\n" + ",".join(map(str, row.values())) + "\n")
+
+
+def test_a_copy_moves_its_tensor_twice(tmp_path):
+    report = score(tmp_path, "device,op,dtype,bytes_tensor,measured_us\nh100,copy,unknown,4294967296,3000\n")
+    chip = chips.get("h100")
+    assert report.rows[0]["predicted_us"] >= 2 * 2**32 / chip.memory.bandwidth * 1e6
+    assert report.rows[0]["predicted_us"] < 2 * 2**32 / chip.memory.bandwidth * 1e6 * 1.3
