@@ -19,7 +19,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from archsim.errors import ArchsimError, unknown
+from archsim.errors import ArchsimError, nearest, unknown
 from archsim.hardware import Chip
 from archsim.hardware.listing import Listing
 
@@ -190,7 +190,7 @@ def find(name: str) -> Chip | Listing:
         for key in keys:
             if key in _vendor(vendor):
                 return _vendor(vendor)[key]
-    raise unknown("chip", name, _all())
+    raise unknown("chip", name, _all(), ALIASES)
 
 
 def _likely(vendor: str, keys: list[str]) -> bool:
@@ -246,7 +246,9 @@ def load(spec: str | os.PathLike[str]) -> Chip:
             raise ArchsimError(f"cannot read {file}: {e.strerror or e}") from None
         if line is None and isinstance(e, ValueError):  # ast.parse, at a NUL byte
             raise ArchsimError(f"{file}: not valid Python: {e}") from None
-        raise ArchsimError(f"{_place(file, line)}: {type(e).__name__}: {e}") from None
+        guess = nearest(e.name, dir(e.obj)) if isinstance(e, AttributeError) and e.name else None
+        hint = f"; did you mean {guess!r}?" if guess else ""
+        raise ArchsimError(f"{_place(file, line)}: {type(e).__name__}: {e}{hint}") from None
     if name:
         if name not in found:
             known = ", ".join(found) or "none"

@@ -66,7 +66,7 @@ MI210 = Chip(
     power=Power(tdp=300 * W, idle=45 * W),
     die=Die(process="TSMC N6", area=724 * mm2, transistors=29.1e9, count=1),
     peaks={"bf16": 181 * TFLOPS, "fp16": 181 * TFLOPS, "int8": 181 * TFLOPS, "fp32": 45.3 * TFLOPS},
-    other_peaks={"fp32_vector": 22.6 * TFLOPS, "fp64": 22.6 * TFLOPS},
+    other_peaks={"fp32_vector": 22.6 * TFLOPS, "fp64": 22.6 * TFLOPS, "fp64_matrix": 45.3 * TFLOPS},
     sources={
         **_COMMON,
         "year": _sheet("MI210 data sheet"), "clock": Source(_TE42), "cores": _sheet("MI210 data sheet"),
@@ -151,7 +151,8 @@ MI300X = Chip(
     price=usd("mi300x"),
     peaks={"bf16": 1307.4 * TFLOPS, "fp16": 1307.4 * TFLOPS, "tf32": 653.7 * TFLOPS, "fp8": 2614.9 * TFLOPS,
            "int8": 2614.9 * TFLOPS, "fp32": 163.4 * TFLOPS},
-    other_peaks={"fp32_vector": 163.4 * TFLOPS},
+    other_peaks={"fp32_vector": 163.4 * TFLOPS, "fp64": 81.7 * TFLOPS, "fp64_matrix": 163.4 * TFLOPS,
+                 "bf16_sparse": 2614.9 * TFLOPS, "fp8_sparse": 5229.8 * TFLOPS},
     notes=_EIGHT_DIES,
     sources={
         **_COMMON,

@@ -81,6 +81,7 @@ MLU370_X4 = variant(MLU370_S4, "mlu370-x4", {
 }, notes=MLU370_S4.notes, sources={"core.rates": MLU370_S4.sources["core.rates"]})
 
 MLU370_X8 = variant(MLU370_X4, "mlu370-x8", {
+    "year": (2022, _LAUNCH),
     "memory.capacity": (48 * GB, _LAUNCH), "memory.bandwidth": (614.4 * GB_per_s, _LAUNCH),
     "link": (Link(type="MLU-Link", bandwidth=100 * GB_per_s, count=1, pod=4),
              Source(_LAUNCH.text, "derived", "200 GB/s both ways")),

@@ -78,18 +78,19 @@ _HBM_40GB = {
 A100_40GB = variant(A100, "a100-sxm-40gb", {**_HBM_40GB, **_SAME_PEAKS})
 
 A100_PCIE = variant(A100, "a100-pcie-80gb", {
+    "year": (2021, sheet("announcement at ISC 2021", "A100 with 80 GB, as SXM, came in 2020-11")),
     "memory.bandwidth": (1935 * GB_per_s, Source(nv.AIC)),
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
     "host": _HOST,
     "power.tdp": (300 * W, Source(nv.AIC)),
-    "core.tensor.energy": ({"bf16": 0.96 * pJ, "fp16": 0.96 * pJ}, Source(
-        "(300 W - 50 W idle - 8 W HBM) / 252.9 TFLOP/s, best shape: stas00/ml-engineering @b9e29720", "derived",
-        "less than on SXM, whose voltage is higher")),
+    "core.tensor.energy": ({"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}, Source(
+        "(300 W - 55 W idle - 8 W HBM) / 252.9 TFLOP/s, best shape: stas00/ml-engineering @b9e29720", "derived",
+        "less than on SXM, whose voltage is higher; bounds it from above, +-15 %")),
     **_SAME_PEAKS,
 })
 
 A100_PCIE_40GB = variant(A100_PCIE, "a100-pcie-40gb", {
-    **_HBM_40GB, "power.tdp": (250 * W, sheet(_A100)), **_SAME_PEAKS})
+    "year": (2020, sheet(_A100)), **_HBM_40GB, "power.tdp": (250 * W, sheet(_A100)), **_SAME_PEAKS})
 
 A800_SXM = variant(A100, "a800-sxm-80gb", {
     "year": (2022, Source(nv.GUOHAI)),
@@ -105,19 +106,20 @@ A800_PCIE = variant(A100_PCIE, "a800-pcie-80gb", {
     **_SAME_PEAKS,
 }, sources={"memory.bandwidth": Source(nv.VIEWER), "power.tdp": Source(nv.CCTV)})
 
-A30 = variant(A100_PCIE, "a30", {
+A30 = variant(A100_PCIE_40GB, "a30", {
     "year": (2021, sheet("A30 datasheet")),
     "clock": (1.44 * GHz, sheet("A30 datasheet")),
     "cores": (56, sheet("A30 datasheet")),
     "cache.capacity": (24 * MiB, sheet("A30 datasheet")),
     "cache.bandwidth": (2.86 * TB_per_s, Source("35.5 B/cycle/SM of A100", "estimated")),
-    "memory.type": ("HBM2", sheet("A30 datasheet")),
-    "memory.stacks": (None, sheet("A30 datasheet")),
+    "memory.stacks": (3, Source("3072 bit [NVIDIA A30 datasheet], at the 311 GB/s per stack of A100 40GB", "derived")),
     "memory.capacity": (24 * GB, sheet("A30 datasheet")),
     "memory.bandwidth": (933 * GB_per_s, sheet("A30 datasheet")),
     "link": (Link(type="NVLink 3", bandwidth=100 * GB_per_s, count=4, topology="bridge of two", pod=2),
              sheet("A30 datasheet")),
     "power.tdp": (165 * W, sheet("A30 datasheet")),
+    "power.idle": (30 * W, Source("not published: A100's 55 W by SMs in use and stacks, 56 of 108 and 3 of 5",
+                                  "estimated", nv.IDLE_NOTE, 25 * W, 40 * W)),
     "peaks": ({"bf16": 165 * TFLOPS, "fp16": 165 * TFLOPS, "tf32": 82 * TFLOPS, "int8": 330 * TFLOPS},
               sheet("A30 datasheet")),
 })
@@ -168,11 +170,11 @@ A40 = Chip(
 
 
 def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: float, rate: float, watts: float,
-           document: str = _GA102, l2: float = 6 * MiB, die: Die | None = None) -> Chip:
+           year: int = 2020, document: str = _GA102, l2: float = 6 * MiB, die: Die | None = None) -> Chip:
     """Return a card of A40's generation from its datasheet: SMs, GHz, TFLOP/s, GB, GB/s and W."""
     s = sheet(document)
     figures = {
-        "clock": ghz * GHz, "cores": sms, "cache.capacity": l2,
+        "year": year, "clock": ghz * GHz, "cores": sms, "cache.capacity": l2,
         "memory.capacity": memory * GB, "memory.bandwidth": rate * GB_per_s, "power.tdp": watts * W,
     }
     differs = {path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)}
@@ -187,10 +189,10 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
 
 
 RTX_A6000 = _ga102("rtx-a6000", 84, 1.800, 154.8, 38.7, 48, 768, 300)
-RTX_A5000 = _ga102("rtx-a5000", 64, 1.695, 111.1, 27.8, 24, 768, 230)
-RTX_A4000 = _ga102("rtx-a4000", 48, 1.560, 76.7, 19.2, 16, 448, 140, l2=4 * MiB,
+RTX_A5000 = _ga102("rtx-a5000", 64, 1.695, 111.1, 27.8, 24, 768, 230, year=2021)
+RTX_A4000 = _ga102("rtx-a4000", 48, 1.560, 76.7, 19.2, 16, 448, 140, year=2021, l2=4 * MiB,
                     die=Die(process="Samsung 8N", area=392 * mm2, transistors=17.4e9, count=1))
-A10 = _ga102("a10", 72, 1.695, 125.0, 31.2, 24, 600, 150, document="A10 datasheet")
+A10 = _ga102("a10", 72, 1.695, 125.0, 31.2, 24, 600, 150, year=2021, document="A10 datasheet")
 
 L40S = Chip(
     name="l40s", vendor="NVIDIA", year=2023,

@@ -51,6 +51,7 @@ V100 = Chip(
 )
 
 V100_32GB = variant(V100, "v100-sxm2-32gb", {
+    "year": (2018, sheet("announcement at GTC 2018")),
     "memory.capacity": (32 * GB, sheet(_VOLTA)),
     "peaks": (V100.peaks, sheet(_VOLTA)), "other_peaks": (V100.other_peaks, _FP64),
 })
@@ -67,6 +68,7 @@ V100_PCIE = variant(V100, "v100-pcie", {
 }, notes=("also sold with 32 GB",))
 
 V100S_PCIE = variant(V100, "v100s-pcie", {
+    "year": (2019, sheet("announcement at SC19")),
     "clock": (1.597 * GHz, sheet(_VOLTA)),
     "cache.bandwidth": (2.81 * TB_per_s, Source(f"1760 B/cycle: {nv.TE42}, at 1.38 GHz; scaled", "derived")),
     "memory.capacity": (32 * GB, sheet(_VOLTA)),
