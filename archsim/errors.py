@@ -21,7 +21,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> ArchsimError:
+def unknown(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> ArchsimError:
     """Build the error for a name that is not in a closed list.
 
     Parameters
@@ -32,9 +32,11 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ArchsimError:
         What was given.
     known
         Every valid name; all are printed, the nearest one first.
+    aliases
+        Names that are valid too: one of them may be the nearest, but they are not listed.
     """
     names = list(known)
-    guess = nearest(str(name), names)
+    guess = nearest(str(name), [*names, *aliases])
     hint = f"did you mean {guess!r}? " if guess else ""
     return ArchsimError(f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names)}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsim.cli.options import Json
-from archsim.cli.output import check_file, show, show_json
+from archsim.cli.output import check_file, page_width, show, show_json
 from archsim.errors import ArchsimError
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _sources(chip: Entry, json: bool) -> None:
 
 def _diff(entries: Sequence[Entry], every: bool, json: bool) -> None:
     from archsim.explore.select import differences
-    from archsim.report.chips import diff_sheet
+    from archsim.report.chips import diff_sheets
     from archsim.report.data import diff_data
 
     if len(entries) > MOST:
@@ -201,7 +201,8 @@ def _diff(entries: Sequence[Entry], every: bool, json: bool) -> None:
     if json:
         show_json(diff_data(entries, rows))
     else:
-        show(diff_sheet(entries, rows))
+        for i, sheet in enumerate(diff_sheets(entries, rows, page_width())):
+            show(*[""] * bool(i), sheet)
 
 
 def _check(chip: Entry, json: bool) -> None:

@@ -29,7 +29,7 @@ def find_chip(text: str) -> Chip:
 
     if text.endswith(".py") or ".py:" in text:
         return chips.load(text)
-    if Path(text).is_file():
+    if Path(text).exists():
         raise ArchsimError(f"{text} is not a Python file: give my_chip.py, or a chip's name")
     try:
         return chips.get(text)

@@ -15,7 +15,7 @@ from archsim.explore.select import headline
 from archsim.hardware import Chip, GpuCore, RooflineCore, SystolicCore
 from archsim.report.canvas import Path_, blank, drawn, save
 from archsim.report.plot import clip
-from archsim.report.quantity import quantity, sig
+from archsim.report.quantity import peak_rate, quantity, sig
 from archsim.report.theme import BOUND, FAINT, INK, MUTED
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def _subtitle(chip: Chip) -> str:
     kind = headline(chip)
     facts = [", ".join(t for t in (chip.vendor, str(chip.year or "")) if t)]
     if kind:
-        facts += [f"{quantity(chip.peak(kind), 'FLOP/s', 3)} {kind}", f"balance {sig(chip.balance(kind))} FLOP/B"]
+        facts += [f"{peak_rate(chip.peak(kind), kind, 3)} {kind}", f"balance {sig(chip.balance(kind))} FLOP/B"]
     if chip.power:
         facts.append(quantity(chip.power.tdp, "W"))
     if chip.die:
@@ -315,8 +315,8 @@ def _zoom(pen: Pen, tile: Box) -> None:
 
 def _core(pen: Pen, chip: Chip) -> None:
     kind = headline(chip)
-    rate = f": {quantity(chip.peak(kind) / chip.cores, 'FLOP/s', 3)} {kind}" if kind else ""
-    pen.panel(CORE, f"one core{rate}" if chip.cores > 1 else f"the core{rate}")
+    peak = f": {peak_rate(chip.peak(kind) / chip.cores, kind, 3)} {kind}" if kind else ""
+    pen.panel(CORE, f"one core{peak}" if chip.cores > 1 else f"the core{peak}")
     if isinstance(chip.core, SystolicCore):
         _systolic(pen, chip, chip.core)
     elif isinstance(chip.core, GpuCore):
@@ -453,8 +453,7 @@ def _unknown(pen: Pen, chip: Chip) -> None:
         pen.text(frame.x + 0.62, y, dtype, 10, width=0.5, ha="right")
         length = max(0.02, (frame.w - 2.0) * peak / peaks[0][0])
         pen.box(Box(frame.x + 0.72, y - 0.3 * step, length, 0.6 * step), MATRIX, tint=0.5)
-        pen.text(frame.x + 0.8 + length, y, quantity(peak, "FLOP/s", 3), 9.5, ha="left",
-                 width=frame.w - length - 0.85)
+        pen.text(frame.x + 0.8 + length, y, peak_rate(peak, dtype, 3), 9.5, ha="left", width=frame.w - length - 0.85)
     if isinstance(chip.core, RooflineCore):
         pen.text(frame.x + frame.w / 2, frame.y + 0.2, f"large products reach {chip.core.efficiency:.0%} of it", 9,
                  width=frame.w - 0.2, colour=MUTED)
@@ -469,7 +468,8 @@ def _links(pen: Pen, chip: Chip, per: float) -> None:
         return
     link = chip.link
     pen.arrow((x, BOTTOM - 0.02), (x, 0.62), _shaft(link.bandwidth, per), LINK)
-    words = [f"{link.count} link{'s' * (link.count != 1)}, {quantity(link.bandwidth, 'B/s')} one way together"]
+    named = f" of {link.type}" if link.type else ""
+    words = [f"{link.count} link{'s' * (link.count != 1)}{named}, {quantity(link.bandwidth, 'B/s')} one way together"]
     words += [link.topology] if link.topology else []
     words += [f"up to {link.pod:,} chips"] if link.pod > 1 else []
     at = x + _shaft(link.bandwidth, per) / 2 + 0.18

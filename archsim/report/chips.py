@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.explore.select import MEASURES, Difference, Entry, balance, bandwidth, capacity, headline, peak
 from archsim.hardware import Chip
 from archsim.hardware.part import defaulted
-from archsim.report.quantity import NONE, quantity, sig
+from archsim.report.quantity import NONE, peak_rate, quantity, sig
 from archsim.report.sheet import Column, Sheet
 from archsim.report.theme import CONFIDENCE, SEVERITY
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archsim.explore.check_chip import Finding
     from archsim.hardware import Source
 
-__all__ = ["catalogue", "chip_sheet", "diff_sheet", "errata_sheets", "findings_sheet", "price_sheet", "source_sheet"]
+__all__ = ["catalogue", "chip_sheet", "diff_sheets", "errata_sheets", "findings_sheet", "price_sheet", "source_sheet"]
 
 
 def __dir__() -> list[str]:
@@ -77,7 +77,7 @@ def catalogue(chips: Sequence[Entry], dtype: str | None = None) -> Sheet:
 def _head(chip: Entry) -> str:
     if not isinstance(chip, Chip):
         return f"{chip.name} [listed, cannot be run]  not published: {', '.join(chip.missing)}"
-    peaks = ", ".join(f"{d} {quantity(chip.peak(d), 'FLOP/s')}" for d in chip.dtypes)
+    peaks = ", ".join(f"{d} {peak_rate(chip.peak(d), d)}" for d in chip.dtypes)
     return f"{chip.name} [{chip.kind}, {chip.fidelity}]  dense peak: {peaks}"
 
 
@@ -91,7 +91,7 @@ def chip_sheet(chip: Entry) -> Sheet:
         _head(chip),
         [
             Column("figure", [path for path, *_ in rows], text=True),
-            Column("value", [_figure(v, unit) for _, v, unit, *_ in rows]),
+            Column("value", [_figure(v, unit, path) for path, v, unit, *_ in rows]),
             Column("source", ["as above" if a else s for s, a in zip(stated, again, strict=True)], 1, text=True,
                    wrap=True, styles=[CONFIDENCE[s.confidence] if s else "dim" for s in sources]),
         ],
@@ -116,7 +116,7 @@ def source_sheet(chip: Entry) -> Sheet:
             for cells in (values, trust, styles, sources):
                 cells.append("")
         figures.append("  " * bool(part) + path.removeprefix(part).lstrip("."))
-        values.append(_figure(value, unit) + _span(source, unit))
+        values.append(_figure(value, unit, path) + _span(source, unit))
         if source is None:
             trust.append("default" if path in default else "as defined")
             sources.append("")
@@ -180,11 +180,12 @@ def price_sheet(prices: Sequence[Any]) -> Sheet:
 _BELOW = "see below"
 
 
-def _figure(value: Any, unit: str) -> str:
-    """Write one figure; a list or a long text only by a reference to the notes."""
+def _figure(value: Any, unit: str, path: str = "") -> str:
+    """Write one figure; a list or a long text only by a reference to the notes, a peak as its number format (the end
+    of `path`) is counted."""
     if isinstance(value, float) and unit == "":
         return sig(value, 3) if value >= 1e6 else f"{value:g}"
-    text = quantity(value, unit)
+    text = peak_rate(value, path.rpartition(".")[2]) if unit == "FLOP/s" else quantity(value, unit)
     return text if len(text) <= 20 else _BELOW
 
 
@@ -208,21 +209,36 @@ def _source(source: Source | None) -> str:
 
 # --- several chips ----------------------------------------------------------------------------------------------------
 
-def diff_sheet(chips: Sequence[Entry], rows: Sequence[Difference]) -> Sheet:
-    """Return chips side by side, figure by figure, with what each number is of the first chip's."""
+def diff_sheets(chips: Sequence[Entry], rows: Sequence[Difference], width: int) -> list[Sheet]:
+    """Return chips side by side, figure by figure, with what each number is of the first chip's.
+
+    Where `width` characters do not hold all of them, the next sheet goes on beside the first chip.
+    """
+    made: list[Sheet] = []
+    shown = 1
+    while shown < len(chips):
+        end = len(chips)
+        while end > shown + 1 and _diff_sheet(chips, rows, (0, *range(shown, end))).fit(width)[1]:
+            end -= 1
+        made.append(_diff_sheet(chips, rows, (0, *range(shown, end))))
+        shown = end
+    return made
+
+
+def _diff_sheet(chips: Sequence[Entry], rows: Sequence[Difference], of: Sequence[int]) -> Sheet:
+    """Return some of the chips side by side; the page loses ratios before it loses a chip."""
     columns = [Column("figure", [r.path for r in rows], text=True)]
-    for i, chip in enumerate(chips):
-        rank = 2 * i if i > 1 else 0  # the first two stay, however narrow the page
-        columns.append(Column(chip.name, [_figure(r.values[i], r.unit) if r.values[i] is not None else NONE
-                                          for r in rows], rank))
+    for i in of:
+        values = [_figure(r.values[i], r.unit, r.path) if r.values[i] is not None else NONE for r in rows]
+        columns.append(Column(chips[i].name, values))
         if i:
             ratios = ["" if (x := r.ratios[i]) is None or x == 1 else f"×{sig(x)}" for r in rows]
-            columns.append(Column("ratio", ratios, rank + 1))
-    unlike = [(r.path, chip.name, v) for r in rows for chip, v in zip(chips, r.values, strict=True)
-              if v is not None and _figure(v, r.unit) == _BELOW]
+            columns.append(Column("ratio", ratios, i))
+    unlike = [(r.path, chips[i].name, v) for r in rows for i in of
+              if (v := r.values[i]) is not None and _figure(v, r.unit) == _BELOW]
     notes = [f"{path} of {name}: {quantity(value)}" for path, name, value in unlike]
-    first = f"; ratios to {chips[0].name}"
-    return Sheet(f"{' | '.join(c.name for c in chips)}: {len(rows)} figures{first}", columns, notes)
+    title = " | ".join(chips[i].name for i in of)
+    return Sheet(f"{title}: {len(rows)} figures; ratios to {chips[0].name}", columns, notes)
 
 
 # --- errata and checks ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ NONE = "–"
 """What a table shows where there is no figure."""
 
 _PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E"}
-_PREFIXED_UNITS = {"s", "Hz", "B", "B/s", "FLOP", "FLOP/s", "J", "J/B", "J/FLOP", "FLOP/s/mm2", "FLOP/s/W",
+_PREFIXED_UNITS = {"s", "Hz", "B", "B/s", "FLOP", "FLOP/s", "OP/s", "J", "J/B", "J/FLOP", "FLOP/s/mm2", "FLOP/s/W",
                    "FLOP/s/USD", "/mm2"}
 
 
@@ -74,6 +74,11 @@ def quantity(value: object, unit: str = "", digits: int = 4) -> str:
     if isinstance(value, int) and value < 10_000:
         return f"{value} {unit}".rstrip()  # a year has no comma
     return f"{f'{value:,}' if isinstance(value, int) else _trim(sig(value, digits))} {unit}".rstrip()
+
+
+def peak_rate(value: float, dtype: str, digits: int = 4) -> str:
+    """Write a rate of operations as their number format is counted: in FLOP/s, integers in OP/s."""
+    return quantity(value, "OP/s" if dtype.startswith(("int", "cint")) else "FLOP/s", digits)
 
 
 def _trim(text: str) -> str:

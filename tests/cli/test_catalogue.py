@@ -156,6 +156,8 @@ def test_pictures(cli, tmp_path):
     ("argv", "words"),
     [
         (["h100-smx"], ["unknown chip 'h100-smx'", "did you mean 'h100-sxm'"]),
+        (["h1000"], ["unknown chip 'h1000'", "did you mean 'h100'?"]),
+        (["/"], ["/ is not a Python file"]),
         (["h100", "b2000", "--diff"], ["unknown chip 'b2000'", "b200"]),
         (["h100", "--diff"], ["at least two chips"]),
         (["--diff"], ["2 to 8 chips side by side, not"]),

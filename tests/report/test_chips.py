@@ -34,7 +34,7 @@ def row(text: str, name: str) -> list[str]:
 def test_everything_fits(width):
     pair = [get("h100"), get("b200")]
     shown = [sheets.catalogue(EVERY), sheets.chip_sheet(get("tpu-v5p")), sheets.source_sheet(get("b200")),
-             sheets.diff_sheet(pair, differences(pair, every=True)), *sheets.errata_sheets(ERRATA),
+             *sheets.diff_sheets(pair, differences(pair, every=True), width), *sheets.errata_sheets(ERRATA),
              sheets.findings_sheet(get("trainium2"), archsim.check(get("trainium2")))]
     for sheet in shown:
         text = at(width, sheet)
@@ -77,10 +77,23 @@ def test_every_figure_stands_in_both_sheets_of_a_chip():
 
 def test_differences_have_ratios_and_long_values_a_note():
     pair = [get("h100"), get("a100")]
-    text = at(120, sheets.diff_sheet(pair, differences(pair)))
+    text = at(120, *sheets.diff_sheets(pair, differences(pair), 120))
     assert row(text, "core.tensor.macs.bf16")[-1] == "×0.500"
     assert "see below" in row(text, "core.tiles") or "below" in row(text, "core.tiles")
     assert "core.tiles of a100-sxm-80gb: (128, 256, 64)" in text
+
+
+def test_a_comparison_loses_no_chip_on_a_narrow_page():
+    five = [get(name) for name in ("h100", "mi300x", "tpu-v5p", "gaudi2", "trainium2")]
+    rows = differences(five)
+    for width, pages in ((80, 4), (120, 2), (250, 1)):
+        made = sheets.diff_sheets(five, rows, width)
+        assert len(made) == pages
+        text = at(width, *made)
+        assert max(map(len, text.splitlines())) <= width
+        assert [row(text, "figure")[1]] == ["h100-sxm"]
+        shown = [line.split()[1:] for line in text.splitlines() if line.startswith("figure")]
+        assert [name for line in shown for name in line[1:] if name != "ratio"] == [c.name for c in five[1:]]
 
 
 def test_errata_are_grouped_by_table_and_repeat_no_reason():

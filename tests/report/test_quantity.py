@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.report.quantity import NONE, percent, quantity, scale, short_percent, sig
+from archsim.report.quantity import NONE, peak_rate, percent, quantity, scale, short_percent, sig
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,9 @@ def test_scale_follows_the_largest():
     assert scale([0.5e-3, 2.5e-3, None], "s") == (pytest.approx(1e-3), "ms")
     assert scale([None], "s") == (1.0, "s")
     assert scale([1e30], "B")[1] == "EB"
+
+
+def test_integers_are_no_floating_point():
+    assert peak_rate(624e12, "int8") == "624 TOP/s"
+    assert peak_rate(64e12, "cint32") == "64 TOP/s"
+    assert peak_rate(1978.9e12, "fp8", 3) == "1.98 PFLOP/s"
