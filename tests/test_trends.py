@@ -36,9 +36,10 @@ def test_decode_at_batch_one_streams_the_weights(chip: Chip) -> None:
 def test_prefill_of_8k_tokens_is_bound_by_the_matrix_engine(chip: Chip) -> None:
     for model in ("llama-3.1-8b", "llama-3.1-70b"):
         r = run(model, chip, "prefill", batch=1, seq=8192)
-        assert r.bound in ("matrix", "scratchpad")  # the engine, or what feeds it on the chip
+        # its L2 runs at the clock that 350 W leave, and feeds 114 SMs
+        assert r.bound == ("scratchpad" if chip.name == "h100-pcie" else "matrix")
         assert r.time_by_bound["hbm"] < 0.3 * r.time_s
-        assert (0.35 if chip.power_limited else 0.5) < r.utilization < 1.0  # 72 W slow an L4 to 41 %
+        assert (0.35 if chip.name == "l4" else 0.5) < r.utilization < 1.0  # 72 W slow an L4 to 41 %
         assert r.arithmetic_intensity > r.balance
 
 

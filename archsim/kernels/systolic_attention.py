@@ -76,7 +76,8 @@ def step_work(e: Engine, h: Heads, rows: int, keys: int, pack: int, out: np.ndar
                         ways[product, number, f] = figure
                     number += 1
                 s *= 2
-    out[:] = np.inf
+    for f in range(6):
+        out[f] = np.inf
     for a in ways[0, :number]:
         for b in ways[1, :number]:
             cycles, end = h.products * (a[0] + b[0]), a[2] + b[2]
@@ -106,39 +107,53 @@ def pairs(h: Heads) -> float:
     return growing * (first + (growing - 1) / 2.0) + (h.q_len - growing) * float(most)
 
 
+class Unit(NamedTuple):
+    """What one unit takes: seconds per resource, steps, and bytes."""
+
+    seconds: float  # in steps of `pack` units
+    last_seconds: float  # in the last step, of fewer units
+    longest: float  # of its query blocks
+    matrix: float
+    port: float
+    vector: float
+    steps: float
+    first_load: float  # bytes that come before anything can begin
+    keys_read: float  # bytes
+    on_chip: float  # bytes through the ports
+
+
 @njit(cache=True)
-def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, resident: bool) -> Walk:
-    """Time attention with query blocks of `bq` tokens and key blocks of `bkv` on the busiest of `used` cores.
-
-    Masked key blocks are skipped; a block that is masked in part is computed whole. `pack` units share a step (only
-    where a unit has a single step; the last step of a core has the rest). With `resident`, the keys of a unit stay on
-    chip for all of its query blocks; otherwise each query block reads its own, and cores may share a unit.
-
-    Returns
-    -------
-    Walk
-        Times of the busiest core; bytes of all cores together.
-    """
-    nq = ceil_div(h.q_len, bq)
-    last_q = h.q_len - (nq - 1) * bq
+def step_table(e: Engine, h: Heads, bq: int, bkv: int, pack: int, last_pack: int) -> np.ndarray:
+    """Return `step_work` of a full step and of the last one, by query block and key block (1: the last, smaller)."""
+    last_q = h.q_len - (ceil_div(h.q_len, bq) - 1) * bq
     last_kv = h.kv_len - (ceil_div(h.kv_len, bkv) - 1) * bkv
-    mine = ceil_div(h.units, used)  # whole units of the busiest core
-    groups = ceil_div(mine, pack)
-    last_pack = mine - (groups - 1) * pack
-    bandwidth = e.bandwidth / used
-    skew = 2.0 * e.latency / e.clock
-    work = np.empty((2, 2, 2, 6))  # of a full step and of the last, by query block and key block
+    work = np.empty((2, 2, 2, 6))
     for turn in range(2):
         for i in range(2):
             for j in range(2):
                 if turn and last_pack == pack:
-                    work[1, i, j] = work[0, i, j]
+                    for f in range(6):
+                        work[1, i, j, f] = work[0, i, j, f]
                     continue
                 tokens, keys = last_q if i else bq, last_kv if j else bkv
                 step_work(e, h, h.group * tokens, keys, last_pack if turn else pack, work[turn, i, j])
-    waits = np.zeros((2, 5))  # of `pack` units and of the last ones: loading, ports, vector, memory; and streaming
+    return work
+
+
+@njit(cache=True)
+def one_unit(
+    e: Engine, h: Heads, bandwidth: float, bq: int, bkv: int, pack: int, last_pack: int, resident: bool,
+    waits: np.ndarray,
+) -> Unit:
+    """Walk the query blocks of one unit, each past the key blocks that it sees; see `attend` for the arguments.
+
+    Adds to `waits`, of `pack` units and of the last ones: seconds of loading, ports, vector, memory; and streaming.
+    """
+    work = step_table(e, h, bq, bkv, pack, last_pack)
+    nq = ceil_div(h.q_len, bq)
+    last_q = h.q_len - (nq - 1) * bq
     seconds = last_seconds = matrix = port = vector = steps = keys_read = on_chip = longest = 0.0
-    first_load = 0.0
+    first_load, skew = 0.0, 2.0 * e.latency / e.clock
     loaded_to = 0
     for task in range(nq):
         first = task * bq
@@ -185,28 +200,52 @@ def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, residen
         steps += blocks
         keys_read += kv_bytes
         longest = max(longest, task_seconds)
+    return Unit(seconds, last_seconds, longest, matrix, port, vector, steps, first_load, keys_read, on_chip)
+
+
+@njit(cache=True)
+def attend(e: Engine, h: Heads, used: int, bq: int, bkv: int, pack: int, resident: bool) -> Walk:
+    """Time attention with query blocks of `bq` tokens and key blocks of `bkv` on the busiest of `used` cores.
+
+    Masked key blocks are skipped; a block that is masked in part is computed whole. `pack` units share a step (only
+    where a unit has a single step; the last step of a core has the rest). With `resident`, the keys of a unit stay on
+    chip for all of its query blocks; otherwise each query block reads its own, and cores may share a unit.
+
+    Returns
+    -------
+    Walk
+        Times of the busiest core; bytes of all cores together.
+    """
+    mine = ceil_div(h.units, used)  # whole units of the busiest core
+    groups = ceil_div(mine, pack)
+    last_pack = mine - (groups - 1) * pack
+    bandwidth = e.bandwidth / used
+    waits = np.zeros((2, 5))
+    one = one_unit(e, h, bandwidth, bq, bkv, pack, last_pack, resident, waits)
+    seconds, skew = one.seconds, 2.0 * e.latency / e.clock
     turns = float(h.units) / used
-    total = (groups - 1) * seconds + last_seconds  # whole units dealt to cores
-    even = seconds * turns + longest * (1.0 - 1.0 / used)  # or their query blocks: greedy dealing is this near to even
+    total = (groups - 1) * seconds + one.last_seconds  # whole units dealt to cores
+    # or their query blocks: greedy dealing is this near to even
+    even = seconds * turns + one.longest * (1.0 - 1.0 / used)
     spread = pack == 1 and not resident and even < total
     idle = even - seconds * turns if spread else 0.0
     full, rest = (turns, 0.0) if spread else (groups - 1.0, 1.0)  # turns of `pack` units, and the last
     at_once = pack if groups > 1 else last_pack
     first_out = h.traffic * min(bq, h.q_len) * h.group * h.value_dim * h.out_size * last_pack
-    ends = transfer(e, bandwidth, first_load * at_once, 0.0) + transfer(e, bandwidth, 0.0, first_out)
+    ends = transfer(e, bandwidth, one.first_load * at_once, 0.0) + transfer(e, bandwidth, 0.0, first_out)
     lasting = e.read_latency + e.write_latency
     total = (even if spread else total) + lasting + ends
     q_all = float(h.units) * h.group * h.q_len
-    read = h.units * keys_read + h.traffic * q_all * h.head_dim * h.q_size
+    read = h.units * one.keys_read + h.traffic * q_all * h.head_dim * h.q_size
     written = h.traffic * q_all * h.value_dim * h.out_size
-    waited = full * waits[0] + rest * waits[1]
-    split = Split(waited[4], waited[0], (full + rest) * steps * skew, waited[1], waited[2], waited[3] + ends,
-                  lasting, (full + rest) * steps * e.step, idle)
+    waited = [full * waits[0, cause] + rest * waits[1, cause] for cause in range(5)]
+    split = Split(waited[4], waited[0], (full + rest) * one.steps * skew, waited[1], waited[2], waited[3] + ends,
+                  lasting, (full + rest) * one.steps * e.step, idle)
     macs = pairs(h) * h.group * (h.head_dim + h.value_dim) * (turns if spread else mine)
     return Walk(  # busy times are those of an even share
-        total, min(matrix * turns, total), port * turns, vector * turns,
-        transfer(e, bandwidth, read / used, written / used), lasting + turns / pack * steps * (e.step + skew),
-        read, written, on_chip * h.units, macs, split,
+        total, min(one.matrix * turns, total), one.port * turns, one.vector * turns,
+        transfer(e, bandwidth, read / used, written / used), lasting + turns / pack * one.steps * (e.step + skew),
+        read, written, one.on_chip * h.units, macs, split,
     )
 
 
