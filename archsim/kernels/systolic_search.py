@@ -150,6 +150,54 @@ def splits(e: Engine, g: Gemm, cores: int) -> np.ndarray:
 
 
 @njit(cache=True)
+def search_blocks(
+    e: Engine, own: Gemm, used: int, after: float, after_bytes: float, best: float, best_bytes: float,
+    plan: np.ndarray, table: np.ndarray,
+) -> tuple[float, float]:
+    """Search the blocks of one core's share, the large ones first; write what beats the best so far into `plan`.
+
+    `after` and `after_bytes` are what follows the product on each of the `used` cores; see `search`.
+    """
+    bandwidth = e.bandwidth / used
+    written = own.out * own.batch * own.m * own.n
+    packs = block_sizes(own.batch, 1)
+    for bm in block_sizes(own.m, e.granule):
+        arrays = array_cycles(e, own, bm) / e.clock
+        for bn in block_sizes(own.n, e.cols):
+            for bk in block_sizes(own.k, e.rows):
+                blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
+                first = own.a_size * bm * bk + own.b_size * bk * bn
+                if least_bytes(e, own, bm, bn, bk) > e.capacity:
+                    continue
+                opening = transfer(e, bandwidth, first, 0.0)
+                for pack in packs:
+                    filled = False
+                    steps = blocks * ceil_div(own.batch, pack)
+                    rest = e.read_latency + e.write_latency + after
+                    work = arrays + steps * (least_end(e) / e.clock + e.step)
+                    if (pack > 1 and blocks > 1) or rest + pack * opening + work > best:
+                        continue
+                    for order in range(2):
+                        for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
+                            if keep < 0 or rest + transfer(
+                                    e, bandwidth, loads(own, bm, bn, order, keep), written) > best:
+                                continue
+                            if not filled:
+                                fill_blocks(e, own, bm, bn, bk, pack, table)
+                                filled = True
+                            w = walk(e, own, bm, bn, bk, order == 1, keep & 1 == 1, keep & 2 == 2, pack,
+                                     bandwidth, table)
+                            seconds = w.seconds + after
+                            moved = (w.read + w.written + after_bytes) * used
+                            if seconds < best or (seconds == best and moved < best_bytes):
+                                best, best_bytes = seconds, moved
+                                chosen = (bm, bn, bk, order, keep & 1, keep >> 1, pack)
+                                for i, value in enumerate(chosen):
+                                    plan[4 + i] = value
+    return best, best_bytes
+
+
+@njit(cache=True)
 def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
     """Find the fastest plan for a product: split over cores, block sizes, loop order, what stays resident.
 
@@ -183,41 +231,11 @@ def search(e: Engine, g: Gemm, cores: int) -> tuple[np.ndarray, float]:
         if ck > 1:
             last = add_partials(e, g, float(own.batch) * own.m * own.n, ck, bandwidth)
             after, after_bytes = last.seconds, last.read + last.written
-        written = own.out * own.batch * own.m * own.n
-        packs = block_sizes(own.batch, 1)
-        for bm in block_sizes(own.m, e.granule):
-            arrays = array_cycles(e, own, bm) / e.clock
-            for bn in block_sizes(own.n, e.cols):
-                for bk in block_sizes(own.k, e.rows):
-                    blocks = float(ceil_div(own.m, bm)) * ceil_div(own.n, bn) * ceil_div(own.k, bk)
-                    first = own.a_size * bm * bk + own.b_size * bk * bn
-                    if least_bytes(e, own, bm, bn, bk) > e.capacity:
-                        continue
-                    opening = transfer(e, bandwidth, first, 0.0)
-                    for pack in packs:
-                        filled = False
-                        steps = blocks * ceil_div(own.batch, pack)
-                        rest = e.read_latency + e.write_latency + after
-                        work = arrays + steps * (least_end(e) / e.clock + e.step)
-                        if (pack > 1 and blocks > 1) or rest + pack * opening + work > best:
-                            continue
-                        for order in range(2):
-                            for keep in keeps(e, own, bm, bn, bk, order == 1, pack):
-                                if keep < 0 or rest + transfer(
-                                        e, bandwidth, loads(own, bm, bn, order, keep), written) > best:
-                                    continue
-                                if not filled:
-                                    fill_blocks(e, own, bm, bn, bk, pack, table)
-                                    filled = True
-                                w = walk(e, own, bm, bn, bk, order == 1, keep & 1 == 1, keep & 2 == 2, pack,
-                                         bandwidth, table)
-                                seconds = w.seconds + after
-                                moved = (w.read + w.written + after_bytes) * used
-                                if seconds < best or (seconds == best and moved < best_bytes):
-                                    best, best_bytes = seconds, moved
-                                    chosen = (cb, cm, cn, ck, bm, bn, bk, order, keep & 1, keep >> 1, pack)
-                                    for i, value in enumerate(chosen):
-                                        plan[i] = value
+        seconds, moved = search_blocks(e, own, used, after, after_bytes, best, best_bytes, plan, table)
+        if seconds < best or moved < best_bytes:
+            best, best_bytes = seconds, moved
+            for i, part in enumerate((cb, cm, cn, ck)):
+                plan[i] = part
     return plan, best
 
 

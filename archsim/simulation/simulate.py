@@ -52,34 +52,14 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     ArchsimError
         If a node has no operator, or the chip has no path for a dtype.
     """
-    if not isinstance(chip, Chip):
-        raise ArchsimError(f"simulate() takes a Chip, as archsim.chips.get(name) returns, not {chip!r}")
-    if not isinstance(graph, nx.DiGraph):
-        raise ArchsimError("simulate() takes a layer graph (networkx.DiGraph) first, as archsim.transformer(model) "
-                           f"returns, not {type(graph).__name__}")
-    if not graph.number_of_nodes():
-        raise ArchsimError("the graph has no nodes")
-    if not nx.is_directed_acyclic_graph(graph):
-        raise ArchsimError("the graph has a cycle: operators cannot wait for each other")
-    for node, data in graph.nodes(data=True):
-        if not isinstance(data.get("op"), Op):
-            raise ArchsimError(f"node {node!r} carries no operator: set graph.nodes[{node!r}]['op'] to an Op")
+    _check(graph, chip)
     weights, kv, activations = memory_need(graph)
     fewest = math.ceil((weights + kv + activations) / chip.memory.capacity)
     if fewest > MOST_CHIPS:
         raise ArchsimError(f"this needs {(weights + kv + activations) / 1e12:,.0f} TB of memory: more than "
                            f"{MOST_CHIPS:,} {chip.name} hold; choose a smaller batch, length or matrix")
     n = fewest if chips is None else positive_int("chips", chips, MOST_CHIPS)
-    note = str(graph.graph.get("note", ""))
-    if fewest > 1:
-        note += "; " if note else ""
-        note += (f"needs {(weights + kv + activations) / 1e9:,.0f} GB, one {chip.name} holds "
-                 f"{chip.memory.capacity / 1e9:,.0f} GB")
-    if n > 1:
-        note += ": " if fewest > 1 else "; " if note else ""
-        note += f"spread evenly over {n} chips, communication NOT counted"
-    if n < fewest:
-        note += f"; {fewest} are the fewest that hold it"
+    note = _note(str(graph.graph.get("note", "")), weights + kv + activations, fewest, n, chip)
     fused = fuse(graph, chip)
     alone = [_run_node(str(node), fused.nodes[node], n, chip) for node in execution_order(fused)]
     rows = schedule(alone, fused, chip, n)
@@ -105,3 +85,32 @@ def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip) -> OpRun:
         raise type(e)(f"{name}: {e}") from None
     return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed,
                  recomputed=bool(data.get("recomputed")))
+
+
+def _check(graph: nx.DiGraph, chip: Chip) -> None:
+    """Raise an ArchsimError unless these are a layer graph and a chip."""
+    if not isinstance(chip, Chip):
+        raise ArchsimError(f"simulate() takes a Chip, as archsim.chips.get(name) returns, not {chip!r}")
+    if not isinstance(graph, nx.DiGraph):
+        raise ArchsimError("simulate() takes a layer graph (networkx.DiGraph) first, as archsim.transformer(model) "
+                           f"returns, not {type(graph).__name__}")
+    if not graph.number_of_nodes():
+        raise ArchsimError("the graph has no nodes")
+    if not nx.is_directed_acyclic_graph(graph):
+        raise ArchsimError("the graph has a cycle: operators cannot wait for each other")
+    for node, data in graph.nodes(data=True):
+        if not isinstance(data.get("op"), Op):
+            raise ArchsimError(f"node {node!r} carries no operator: set graph.nodes[{node!r}]['op'] to an Op")
+
+
+def _note(note: str, need: float, fewest: int, n: int, chip: Chip) -> str:
+    """Return a graph's note with what must be said of `need` bytes on `n` chips, of which `fewest` would hold them."""
+    if fewest > 1:
+        note += "; " if note else ""
+        note += f"needs {need / 1e9:,.0f} GB, one {chip.name} holds {chip.memory.capacity / 1e9:,.0f} GB"
+    if n > 1:
+        note += ": " if fewest > 1 else "; " if note else ""
+        note += f"spread evenly over {n} chips, communication NOT counted"
+    if n < fewest:
+        note += f"; {fewest} are the fewest that hold it"
+    return note
