@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from archsim.chips.check import check as check
     from archsim.economics import Assumptions as Assumptions
     from archsim.economics import cost as cost
+    from archsim.economics.area import area as area
+    from archsim.economics.chip_cost import Manufacturing as Manufacturing
+    from archsim.economics.chip_cost import chip_cost as chip_cost
+    from archsim.economics.range import Range as Range
     from archsim.errors import ArchsimError as ArchsimError
     from archsim.explore.validate import validate as validate
     from archsim.hardware import Cache as Cache
@@ -59,6 +63,10 @@ _HOME = {
     "ops": "archsim.workload.ops",
     "Assumptions": "archsim.economics:Assumptions",
     "cost": "archsim.economics:cost",
+    "area": "archsim.economics.area:area",
+    "chip_cost": "archsim.economics.chip_cost:chip_cost",
+    "Manufacturing": "archsim.economics.chip_cost:Manufacturing",
+    "Range": "archsim.economics.range:Range",
     "check": "archsim.chips.check:check",
     "ArchsimError": "archsim.errors:ArchsimError",
     "validate": "archsim.explore.validate:validate",

@@ -18,7 +18,7 @@ PER_CORE = "core: "
 
 @dataclass(frozen=True)
 class Area:
-    """Area of the compute dies of one chip, in mm2, all of them together.
+    """Area of the compute dies of one chip (or of the dies below them), in mm2, all of them together.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Area:
     computed
         Sum of the parts, or None without any.
     published
-        `Die.area` of the chip, or None.
+        `Die.area` of the chip, without base dies; or None.
     used
         What costs are reckoned with: the published area where there is one and the chip is as published; for a chip
         made by `Chip.replace`, published x computed / computed of the chip that it was made of; else the computed one.
@@ -112,6 +112,12 @@ def area(chip: Chip) -> Area:
         given = origin.die.base if origin and origin.die else None
         before = _sum(_closed(list(_shared(origin, node(given.process))))) if origin and given else None
         below = _settle(chip.name, die.base, given, shared, before, 1, _known_area(chip, "die.base.area"))
+        if known is not None:
+            rest = known.base - (die.base.area or below.used.base)
+            if rest <= 0:
+                raise ArchsimError(f"{chip.name}: Die.area, {known.base:.4g} mm2, is that of all dies and must exceed "
+                                   f"that of its base dies, {die.base.area or below.used.base:.4g} mm2")
+            known = known.times(rest / known.base)
     before = _sum(_compute_parts(origin)) if origin and origin.die and parts else None
     return _settle(chip.name, die, origin.die if origin else None, parts, before, cores_on_die(chip), known, below)
 
@@ -145,7 +151,8 @@ def _settle(name: str, die: Die, given: Die | None, parts: tuple[Step, ...], bef
             if ratio != 1:
                 used, basis = known.times(ratio), f"{known.base:.4g} mm2 x {ratio:.3f}, the change of its parts"
     assert used is not None
-    return Area(name, node(die.process).name, die.count or 1, cores, parts, computed, die.area, used, basis, base)
+    return Area(name, node(die.process).name, die.count or 1, cores, parts, computed, known.base if known else None,
+                used, basis, base)
 
 
 def _compute_parts(chip: Chip) -> tuple[Step, ...]:
@@ -171,7 +178,8 @@ def _with_spares(chip: Chip, physical: float | None, used: Callable[[Chip], floa
     """Return what is on the dies of something of which the chip uses `used`."""
     if physical is None:
         return used(chip)
-    return physical * used(chip) / used(chip.base) if chip.base else physical
+    before = used(chip.base) if chip.base else 0.0
+    return physical * used(chip) / before if before else physical
 
 
 def _sum(parts: tuple[Step, ...]) -> Range | None:

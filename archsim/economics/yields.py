@@ -64,9 +64,9 @@ def gross_dies_formula(area: float) -> float:
     """Return the mean of the count over all offsets of the grid: pi d^2 / 4wh - d/w - d/h.
 
     Wafer area over die area, less half of the dies that the circle cuts, which crosses 2d/w columns' and 2d/h rows'
-    edges twice each. `gross_dies`, at the best offset, is at most an eighth above it, for small dies 1 %. The usual formula,
-    pi D^2 / 4A - pi D / sqrt(2A) without saw lane and edge ring (de Vries, IEEE Transactions on Semiconductor
-    Manufacturing 18(1), 2005), is within 9 % of the count from 80 mm2 up, mostly within 5.
+    edges twice each. `gross_dies`, at the best offset, is at most an eighth above it, for small dies 1 %. The usual
+    formula, pi D^2 / 4A - pi D / sqrt(2A) without saw lane and edge ring (de Vries, IEEE Transactions on
+    Semiconductor Manufacturing 18(1), 2005), is within 9 % of the count from 80 mm2 up, mostly within 5.
     """
     width, height = (side + SCRIBE for side in shape(area))
     diameter = WAFER - 2 * EDGE

@@ -38,11 +38,12 @@ class Power:
 class Die:
     """The silicon. `cores`, `stacks` and `cache` say what is on the dies where the chip has less of it in use.
 
-    A chip in tiers has its memory interfaces, links and shared cache on `base`, dies of another process.
+    A chip in tiers has its memory interfaces, links and shared cache on `base`, dies of another process; its own
+    `process` and `count` are those of the compute dies, its `area` and `transistors` those of all.
     """
 
     process: str = option("process node as its vendor names it")
-    area: float | None = figure("mm2", "area of all compute dies together", default=None)
+    area: float | None = figure("mm2", "area of all dies together", default=None)
     transistors: float | None = figure("", "transistors", default=None)
     count: int | None = whole("compute dies in the package", default=None, high=1000)
     cores: int | None = whole("cores on all dies together, spares included", default=None)
