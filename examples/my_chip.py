@@ -29,13 +29,15 @@ MY_CHIP = sim.Chip(
         dma_latency=700 * ns,
     ),
     memory=sim.Memory(type="HBM3", stacks=4, capacity=96 * GB, bandwidth=2900 * GB_per_s),
-    link=sim.Link(bandwidth=400 * GB_per_s, count=4, topology="2D torus", pod=256),  # one way, all links together
+    # bandwidth: one way, all links together
+    link=sim.Link(type="800 Gb Ethernet", bandwidth=400 * GB_per_s, count=4, topology="2D torus", pod=256),
     power=sim.Power(tdp=400 * W, idle=80 * W),
     die=sim.Die(process="TSMC N5", area=450 * mm2, count=1),
     price=8000.0,
     peaks={"bf16": 393 * TFLOPS, "int8": 786 * TFLOPS},  # as published: 2 x 4 x 128 x 128 x 2 x 1.5 GHz must meet them
     sources={
         "clock": SHEET, "cores": SHEET, "memory": SHEET, "link": SHEET, "peaks": SHEET, "year": SHEET,
+        "core": sim.Source("defaults of archsim.hardware.systolic, derived there", "derived"),  # of what is not given
         "core.array": DESIGN, "core.vector": DESIGN, "core.scratchpad": DESIGN, "core.dma_latency": DESIGN,
         "core.array.rows_per_cycle": sim.Source("int8 twice bf16, by the ratio of the peaks", "derived"),
         "power.tdp": SHEET,

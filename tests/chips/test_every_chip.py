@@ -67,7 +67,7 @@ def test_every_chip_of_the_fact_base(shared: Path) -> None:
 def test_kinds_by_what_is_published() -> None:
     kinds = {name: chip.kind for name, chip in ALL.items()}
     cycle = {vendor for name, chip in ALL.items() for vendor in [chip.vendor] if kinds[name] != "roofline"}
-    assert cycle == {"NVIDIA", "AMD", "Google", "AWS"}
+    assert cycle >= {"NVIDIA", "AMD", "Google", "AWS"}, "their microarchitectures close"
     for chip in ALL.values():
         if chip.kind == "roofline":
             assert any("roofline" in note for note in chip.notes), f"{chip.name} says so"
