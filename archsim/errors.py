@@ -15,9 +15,11 @@ class UnsupportedError(ArchsimError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` was probably meant to be, or None."""
+    """Return the known name that `name` was probably meant to be, or None: one spelt like it, or that begins with it."""
     by_folded = {k.lower(): k for k in known}
     found = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.5)
+    if not found and len(name) >= 3:
+        found = [k for k in by_folded if k.startswith(name.lower())]
     return by_folded[found[0]] if found else None
 
 

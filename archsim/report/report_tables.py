@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from archsim.explore import tables
 from archsim.explore.tables import Cell, Field, Item, Reproduction, Span, Table
+from archsim.explore.tables.table import Value
 from archsim.report.sheet import Column, Sheet
 
 FLAG = "!"
@@ -20,6 +21,13 @@ WORD = 10
 """Characters of a cell of words that still stands in the table; longer ones are told below it."""
 
 STYLES = {"printed": "", "recomputed": "dim", "corrected": "green", "all corrected": "cyan"}
+
+
+Numbers = dict[tuple[str, str, str], int]
+"""The number of each reason, by field, reason and source."""
+
+Line = tuple[str, str, list[str]]
+"""A line of a block: its label, which of `STYLES` it is, its cells."""
 
 
 def reproduced(name: str) -> Reproduction:
@@ -32,8 +40,12 @@ def reproduced(name: str) -> Reproduction:
     """
     from archsim.chips import find
     from archsim.chips.errata import ERRATA
+    from archsim.chips.prices import prices
 
-    return tables.reproduce(tables.find(name), tables.Catalogue(find, ERRATA))
+    def costs(chip: str) -> list[tuple[float, str]]:
+        return [(p.amount, p.source) for p in prices(chip, "cost") if p.currency == "USD"]
+
+    return tables.reproduce(tables.find(name), tables.Catalogue(find, ERRATA, costs))
 
 
 # --- plain data -------------------------------------------------------------------------------------------------------
@@ -83,9 +95,10 @@ def sheets(r: Reproduction) -> list[Sheet]:
     t = r.table
     counts = {s: sum(c.status == s for c in r.cells) for s in ("closes", "error", "given", "unchecked")}
     said = {"closes": "recomputed as printed", "error": f"wrong ({FLAG})", "given": "inputs of the report",
-            "unchecked": "that nothing published can be held against"}
+            "unchecked": "without anything published to check them"}
     title = (f"{t.title}\n{t.source}\nprinted cells: "
-             + ", ".join(f"{n} {said[s]}" for s, n in counts.items() if n))
+             + ", ".join(f"{n} {said[s]}" for s, n in counts.items() if n)
+             + "\nbelow each: recomputed, corrected, all corrected, where they say something new")
     numbers = _numbered(r)
     worded = [f for f in t.fields if f.text and max(map(len, f.cells)) > WORD]
     shown = [f for f in t.fields if f not in worded]
@@ -100,32 +113,36 @@ def sheets(r: Reproduction) -> list[Sheet]:
     ]
 
 
-def _numbered(r: Reproduction) -> dict[tuple[str, str, str], int]:
+def _key(c: Cell) -> tuple[str, str, str]:
+    return c.field, c.why, c.source
+
+
+def _numbered(r: Reproduction) -> Numbers:
     """Number the reasons of a table, cells of one field with the same reason together."""
-    keys = dict.fromkeys((c.field, c.why, c.source) for c in r.cells if c.why and c.status != "unchecked")
+    keys = dict.fromkeys(_key(c) for c in r.cells if c.why)
     return {key: i for i, key in enumerate(keys, 1)}
 
 
 def _reason(r: Reproduction, key: tuple[str, str, str]) -> str:
     """Say of one reason which cells it is about, what is wrong and where that comes from."""
-    mine = [c for c in r.cells if (c.field, c.why, c.source) == key]
+    mine = [c for c in r.cells if _key(c) == key]
     whole = [c for c in r.cells if c.field == key[0]]
     of = "" if len(mine) == len(whole) > 1 else f" of {', '.join(c.item for c in mine)}"
     unit = mine[0].right_unit
     changed = "" if unit == mine[0].unit else f" ({unit}, not {mine[0].unit})" if mine[0].unit else f" ({unit})"
     source = f" [{key[2]}]" if key[2] else ""
-    return f"{_name(key[0])}{of}{changed}: {key[1]}{source}"
+    return f"{_name(r.table.field(key[0]))}{of}{changed}: {key[1]}{source}"
 
 
 def _formulas(t: Table) -> Sheet:
     """Return how each field was recomputed."""
     known = [f for f in t.fields if f.words]
     notes = list(t.notes)
-    plain = [_name(f.name) for f in t.fields if f.figure is not None and f.formula is None]
+    plain = [_name(f) for f in t.fields if f.figure is not None and f.formula is None]
     if plain:
         notes.append(f"recomputed from archsim's catalogue of chips: {', '.join(plain)}")
     return Sheet("\nhow it was recomputed" if known else "", [
-        Column("", [_name(f.name) for f in known], text=True, wrap=True),
+        Column("", [_name(f) for f in known], text=True, wrap=True),
         Column("", [f.words for f in known], text=True, wrap=True),
     ] if known else [], notes=notes, brief=True)
 
@@ -135,85 +152,108 @@ def _told(r: Reproduction, worded: Sequence[Field]) -> list[str]:
     told = []
     for f in worded:
         mine = {c.item: c for c in r.cells if c.field == f.name}
-        if all(f"{c.printed}".startswith(item) for item, c in mine.items()):
-            continue  # the items' own names
         by_words: dict[str, list[str]] = {}
         for item, c in mine.items():
+            if c.printed == item:
+                continue
             words = f"{c.printed}{FLAG} {_text(c.corrected)}" if c.error else c.printed
             by_words.setdefault(words, []).append(item)
-        told.append(f"{_name(f.name)}: " + "; ".join(f"{', '.join(items)}: {w}" for w, items in by_words.items()))
+        told.append(f"{_name(f)}: " + "; ".join(f"{', '.join(items)}: {w}" for w, items in by_words.items()))
     return told
 
 
-def _by_field(r: Reproduction, fields: Sequence[Field], numbers: dict[tuple[str, str, str], int]) -> list[Column]:
+def _by_field(r: Reproduction, fields: Sequence[Field], numbers: Numbers) -> list[Column]:
     """Draw a block of lines per field, a column per item."""
     items = r.table.items
-    blocks = [_block(f"{_name(f.name)}{f', {f.unit}' if f.unit else ''}", [_at(r, i, f) for i in items], numbers,
-                     "catalogue" if f.figure is not None and f.formula is None else "recomputed") for f in fields]
-    headings = [i.name.replace(" ", "\n", 1) for i in items]
+    blocks = []
+    for f in fields:
+        cells = [_at(r, i, f) for i in items]
+        name = f"{_name(f)}{f', {f.unit}' if f.unit else ''}{_marks(cells, numbers)}"
+        blocks.append(_block(name, cells, "recomputed" if f.formula else "catalogue"))
+    headings = [(i.label or i.name).replace(" ", "\n", 1) for i in items]
     return _columns(blocks, headings, [max(0, i - 2) for i in range(len(items))])
 
 
-def _by_item(r: Reproduction, fields: Sequence[Field], numbers: dict[tuple[str, str, str], int]) -> list[Column]:
-    """Draw a block of lines per item, a column per field."""
-    blocks = [_block(i.name, [_at(r, i, f) for f in fields], numbers) for i in r.table.items]
-    headings = ["\n".join([*_name(f.name).split(), *([f.unit] if f.unit else [])]) for f in fields]
+def _by_item(r: Reproduction, fields: Sequence[Field], numbers: Numbers) -> list[Column]:
+    """Draw a block of lines per item, a column per field; where only an input was printed, it may be left out."""
+    again = "recomputed" if any(f.formula for f in fields) else "catalogue"
+    blocks = []
+    for i in r.table.items:
+        cells = [_at(r, i, f) for f in fields]
+        lines = _block(i.label or i.name, cells, again, sparse=True)
+        label, kind, last = lines.pop()
+        blocks.append([*lines, (label + _marks(cells, numbers), kind, last)])
+    headings = ["\n".join([*_name(f).split(), *([f.unit] if f.unit else [])]) for f in fields]
     given = [not f.formula and not f.figure for f in fields]
-    return _columns(blocks, headings, [i + 1 if only else 0 for i, only in enumerate(given)])
+    return _columns(blocks, headings, [len(given) - i if only else 0 for i, only in enumerate(given)], wrap=False)
 
 
-def _columns(blocks: Iterable[list[tuple[str, str, list[str]]]], headings: Sequence[str],
-             ranks: Sequence[int]) -> list[Column]:
+def _columns(blocks: Iterable[list[Line]], headings: Sequence[str], ranks: Sequence[int],
+             wrap: bool = True) -> list[Column]:
     lines = [line for block in blocks for line in block]
     styles = [STYLES[kind] for _, kind, _ in lines]
     columns = [Column(h, [cells[i] for *_, cells in lines], ranks[i], styles=[
         "red" if kind == "printed" and cells[i].endswith(FLAG) else style
         for (_, kind, cells), style in zip(lines, styles, strict=True)]) for i, h in enumerate(headings)]
-    return [Column("", [label for label, *_ in lines], text=True, wrap=True, least=22, styles=styles), *columns]
+    return [Column("", [label for label, *_ in lines], text=True, wrap=wrap, styles=styles), *columns]
 
 
-def _block(name: str, cells: Sequence[Cell | None],
-           numbers: dict[tuple[str, str, str], int], again: str = "recomputed") -> list[tuple[str, str, list[str]]]:
+def _marks(cells: Sequence[Cell | None], numbers: Numbers) -> str:
+    """Return the numbers of the reasons that cells have: `` [1, 2]``."""
+    found = sorted({numbers[key] for c in cells if c and (key := _key(c)) in numbers})
+    return f" [{', '.join(map(str, found))}]" if found else ""
+
+
+def _block(name: str, cells: Sequence[Cell | None], again: str, sparse: bool = False) -> list[Line]:
     """Return the lines of one block: as printed, and below it those of `STYLES` that say something new.
 
-    `again` is what the line of recomputed cells is called.
+    `again` is what the line of recomputed cells is called; `sparse` leaves cells empty that say nothing new.
     """
-    def line(of: Callable[[Cell], Any]) -> list[str]:
-        return ["" if c is None else _text(of(c)) for c in cells]
-
     printed = ["" if c is None else c.printed + FLAG * c.error for c in cells]
-    bare = [c.printed if c else "" for c in cells]
-    values = {"recomputed": line(lambda c: c.recomputed), "corrected": line(lambda c: c.corrected),
-              "all corrected": line(lambda c: c.all_corrected)}
+    lines: list[Line] = [(name, "printed", printed)]
     units = {c.right_unit for c in cells if c and c.error}
     renamed = any(c.right_unit != c.unit for c in cells if c and c.error)
-    refs = sorted({numbers[k] for c in cells if c and (k := (c.field, c.why, c.source)) in numbers})
-    marks = f" [{', '.join(map(str, refs))}]" if refs else ""
-    lines = [(name + marks, "printed", printed)]
-    last = bare
-    for kind, mine in values.items():
-        new = any(m and m != _text(tables.parse(p)) if kind == "recomputed" else m and m != p
-                  for m, p in zip(mine, last, strict=True))
-        if kind == "recomputed":
-            if any(mine) and (new or not any(bare)):
-                lines.append((f"  {again}", kind, mine))
-        elif new or (kind == "corrected" and renamed):
-            unit = f", {units.copy().pop()}" if kind == "corrected" and renamed and len(units) == 1 else ""
-            lines.append((f"  {kind}{unit}", kind, mine))
-        last = [m or p for m, p in zip(mine, last, strict=True)]
-    if not any(bare):  # nothing printed: the name stands on the first line with numbers
-        label, _, empty = lines.pop(0)
-        first = lines.pop(0) if lines else ("", "recomputed", empty)
-        lines.insert(0, (f"({label})", "recomputed", first[2]))
+    unit = f", {units.copy().pop()}" if renamed and len(units) == 1 and not sparse else ""
+
+    def add(label: str, kind: str, values: Sequence[Value], new: Sequence[bool], always: bool = False) -> None:
+        if any(new) or always:
+            shown = [_text(v) if n or not sparse else "" for v, n in zip(values, new, strict=True)]
+            lines.append((f"  {label}", kind, shown))
+
+    values = [c.recomputed if c else None for c in cells]
+    add(again, "recomputed", values, [c is not None and _told_anew(c.recomputed, c.printed) for c in cells])
+    values = [c.corrected if c else None for c in cells]
+    fixed = [c is not None and _differs(c.corrected, c.recomputed) and _differs(c.corrected, tables.parse(c.printed))
+             for c in cells]
+    add(f"corrected{unit}", "corrected", values, fixed, always=renamed and not sparse)
+    values = [c.all_corrected if c else None for c in cells]
+    carried = [c is not None and _differs(c.all_corrected, c.corrected) for c in cells]
+    add("all corrected", "all corrected", values, carried)
+    if not any(printed):  # not printed by the report: the name stands on the line of what was recomputed
+        first = [_text(c.recomputed) if c else "" for c in cells]
+        lines = [(f"({name})", "recomputed", first), *(x for x in lines[1:] if x[1] != "recomputed")]
     return lines
+
+
+def _told_anew(value: Value, printed: str) -> bool:
+    """Say whether a recomputed value is written otherwise than what is printed."""
+    return value is not None and _text(value) != _text(tables.parse(printed))
+
+
+def _differs(a: Value, b: Value) -> bool:
+    """Say whether two values differ by more than a thousandth."""
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return abs(a - b) > 1e-3 * max(abs(a), abs(b))
+    return a is not None and str(a).casefold() != str(b).casefold()
 
 
 def _at(r: Reproduction, item: Item, f: Field) -> Cell | None:
     return next((c for c in r.cells if (c.item, c.field) == (item.name, f.name)), None)
 
 
-def _name(field: str) -> str:
-    return field.replace("_", " ")
+def _name(f: Field) -> str:
+    """Return a field's name in words, without the unit that some names end in."""
+    return f.name.removesuffix("_" + f.unit.lower().replace("/", "_")).replace("_", " ")
 
 
 def _text(value: Any) -> str:

@@ -85,6 +85,15 @@ def _price_range(c: Record) -> Span:
     return Span(*(c["total_cost"] / (1 - c[margin] / 100) for margin in ("gross_margin_low", "gross_margin_high")))
 
 
+def _other_cost(c: Record) -> float | None:
+    return next((usd for usd, source in c.catalogue.costs(c.item.chip) if not source.startswith("Shenwan")), None)
+
+
+def _other_margin(c: Record) -> float | None:
+    cost = _other_cost(c)
+    return None if cost is None else 100 * (1 - cost / c["estimated_price"])
+
+
 COST = Table(
     "chip-cost", "What a chip costs and sells for", f"{SOURCE}, table of chip costs", _COSTED, (
         Field("vendor", "", "NVIDIA | NVIDIA | Google-Broadcom | Google-Broadcom | Amazon-Alchip/Marvell", text=True),
@@ -105,11 +114,12 @@ COST = Table(
               words="1 - total cost / price"),
         Field("memory_usd_per_gb", "USD/GB", formula=lambda c: c["memory_cost"] / c["memory_capacity"],
               words="memory cost / capacity"),
+        Field("other_estimate", "USD", formula=_other_cost, words="the newest cost on file that is not this report's"),
+        Field("margin_by_that", "%", formula=_other_margin, words="1 - other estimate / price"),
     ),
     errata="Shenwan Hongyuan 2025-03, costs of chips",
     notes=("every price lies in its range, but no single point of the ranges (low, middle or high) gives all five: the "
            "implied margins are the ones used",
            "H100's memory costs what Trainium2's 96 GB do: it was priced as 6 x 16 GB, though it is sold with 5 x 16",
-           "other estimates of what they cost to make: H100 3320 USD (Raymond James, 2023-08), B200 6400 (Epoch AI): "
-           "they add yield loss of packaging and dearer memory, see archsim chips NAME --sources"),
+           "the other estimates (archsim chips NAME --sources) add yield loss of packaging and dearer memory"),
 )

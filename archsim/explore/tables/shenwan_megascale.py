@@ -41,7 +41,8 @@ _RUNS = """
 """
 _ROWS = [[cell.strip() for cell in line.split("|")] for line in _RUNS.strip().splitlines()]
 _COLUMNS = [" | ".join(column) for column in zip(*_ROWS, strict=True)]
-_ITEMS = tuple(Item(f"{method} {batch}, {gpus} GPUs", "", {"megascale": float(method == "MegaScale")})
+_ITEMS = tuple(Item(f"{method} {batch}, {gpus} GPUs", "", {"megascale": float(method == "MegaScale")},
+                    f"{method} {gpus}")
                for batch, method, gpus, *_ in _ROWS)
 
 _AGGREGATE = "MFU x GPUs x 312 TFLOPS"

@@ -10,32 +10,32 @@ SOURCE = "Soochow Securities, 2024-03-26"
 
 # --- figure 5 ---------------------------------------------------------------------------------------------------------
 
-# vendor, model, catalogue | use | process | int8 | fp16 | fp32 | fp64 | W | GB/s
+# vendor | model | name in the catalogue | use | process | int8 | fp16 | fp32 | fp64 | W | GB/s
 _PRINTED = """
-Huawei   |Ascend 310    |ascend-310      |inference         |12nm FFC  |16   |8           |            ||8|
-Huawei   |Ascend 910    |ascend-910      |training          |N7+       |640  |320         |            ||310|
-Cambricon|MLU370-S4     |mlu370-s4       |inference         |7nm       |192  |96 (TOPS)   |18          ||75|307.2
-Cambricon|MLU370-X4     |mlu370-x4       |training+inference|7nm       |256  |96          |24          ||150|307.2
-Cambricon|MLU370-X8     |mlu370-x8       |training+inference|7nm       |256  |96          |24          ||250|614.4
-Cambricon|MLU290-M5     |mlu290-m5       |training          |7nm       |512  |TOPS (INT16)|OPS (CINT32)||350|1228
-Cambricon|MLU270-S4     |mlu270-s4       |inference         |          |128  |(INT16)     |            ||70|102
-Cambricon|MLU270-F4     |mlu270-f4       |inference         |          |128  |(INT16)     |            ||150|102
-Jingjia  |JM9100        |jm9100          |                  |          |     |            |0.512       ||5-15|25.6
-Jingjia  |JM92 series   |jm92            |                  |          |     |            |1.2         ||15-30|128
-Jingjia  |M9 series     |jm9             |                  |          |     |            |1.5         ||<30|128
-Hygon    |DCU Shensuan-1|hygon-shensuan-1|                  |7nm FinFET|     |            |            ||350|1024
-Enflame  |T20           |enflame-t20     |training          |          |256  |128         |32          ||300|1600
-Enflame  |T21           |enflame-t21     |training          |          |256  |128         |32          ||300|1600
-Enflame  |Yunsui 21     |enflame-i20     |inference         |          |256  |128         |32          ||150|819
-NVIDIA   |V100 PCIe     |v100-pcie       |training+inference|12nm FFN  |     |            |14          |7|250|900
-NVIDIA   |V100 SXM2     |v100-sxm2       |training+inference|          |     |            |15.7        |7.8|300|900
-NVIDIA   |V100S PCIe    |v100s-pcie      |training+inference|          |     |            |16.4        |8.2|250|1134
-NVIDIA   |A100 80GB PCIe|a100-pcie-80gb  |training+inference|7nm       |     |312         |19.5        |9.7|300|1935
-NVIDIA   |A100 80GB SXM |a100-sxm-80gb   |training+inference|          |     |312         |19.5        |9.7|400|2039
-NVIDIA   |H100 SXM      |h100-sxm        |training+inference|4nm       |     |1979        |67          |34|700|3350
-NVIDIA   |H100 PCIe     |h100-pcie       |training+inference|          |     |1513        |51          |26|300-350|2000
-AMD      |MI250         |mi250           |training          |TSMC 6nm  |362.1|362.1       |45.3        |45.3||100
-AMD      |MI250X        |mi250x          |training          |TSMC 6nm  |383  |383         |47.9        |47.9||100
+Huawei   |Ascend 310    |ascend-310      |inference         |12nm FFC  |16   |8        |        |    |8      |
+Huawei   |Ascend 910    |ascend-910      |training          |N7+       |640  |320      |        |    |310    |
+Cambricon|MLU370-S4     |mlu370-s4       |inference         |7nm       |192  |96 (TOPS)|18      |    |75     |307.2
+Cambricon|MLU370-X4     |mlu370-x4       |training+inference|7nm       |256  |96       |24      |    |150    |307.2
+Cambricon|MLU370-X8     |mlu370-x8       |training+inference|7nm       |256  |96       |24      |    |250    |614.4
+Cambricon|MLU290-M5     |mlu290-m5       |training          |7nm       |512  |(INT16)  |(CINT32)|    |350    |1228
+Cambricon|MLU270-S4     |mlu270-s4       |inference         |          |128  |(INT16)  |        |    |70     |102
+Cambricon|MLU270-F4     |mlu270-f4       |inference         |          |128  |(INT16)  |        |    |150    |102
+Jingjia  |JM9100        |jm9100          |                  |          |     |         |0.512   |    |5-15   |25.6
+Jingjia  |JM92 series   |jm92            |                  |          |     |         |1.2     |    |15-30  |128
+Jingjia  |M9 series     |jm9             |                  |          |     |         |1.5     |    |<30    |128
+Hygon    |DCU Shensuan-1|hygon-shensuan-1|                  |7nm FinFET|     |         |        |    |350    |1024
+Enflame  |T20           |enflame-t20     |training          |          |256  |128      |32      |    |300    |1600
+Enflame  |T21           |enflame-t21     |training          |          |256  |128      |32      |    |300    |1600
+Enflame  |Yunsui 21     |enflame-i20     |inference         |          |256  |128      |32      |    |150    |819
+NVIDIA   |V100 PCIe     |v100-pcie       |training+inference|12nm FFN  |     |         |14      |7   |250    |900
+NVIDIA   |V100 SXM2     |v100-sxm2       |training+inference|          |     |         |15.7    |7.8 |300    |900
+NVIDIA   |V100S PCIe    |v100s-pcie      |training+inference|          |     |         |16.4    |8.2 |250    |1134
+NVIDIA   |A100 80GB PCIe|a100-pcie-80gb  |training+inference|7nm       |     |312      |19.5    |9.7 |300    |1935
+NVIDIA   |A100 80GB SXM |a100-sxm-80gb   |training+inference|          |     |312      |19.5    |9.7 |400    |2039
+NVIDIA   |H100 SXM      |h100-sxm        |training+inference|4nm       |     |1979     |67      |34  |700    |3350
+NVIDIA   |H100 PCIe     |h100-pcie       |training+inference|          |     |1513     |51      |26  |300-350|2000
+AMD      |MI250         |mi250           |training          |TSMC 6nm  |362.1|362.1    |45.3    |45.3|       |100
+AMD      |MI250X        |mi250x          |training          |TSMC 6nm  |383  |383      |47.9    |47.9|       |100
 """
 _ROWS = [[cell.strip() for cell in line.split("|")] for line in _PRINTED.strip().splitlines()]
 _COLUMNS = [" | ".join(column) for column in zip(*_ROWS, strict=True)]
@@ -73,7 +73,7 @@ def _share_of_peak(c: Record, of_bf16: float) -> float:
 
 
 BLACKWELL = Table(
-    "gpt-1.8t", "A model of 1.8T parameters on H100 and on Blackwell", f"{SOURCE}, text on GTC 2024",
+    "h100-blackwell", "A model of 1.8T parameters on H100 and on Blackwell", f"{SOURCE}, text on GTC 2024",
     (Item("H100", "h100-sxm"), Item("Blackwell", "gb200")), (
         Field("gpus", "", "8000 | 2000"),
         Field("power", "MW", "15 | 4"),

@@ -60,23 +60,27 @@ class Erratum(Protocol):
 class Catalogue:
     """What the tables are held against.
 
-    `find` returns a chip by name, `errata` are the known errors of printed chip tables.
+    `find` returns a chip by name, `errata` are the known errors of printed chip tables, `costs` returns what is on file
+    of what a chip costs to make, newest first: (USD, who says so).
     """
 
     find: Callable[[str], Entry]
     errata: Sequence[Erratum] = ()
+    costs: Callable[[str], Sequence[tuple[float, str]]] = lambda chip: ()
 
 
 @dataclass(frozen=True)
 class Item:
     """What one column (or row) of a table is about: a chip, a cluster, a model.
 
-    `chip` is its name in the catalogue; `facts` are numbers that the formulas need and the table does not print.
+    `chip` is its name in the catalogue; `facts` are numbers that the formulas need and the table does not print;
+    `label` is a shorter name for a narrow page.
     """
 
     name: str
     chip: str = ""
     facts: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -290,12 +294,13 @@ def reproduce(table: Table, catalogue: Catalogue) -> Reproduction:
     catalogue
         The chips and their known errata; `archsim.report.report_tables.catalogue()` has archsim's own.
     """
-    cells = []
+    cells: list[Cell] = []
     for f in table.fields:
         for item in table.items:
             report, right, everything = (Record(table, item, catalogue, mode) for mode in Mode)
             if printed_cell(f, table, item) or (not f.printed and (f.formula or f.hidden)):
-                cells.append(_cell(f, report, right, everything))
+                cell = _cell(f, report, right, everything)
+                cells += [cell] if cell.printed or cell.recomputed is not None else []
     return Reproduction(table, tuple(cells))
 
 
@@ -314,7 +319,8 @@ def _cell(f: Field, report: Record, right: Record, everything: Record) -> Cell:
     elif f.figure is not None and item.chip:
         recomputed = f.figure(report.chip)
         closes = recomputed is None or agrees(text, recomputed, text_cell=f.text, zeros=True)
-    everywhere = everything.value(f.name)
+    everywhere: Value = everything.value(f.name)
+    corrected: Value
     if fix is not None and f.formula is None:
         corrected = everywhere
     elif f.hidden is not None:
@@ -323,6 +329,7 @@ def _cell(f: Field, report: Record, right: Record, everything: Record) -> Cell:
         corrected = right.value(f.name)
         if not closes and f.measured and (fix is None or fix.value is None):
             corrected = f.formula(right)
+            everywhere = f.formula(everything)
     else:
         corrected = recomputed if recomputed is not None else parse(text, f.text)
     if known is not None and recomputed is None and fix is None:
@@ -416,7 +423,7 @@ def agrees(text: str, value: Value, *, zeros: bool = False, slack: float = 0.0, 
         half = half_unit(text, zeros)
         low, high = shown - half, shown + half
     least, most = (value.low, value.high) if isinstance(value, Span) else (value, value)
-    tiny = 1e-9 * max(abs(low), abs(most))
+    tiny = 1e-12 * max(abs(low), abs(most))
     return least - slack <= high + tiny and most + slack >= low - tiny
 
 
