@@ -6,7 +6,8 @@ gives each pixel once: `MatMul.a_reuse` tells the engine models. Algorithms with
 are not modelled.
 
 The experts of a layer are products one after the other, those with equal rows as one batch. The gradient of a fused
-attention walks the same tiles as the forward pass and does more with each.
+attention walks the same tiles as the forward pass and does more with each: where the engine's kernel of attention does
+not take gradients itself, its answer is stretched.
 """
 
 from __future__ import annotations
