@@ -29,7 +29,7 @@ A100 = Chip(
                   write_efficiency=0.83, latency=403 * ns),
     link=Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8),
     power=Power(tdp=400 * W, idle=55 * W),
-    die=Die(process="TSMC N7", area=826 * mm2, transistors=54.2e9, count=1),
+    die=Die(process="TSMC N7", area=826 * mm2, transistors=54.2e9, count=1, cores=128, stacks=6, cache=48 * MiB),
     price=usd("a100-sxm-80gb"),
     peaks={"bf16": 312 * TFLOPS, "fp16": 312 * TFLOPS, "tf32": 156 * TFLOPS, "int8": 624 * TFLOPS},
     other_peaks={"fp32_vector": 19.5 * TFLOPS, "fp64": 9.7 * TFLOPS, "fp64_matrix": 19.5 * TFLOPS,
@@ -150,7 +150,7 @@ A40 = Chip(
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
     power=Power(tdp=300 * W, idle=30 * W),
-    die=Die(process="Samsung 8N", area=628 * mm2, transistors=28.3e9, count=1),
+    die=Die(process="Samsung 8N", area=628 * mm2, transistors=28.3e9, count=1, cores=84, cache=6 * MiB),
     peaks={"bf16": 149.7 * TFLOPS, "fp16": 149.7 * TFLOPS}, other_peaks={"fp32_vector": 37.4 * TFLOPS},
     sources=nv.common(
         year=sheet(_GA102), clock=sheet(_GA102), cores=sheet(_GA102),
@@ -191,7 +191,8 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
 RTX_A6000 = _ga102("rtx-a6000", 84, 1.800, 154.8, 38.7, 48, 768, 300)
 RTX_A5000 = _ga102("rtx-a5000", 64, 1.695, 111.1, 27.8, 24, 768, 230, year=2021)
 RTX_A4000 = _ga102("rtx-a4000", 48, 1.560, 76.7, 19.2, 16, 448, 140, year=2021, l2=4 * MiB,
-                    die=Die(process="Samsung 8N", area=392 * mm2, transistors=17.4e9, count=1))
+                    die=Die(process="Samsung 8N", area=392 * mm2, transistors=17.4e9, count=1, cores=48,
+                            cache=4 * MiB))
 A10 = _ga102("a10", 72, 1.695, 125.0, 31.2, 24, 600, 150, year=2021, document="A10 datasheet")
 
 L40S = Chip(
@@ -208,7 +209,7 @@ L40S = Chip(
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
     power=Power(tdp=350 * W, idle=35 * W),
-    die=Die(process="TSMC 4N", area=609 * mm2, transistors=76.3e9, count=1),
+    die=Die(process="TSMC 4N", area=609 * mm2, transistors=76.3e9, count=1, cores=144, cache=96 * MiB),
     peaks={"bf16": 366.5 * TFLOPS, "fp16": 366.5 * TFLOPS, "tf32": 183 * TFLOPS, "fp8": 733 * TFLOPS,
            "int8": 733 * TFLOPS},
     other_peaks={"fp32_vector": 91.6 * TFLOPS},
@@ -254,7 +255,8 @@ L4 = variant(L40S, "l4", {
     "memory.bandwidth": (300 * GB_per_s, sheet(_ADA)),
     "power.tdp": (72 * W, sheet(_ADA)),
     "power.idle": (16 * W, Source("not published", "estimated", nv.IDLE_NOTE, 12 * W, 20 * W)),
-    "die": (Die(process="TSMC 4N", area=294 * mm2, transistors=35.8e9, count=1), sheet(_ADA)),
+    "die": (Die(process="TSMC 4N", area=294 * mm2, transistors=35.8e9, count=1, cores=60, cache=48 * MiB),
+            sheet(_ADA)),
     "peaks": ({"bf16": 121 * TFLOPS, "fp16": 121 * TFLOPS, "tf32": 60.5 * TFLOPS, "fp8": 242.5 * TFLOPS,
                "int8": 242.5 * TFLOPS}, sheet(_ADA)),
     "other_peaks": ({"fp32_vector": 30.3 * TFLOPS}, sheet(_ADA)),

@@ -27,7 +27,7 @@ V100 = Chip(
                   write_efficiency=0.83, latency=314 * ns),
     link=Link(type="NVLink 2", bandwidth=150 * GB_per_s, count=6, topology="hybrid cube mesh", pod=8),
     power=Power(tdp=300 * W, idle=55 * W),
-    die=Die(process="TSMC 12FFN", area=815 * mm2, transistors=21.1e9, count=1),
+    die=Die(process="TSMC 12FFN", area=815 * mm2, transistors=21.1e9, count=1, cores=84),
     peaks={"fp16": 125 * TFLOPS}, other_peaks={"fp32_vector": 15.7 * TFLOPS, "fp64": 7.8 * TFLOPS},
     sources=nv.common(
         year=sheet(_VOLTA), clock=sheet(_VOLTA), cores=sheet(_VOLTA),
@@ -96,7 +96,7 @@ RTX5000 = Chip(
                   energy=56e-12, latency=254 * ns),
     link=_PCIE3,
     power=Power(tdp=265 * W, idle=20 * W),
-    die=Die(process="TSMC 12FFN", area=545 * mm2, transistors=13.6e9, count=1),
+    die=Die(process="TSMC 12FFN", area=545 * mm2, transistors=13.6e9, count=1, cores=48),
     peaks={"fp16": 89.2 * TFLOPS}, other_peaks={"fp32_vector": 11.2 * TFLOPS},
     sources=nv.common(
         year=sheet(_QUADRO), clock=sheet(_QUADRO), cores=sheet(_QUADRO),

@@ -232,8 +232,14 @@ def _widest(rates: Mapping[str, float]) -> tuple[str, float]:
 
 def _rate(chip: Chip, name: str) -> float:
     """Return multiply-adds per cycle and core of a peak that is published beside those simulated; 0 if none is."""
-    peak = (chip.other_peaks or {}).get(name, 0.0)
-    return peak / (2 * chip.cores * (chip.boost or chip.clock))
+    of = chip.base if chip.base and chip.base.other_peaks == chip.other_peaks else chip
+    return (of.other_peaks or {}).get(name, 0.0) / (2 * of.cores * (of.boost or of.clock))
+
+
+def _width(chip: Chip, bandwidth: float) -> float:
+    """Return the bytes per cycle that a bandwidth is at the clock which the silicon was made for."""
+    of = chip.base or chip
+    return bandwidth / max(of.clock, *(of.clock_states or {"": 0.0}).values())
 
 
 def _gpu_core(chip: Chip, core: GpuCore, on: Node) -> Iterator[Step]:
@@ -269,7 +275,8 @@ def _systolic_core(chip: Chip, core: SystolicCore, on: Node) -> Iterator[Step]:
     yield _transistors(f"{PER_CORE}control", cores, blocks.CONTROL, on)
     moved = chip.memory.bandwidth + (chip.link.bandwidth if chip.link else 0) + (chip.cache.bandwidth
                                                                                if chip.cache else 0)
-    yield _transistors(f"{PER_CORE}network ports", cores / chip.cores * moved / chip.clock, blocks.PORT, on, "B/cycle")
+    yield _transistors(f"{PER_CORE}network ports", cores / chip.cores * _width(chip, moved),
+                       blocks.PORT, on, "B/cycle")
 
 
 VECTOR_REGISTERS = 32
@@ -286,8 +293,8 @@ def _shared(chip: Chip, on: Node) -> Iterator[Step]:
                     "bits x cell x overhead x check bits", size=_count(max(size, chip.cache.capacity), "B"),
                     cell=on.bitcell, overhead=blocks.SRAM, check=blocks.ECC)
         if chip.kind == "gpu":
-            yield _transistors("cache slices", chip.cache.bandwidth / chip.clock * used, blocks.CACHE_PORT, on,
-                               "B/cycle")
+            yield _transistors("cache slices", _width(chip, chip.cache.bandwidth) * used, blocks.CACHE_PORT,
+                               on, "B/cycle")
     count, kind = assembly.interfaces(chip), assembly.memory(chip)
     if count:
         phy, control = ((blocks.HBM_PHY, blocks.HBM_CONTROL) if kind.stacked else

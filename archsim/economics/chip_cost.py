@@ -19,7 +19,9 @@ from archsim.units import GB
 REPAIR = Range(0.0, 0.25, 0.5, "", "share of the area outside cores where spare rows of memories and unused interfaces "
                "take up a defect; judgement: with half of it, the yield of 0.85 that 300 USD per H100 die implies")
 
-_FALLING = ("package_yield", "repair")
+BIN = Range(0.88, 0.95, 1.0, "", "share of dies free of defects that meet clock and power; not published, judgement")
+
+_FALLING = ("bin_yield", "package_yield", "repair")
 """Inputs that make a chip cheaper when they rise."""
 
 
@@ -38,6 +40,8 @@ class Manufacturing:
         Killer defects per cm2.
     repair
         Share of the area outside cores where a defect does no harm.
+    bin_yield
+        Share of dies free of defects that meet clock and power.
     memory_price
         USD per GB of device memory.
     packaging
@@ -56,6 +60,7 @@ class Manufacturing:
     wafer_price: Range | float | None = None
     defect_density: Range | float | None = None
     repair: Range | float | None = None
+    bin_yield: Range | float | None = None
     memory_price: Range | float | None = None
     packaging: Range | float | None = None
     package_yield: Range | float | None = None
@@ -75,13 +80,13 @@ class Manufacturing:
                 raise ArchsimError(f"Manufacturing.{name} must be a number or a Range, not {value!r}")
             low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
             most = 1.0 if name in _FALLING else math.inf
-            positive = name in ("die_area", "package_yield")
+            positive = name in ("die_area", "package_yield", "bin_yield")
             if not (low > 0 if positive else low >= 0) or not high <= most or math.isinf(high):
                 allowed = ("above 0" if positive else "at least 0") + (" and at most 1" if most == 1 else "")
                 raise ArchsimError(f"Manufacturing.{name} = {value!s} cannot be right: it must be {allowed}")
 
 
-INPUTS = ("die_area", "wafer_price", "defect_density", "repair", "memory_price", "packaging", "package_yield", "test",
+INPUTS = ("die_area", "wafer_price", "defect_density", "repair", "bin_yield", "memory_price", "packaging", "package_yield", "test",
           "base_wafer_price", "base_defect_density")
 """Fields of `Manufacturing` that are numbers."""
 
@@ -185,7 +190,8 @@ def _inputs(chip: Chip, silicon: Area, made: Manufacturing) -> dict[str, Range]:
     defaults = {
         "die_area": Range(used.low, used.base, max(used.base, min(used.high, most)), "mm2", used.source,
                           used.confidence),
-        "wafer_price": here.wafer, "defect_density": here.defects, "repair": REPAIR, "memory_price": kind.price,
+        "wafer_price": here.wafer, "defect_density": here.defects, "repair": REPAIR, "bin_yield": BIN,
+        "memory_price": kind.price,
     }
     if kind.stacked:
         stacks = chip.memory.stacks or assembly.interfaces(chip)
@@ -232,7 +238,7 @@ def _evaluate(chip: Chip, silicon: Area, model: str, x: Mapping[str, float]) -> 
     out = {"die area": each, "gross dies": gross_dies(each), "die yield without spares": die_yield(
         x["defect_density"], each, model)}
     out["die yield"] = die_yield(x["defect_density"], each, model, core_area=core, cores=cores, need=need,
-                                 repair=x["repair"])
+                                 repair=x["repair"]) * x["bin_yield"]
     out["dies"] = silicon.dies * x["wafer_price"] / (out["gross dies"] * out["die yield"])
     bare = out["dies"]
     if silicon.base is not None:
@@ -272,8 +278,8 @@ def _chain(chip: Chip, silicon: Area, inputs: Mapping[str, Range], outcomes: lis
              {"die area": value("die area", "mm2")}),
         Step("die yield without spares", value("die yield without spares"), f"{model} model",
              given("defect_density") | {"die area": value("die area", "mm2")}),
-        Step("die yield", value("die yield"), f"{model} model, {need} of {cores} cores good, repair outside them",
-             given("defect_density", "repair") | {"die area": value("die area", "mm2"),
+        Step("die yield", value("die yield"), f"{model} model, {need} of {cores} cores good, repair outside them, x bin_yield",
+             given("defect_density", "repair", "bin_yield") | {"die area": value("die area", "mm2"),
                                                   "core share": number(silicon.core_share)}),
         Step("dies", value("dies", "USD"), "dies x wafer_price / (gross dies x die yield)",
              {"dies": dies} | given("wafer_price") | {"gross dies": value("gross dies"),
