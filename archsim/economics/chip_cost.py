@@ -21,7 +21,7 @@ REPAIR = Range(0.0, 0.25, 0.5, "", "share of the area outside cores where spare 
 
 BIN = Range(0.88, 0.95, 1.0, "", "share of dies free of defects that meet clock and power; not published, judgement")
 
-_FALLING = ("bin_yield", "package_yield", "repair")
+FALLING = ("bin_yield", "package_yield", "repair")
 """Inputs that make a chip cheaper when they rise."""
 
 
@@ -79,15 +79,15 @@ class Manufacturing:
             if isinstance(value, bool) or not isinstance(value, int | float | Range):
                 raise ArchsimError(f"Manufacturing.{name} must be a number or a Range, not {value!r}")
             low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
-            most = 1.0 if name in _FALLING else math.inf
+            most = 1.0 if name in FALLING else math.inf
             positive = name in ("die_area", "package_yield", "bin_yield")
             if not (low > 0 if positive else low >= 0) or not high <= most or math.isinf(high):
                 allowed = ("above 0" if positive else "at least 0") + (" and at most 1" if most == 1 else "")
                 raise ArchsimError(f"Manufacturing.{name} = {value!s} cannot be right: it must be {allowed}")
 
 
-INPUTS = ("die_area", "wafer_price", "defect_density", "repair", "bin_yield", "memory_price", "packaging", "package_yield", "test",
-          "base_wafer_price", "base_defect_density")
+INPUTS = ("die_area", "wafer_price", "defect_density", "repair", "bin_yield", "memory_price", "packaging",
+          "package_yield", "test", "base_wafer_price", "base_defect_density")
 """Fields of `Manufacturing` that are numbers."""
 
 
@@ -168,7 +168,7 @@ def chip_cost(chip: Chip, assumptions: Manufacturing | None = None) -> ChipCost:
     silicon = area(chip)
     inputs = _inputs(chip, silicon, made)
     outcomes = [_evaluate(chip, silicon, made.yield_model, {
-        name: getattr(r, {"low": "high", "high": "low"}.get(end, end) if name in _FALLING else end)
+        name: getattr(r, {"low": "high", "high": "low"}.get(end, end) if name in FALLING else end)
         for name, r in inputs.items()}) for end in ENDS]
     steps = _chain(chip, silicon, inputs, outcomes, made.yield_model)
     parts = tuple(step for step in steps if step.name in PARTS)
@@ -278,9 +278,10 @@ def _chain(chip: Chip, silicon: Area, inputs: Mapping[str, Range], outcomes: lis
              {"die area": value("die area", "mm2")}),
         Step("die yield without spares", value("die yield without spares"), f"{model} model",
              given("defect_density") | {"die area": value("die area", "mm2")}),
-        Step("die yield", value("die yield"), f"{model} model, {need} of {cores} cores good, repair outside them, x bin_yield",
+        Step("die yield", value("die yield"),
+             f"{model} model, {need} of {cores} cores good, repair outside them, x bin_yield",
              given("defect_density", "repair", "bin_yield") | {"die area": value("die area", "mm2"),
-                                                  "core share": number(silicon.core_share)}),
+                                                               "core share": number(silicon.core_share)}),
         Step("dies", value("dies", "USD"), "dies x wafer_price / (gross dies x die yield)",
              {"dies": dies} | given("wafer_price") | {"gross dies": value("gross dies"),
                                                       "die yield": value("die yield")}),

@@ -142,7 +142,8 @@ def test_spares_are_on_the_die():
 @pytest.mark.parametrize("name", ["tpu-v4", "tpu-v5p", "h100-sxm", "b200", "mi300x"])
 def test_a_change_that_is_not_of_silicon_keeps_the_area(name):
     chip = sim.chips.get(name)
-    for same in (chip.replace(price=1.0), chip.replace("power", tdp=600 * W), chip.replace(name="other"), chip.replace(clock=1.2 * GHz)):
+    for same in (chip.replace(price=1.0), chip.replace("power", tdp=600 * W), chip.replace(name="other"),
+                 chip.replace(clock=1.2 * GHz)):
         assert area(same).used.base == pytest.approx(area(chip).used.base)
 
 
