@@ -95,9 +95,9 @@ def cost(
     from archsim.simulation import simulate
 
     runs = [simulate(graph, hardware) for graph in graphs]
-    from archsim.economics.sensitivity import sensitivity
+    from archsim.economics.sensitivity import sensitivity, work_inputs
 
-    swings = [sensitivity(made, run, _other_work(config, run)) for run in runs]
+    swings = [sensitivity(made, run, work_inputs(config, run)) for run in runs]
     result: dict[str, Any] = {
         "chip": hardware.name, "model": str(graphs[0].graph["model"]), "dtype": runs[0].dtype, "note": made.note,
         "inputs": {name: _plain(r) for name, r in made.inputs.items()},
@@ -180,27 +180,6 @@ def _graphs(model: str, phases: tuple[str, ...], sizes: dict[str, int | None], d
         graphs.append(transformer(config, phase=p, dtype=dtype, **{**mine, "batch": mine["batch"] or BATCH[p]}))
     chip.check_dtype(graphs[0].graph["dtype"])
     return config, graphs
-
-
-def _other_work(config: ModelConfig, run: Run) -> list[tuple[str, Range, Run, Run]]:
-    """Return runs of half and double the batch and the length: what the site's users do is an input too."""
-    from archsim.economics.range import Range
-    from archsim.simulation import simulate
-    from archsim.workload import transformer
-
-    w = run.workload
-    found = []
-    for name in ("batch", "context" if w.get("phase") == "decode" else "seq"):
-        size = int(w[name])
-        ends = (max(1, size // 2), 2 * size)
-        fixed = {k: w[k] for k in ("batch", "seq", "context") if w.get(k) and k != name}
-        try:
-            low, high = (simulate(transformer(config, phase=w["phase"], dtype=run.dtype,
-                                              **{**fixed, name: end}), run.chip) for end in ends)
-        except ArchsimError:  # beyond what the model or the chip takes
-            continue
-        found.append((name, Range(ends[0], size, ends[1], "", "half and double"), low, high))
-    return found
 
 
 def _head(run: Run) -> str:

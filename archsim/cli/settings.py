@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archsim.errors import ArchsimError, nearest
+from archsim.errors import ArchsimError, nearest, unknown
 
 if TYPE_CHECKING:
     from archsim.economics.range import Range
@@ -28,11 +29,18 @@ def changed(chip: Chip, settings: Sequence[str]) -> Chip:
         is no number where one is needed, or is out of range.
     """
     by_part: dict[str, dict[str, Any]] = {}
+    absent: dict[str, dict[str, Any]] = {}
     for text in settings:
         path, equals, value = text.partition("=")
         path = path.strip()
         if not equals or not path or not value.strip():
             raise ArchsimError(f"--set is PATH=VALUE, e.g. --set core.array.rows=256, not {text!r}")
+        head, _, rest = path.partition(".")
+        if rest and (kind := _absent(chip, head)) is not None:
+            if rest not in [f.name for f in dataclasses.fields(kind)]:
+                raise unknown(f"figure of {head}", rest, [f.name for f in dataclasses.fields(kind)])
+            absent.setdefault(head, {})[rest] = _value(path, value.strip(), kind, rest)
+            continue
         part, name, key = _find(chip, path)
         mine = by_part.setdefault(part, {})
         if key is None:
@@ -40,9 +48,23 @@ def changed(chip: Chip, settings: Sequence[str]) -> Chip:
         else:
             table = mine.get(name) or dict(getattr(_at(chip, part), name))
             mine[name] = {**table, key: number(f"--set {path}", value)}
+    for part, figures in absent.items():
+        kind = _absent(chip, part)
+        assert kind is not None
+        chip = chip.replace(**{part: kind(**figures)})
     for part, figures in by_part.items():
         chip = chip.replace(part, **figures)
     return chip
+
+
+def _absent(chip: Chip, name: str) -> type | None:
+    """Return the class of a part that the chip may have but has not, such as ``power``."""
+    from archsim.hardware import Chip as Whole
+
+    if getattr(chip, name, chip) is not None:
+        return None
+    classes = typing.get_args(typing.get_type_hints(Whole)[name])
+    return next((c for c in classes if dataclasses.is_dataclass(c)), None)
 
 
 def _at(chip: Chip, part: str) -> Any:
@@ -97,7 +119,7 @@ def _value(path: str, text: str, owner: Any, name: str) -> Any:
         return number(f"--set {path}", text)
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    return tuple(t.strip() for t in text.split(",")) if isinstance(getattr(owner, name), tuple) else text
+    return tuple(t.strip() for t in text.split(",")) if isinstance(getattr(owner, name, None), tuple) else text
 
 
 def number(option: str, text: str) -> float:

@@ -158,10 +158,11 @@ def chain(chip: Chip, *, price: Range | float | None = None, list_price: Range |
     known = list_price or _own_price(origin)
     making, note = None, ""
     if price is None:
+        own = {name: r for name, r in given.items() if name in MAKING}
         try:
-            making = _making(chip, {name: r for name, r in given.items() if name in MAKING})
+            making = _making(chip, own)
         except ArchsimError as e:
-            if known is None or origin is not chip:
+            if known is None or origin is not chip or own:
                 raise ArchsimError(f"{e}; or give a price") from None
             note, price = f"from the published price: {e}", known
     ranges: dict[str, Range] = {}
@@ -186,6 +187,8 @@ def chain(chip: Chip, *, price: Range | float | None = None, list_price: Range |
         if name not in ranges:
             raise unknown(f"input of the cost of {chip.name}", name, ranges)
         ranges[name] = Range(r.low, r.base, r.high, ranges[name].unit, r.source, r.confidence)
+    if making is not None and ranges["margin"].high >= 1:
+        raise ArchsimError(f"margin is a share of the price, below 1, not {ranges['margin'].high:g}")
     bare = Chain(chip, making, ranges, (), note, around)
     return replace(bare, steps=(*steps, *_steps(bare)))
 
@@ -238,14 +241,14 @@ def _steps(made: Chain) -> list[Step]:
     steps.append(Step("server, per chip", server,
                       "[(host + memory + flash + chassis) / chips + NIC] / (1 - margin) + switches",
                       {"chips": Range.exactly(made.server.chips), **_usd(around)}))
+    life = ("depreciation_years", "availability", "utilization")
     watts = spread(lambda **v: wall_watts(made.chip, _site(v, made.server)), {**around, **site}, "W")
     steps.append(Step("power at the meter", watts,
                       "[(load + idle (1 - busy) / busy) (1 + fans) + host, NIC / busy] x PUE, per working chip",
                       {"design power": Range.exactly(design_watts(made.chip), "W"),
-                       **{n: site[n] for n in ("load_power", "idle_power", "pue", "availability", "utilization") if n in site},
+                       **{n: r for n, r in site.items() if n in ("load_power", "idle_power", "pue", *life[1:])},
                        **{n: r for n, r in around.items() if r.unit.startswith("W") or n.endswith("overhead")}}))
     hours = "x 8760 x availability x utilization"
-    life = ("depreciation_years", "availability", "utilization")
     how = {
         "depreciation": (f"price / (depreciation_years {hours})", life),
         "server": (f"server, per chip / (depreciation_years {hours})", life),

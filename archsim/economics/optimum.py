@@ -214,8 +214,11 @@ def explain(found: Sequence[Point], knob: str, phases: Sequence[str]) -> str:
         top = best(found, knob, phase)
         if top is None:
             continue
+        mine = [p for p in found if p.design.knob == knob and p.phase == phase]
+        close = sum(p.usd_per_pflop <= 1.02 * top.usd_per_pflop for p in mine)
         shares = sorted(top.run.time_by_bound.items(), key=lambda kv: -kv[1])
         whole = top.run.time_s
         bounds = " and ".join(f"{b} {100 * s / whole:.0f} %" for b, s in shares[:2] if s > 0.1 * whole)
-        said.append(f"{phase} {top.design.label} (bound by {bounds})")
+        flat = f"; {close} of {len(mine)} designs are within 2 %" if close > 1 else ""
+        said.append(f"{phase} {top.design.label} (bound by {bounds}{flat})")
     return f"{knob}: cheapest in " + "; in ".join(said) if said else f"{knob}: nothing fits"

@@ -8,7 +8,9 @@ from typing import Any
 
 from archsim.economics.chain import Chain
 from archsim.economics.range import Range
-from archsim.simulation import Run
+from archsim.errors import ArchsimError
+from archsim.simulation import Run, simulate
+from archsim.workload import ModelConfig, transformer
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def sensitivity(made: Chain, run: Run, work: Sequence[tuple[str, Range, Run, Run
     made, run
         The chain of a chip, and a run on it.
     work
-        Inputs of the work: name, range, and the runs at its low and its high.
+        Inputs of the work: name, range, and the runs at its low and its high; see `work_inputs`.
     """
     values = made.values
     middle = made.usd_per_mtoken(run, values)
@@ -69,6 +71,26 @@ def sensitivity(made: Chain, run: Run, work: Sequence[tuple[str, Range, Run, Run
              for name, r, low, high in work]
     found += swings(lambda v: made.usd_per_mtoken(run, v), made.inputs)
     return sorted(found, key=lambda s: -s.width)
+
+
+def work_inputs(config: ModelConfig, run: Run) -> list[tuple[str, Range, Run, Run]]:
+    """Return the inputs of the work, half and double what they are, with their runs: batch, and context or prompt.
+
+    What the model or the chip does not take is left out.
+    """
+    w = run.workload
+    found = []
+    for name in ("batch", "context" if w.get("phase") == "decode" else "seq"):
+        size = int(w[name])
+        ends = (max(1, size // 2), 2 * size)
+        fixed = {k: w[k] for k in ("batch", "seq", "context") if w.get(k) and k != name}
+        try:
+            low, high = (simulate(transformer(config, phase=w["phase"], dtype=run.dtype, **fixed, **{name: end}),
+                                  run.chip) for end in ends)
+        except ArchsimError:  # beyond what the model or the chip takes
+            continue
+        found.append((name, Range(ends[0], size, ends[1], "", "half and double"), low, high))
+    return found
 
 
 def together(groups: Sequence[Sequence[Swing]]) -> list[tuple[str, float]]:
