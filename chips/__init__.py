@@ -27,8 +27,7 @@ VENDORS = ("nvidia", "google", "amazon", "amd", "intel", "meta", "microsoft", "h
            "jingjia", "alibaba", "baidu", "tencent")
 """Modules of the catalogue, one per vendor."""
 
-COMPARED = ("a100-sxm-80gb", "h100-sxm", "h200", "b200", "mi300x", "tpu-v5e", "tpu-v5p", "tpu-v6e", "tpu-v7",
-            "trainium2")
+COMPARED = ("a100-sxm-80gb", "h100-sxm", "b200", "mi300x", "tpu-v5p", "tpu-v6e", "tpu-v7", "trainium2")
 """The chips that a comparison starts with: what most large models run on."""
 
 BRANDS = (*VENDORS, "aws", "tesla", "instinct")

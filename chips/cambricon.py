@@ -3,7 +3,7 @@
 from archsim.chips.rooflines import ROOFLINE_NOTE, roofline, roofline_sources
 from archsim.chips.variants import variant
 
-from archsim.hardware import Chip, Die, Link, Memory, Power, RooflineCore, Source
+from archsim.hardware import Chip, Die, Link, Memory, Power, Source
 from archsim.units import GB, TFLOPS, GB_per_s, W
 
 _SOOCHOW = Source("Soochow report, 2024-03")
@@ -66,19 +66,12 @@ MLU370_S4 = Chip(
     },
 )
 
-
-def _mlu370(peaks: dict[str, float]) -> RooflineCore:
-    core = roofline(peaks)["core"]
-    assert isinstance(core, RooflineCore)
-    return core
-
-
 _X4 = {"fp16": 96 * TFLOPS, "int8": 256 * TFLOPS, "fp32": 24 * TFLOPS}
 
 MLU370_X4 = variant(MLU370_S4, "mlu370-x4", {
-    "core": (_mlu370(_X4), MLU370_S4.sources["core"]),
+    "core.rates": (roofline(_X4)["core"].rates, MLU370_S4.sources["core.rates"]),
     "power.tdp": (150 * W, _SOOCHOW), "peaks": (_X4, _SOOCHOW),
-}, notes=MLU370_S4.notes, sources={"core.rates": MLU370_S4.sources["core.rates"]})
+}, notes=MLU370_S4.notes)
 
 MLU370_X8 = variant(MLU370_X4, "mlu370-x8", {
     "year": (2022, _LAUNCH),

@@ -111,7 +111,8 @@ A30 = variant(A100_PCIE_40GB, "a30", {
     "clock": (1.44 * GHz, sheet("A30 datasheet")),
     "cores": (56, sheet("A30 datasheet")),
     "cache.capacity": (24 * MiB, sheet("A30 datasheet")),
-    "cache.bandwidth": (2.86 * TB_per_s, Source("35.5 B/cycle/SM of A100", "estimated")),
+    "cache.bandwidth": (2.86 * TB_per_s, Source("35.5 B/cycle/SM of A100 within 20 MB", "estimated",
+                                                "26 at 30 MB; 47 nominal", 2.12 * TB_per_s, 3.82 * TB_per_s)),
     "memory.stacks": (3, Source("3072 bit [NVIDIA A30 datasheet], at the 311 GB/s per stack of A100 40GB", "derived")),
     "memory.capacity": (24 * GB, sheet("A30 datasheet")),
     "memory.bandwidth": (933 * GB_per_s, sheet("A30 datasheet")),
@@ -124,12 +125,10 @@ A30 = variant(A100_PCIE_40GB, "a30", {
               sheet("A30 datasheet")),
 })
 
-_LIKE_MEASURED = Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not published",
-                        "estimated")
+_A40_L2 = nv.l2_estimate(2.92 * TB_per_s)
 _LIKE_L40 = Source(f"as L40: {nv.TE42}", "estimated")
 _ENERGY = Source("between A100 (TSMC N7) and V100 (12FFN), by process: the geometric mean", "estimated",
                  low=1.31 * pJ, high=2.45 * pJ)
-
 
 
 def _tenth(watts: float) -> Source:
@@ -145,7 +144,7 @@ A40 = Chip(
                           energy={"bf16": 1.79 * pJ, "fp16": 1.79 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
     ),
-    cache=Cache(capacity=6 * MiB, bandwidth=2.92 * TB_per_s, latency=111 * ns),
+    cache=Cache(capacity=6 * MiB, bandwidth=_A40_L2[0], latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, bandwidth=696 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
@@ -158,7 +157,7 @@ A40 = Chip(
         core__tensor__latency=Source(f"as A100 and RTX 4090, m16n8k16 f16: {nv.LUO}", "estimated"),
         core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
-        cache__capacity=sheet(_GA102), cache__bandwidth=_LIKE_MEASURED, cache__latency=_LIKE_L40,
+        cache__capacity=sheet(_GA102), cache__bandwidth=_A40_L2[1], cache__latency=_LIKE_L40,
         memory=sheet(_GA102), memory__capacity=Source("CoreWeave price list, 2023-06"),
         memory__efficiency=_LIKE_L40, memory__write_efficiency=_LIKE_L40,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_LIKE_L40,
@@ -180,7 +179,7 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
     differs = {path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)}
     return variant(A40, name, {
         **differs,
-        "cache.bandwidth": (20 * sms * ghz * GHz, _LIKE_MEASURED),
+        "cache.bandwidth": nv.l2_estimate(20 * sms * ghz * GHz),
         "peaks": ({"bf16": bf16 * TFLOPS, "fp16": bf16 * TFLOPS}, s),
         "other_peaks": ({"fp32_vector": fp32 * TFLOPS}, s),
         **({"die": (die, s)} if die else {}),
@@ -250,7 +249,8 @@ L4 = variant(L40S, "l4", {
     "clock": (2.04 * GHz, sheet(_ADA)),
     "cores": (58, sheet(_ADA)),
     "cache.capacity": (48 * MiB, sheet(_ADA)),
-    "cache.bandwidth": (1.74 * TB_per_s, Source("14.7 B/cycle/SM of L40", "estimated")),
+    "cache.bandwidth": (1.74 * TB_per_s, Source("14.7 B/cycle/SM of L40", "estimated", low=1.57 * TB_per_s,
+                                                high=2.6 * TB_per_s)),
     "memory.capacity": (24 * GB, sheet(_ADA)),
     "memory.bandwidth": (300 * GB_per_s, sheet(_ADA)),
     "power.tdp": (72 * W, sheet(_ADA)),

@@ -56,7 +56,7 @@ B200 = Chip(
         core__fill_bytes=Source(f"one SM alone fetches 122 B/cycle: {nv.SEMI}", "derived"),
         core__multicast=Source(f"SM pairs and clusters of 2: {nv.SEMI}"),
         core__stages=Source("227 KiB over 32 KiB stages, as DeepGEMM and CUTLASS", "derived"),
-        core__dispatch=Source(f"as H200: {nv.TE42}", "estimated"),
+        core__dispatch=Source(f"as H200: {nv.TE42}", "estimated", low=0.75, high=0.95),
         core__launch=Source(f"as H200: {nv.TE42}", "estimated", low=1.0 * us, high=1.9 * us),
         cache__capacity=Source("126 MB, markdewing/AI_kernels reads 126.5", "estimated", low=120 * MiB,
                                high=128 * MiB),

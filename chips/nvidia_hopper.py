@@ -112,7 +112,8 @@ H100_NVL = variant(H100_PCIE, "h100-nvl", {
     "clock": (1.545 * GHz, Source("closes the published 835.5 TFLOP/s: 132 x 2048 x 2 x 1.545 GHz", "derived")),
     "boost": (1.785 * GHz, sheet("H100 NVL datasheet")),
     "cores": (132, sheet("H100 NVL datasheet")),
-    "cache.bandwidth": (7.1 * TB_per_s, Source("as h100-sxm, scaled to this clock", "estimated")),
+    "cache.bandwidth": (7.1 * TB_per_s, Source(
+        "as h100-sxm, scaled to this clock", "estimated", "as h100-pcie: 5.8", 5.8 * TB_per_s, 7.5 * TB_per_s)),
     "memory.type": ("HBM3", sheet("H100 NVL datasheet")),
     "memory.stacks": (6, sheet("H100 NVL datasheet")),
     "memory.capacity": (94 * GB, sheet("H100 NVL datasheet")),

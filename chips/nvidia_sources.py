@@ -25,6 +25,12 @@ def sheet(name: str, note: str = "") -> Source:
     return Source(f"NVIDIA {name}", "published-unverified", note)
 
 
+def l2_estimate(bandwidth: float) -> tuple[float, Source]:
+    """Return an L2 bandwidth of 20 B/cycle/SM, of a chip on which nobody measured it, and its source."""
+    return bandwidth, Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not "
+                             "published", "estimated", low=14.7 / 20 * bandwidth, high=22 / 20 * bandwidth)
+
+
 def common(**more: Source) -> dict[str, Source]:
     """Return sources that all GPUs share, and `more` with ``__`` for the dots of a path."""
     shared = {

@@ -79,8 +79,7 @@ V100S_PCIE = variant(V100, "v100s-pcie", {
     "other_peaks": ({"fp32_vector": 16.4 * TFLOPS, "fp64": 8.2 * TFLOPS}, Source(nv.SOOCHOW)),
 })
 
-_LIKE_MEASURED = Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not published",
-                        "estimated")
+_RTX5000_L2 = nv.l2_estimate(1.74 * TB_per_s)
 _GDDR_READ = Source(f"as L40: {nv.TE42}", "estimated")
 
 RTX5000 = Chip(
@@ -91,7 +90,7 @@ RTX5000 = Chip(
         shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, stages=2,
     ),
-    cache=Cache(capacity=4 * MiB, bandwidth=1.74 * TB_per_s, latency=111 * ns),
+    cache=Cache(capacity=4 * MiB, bandwidth=_RTX5000_L2[0], latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=16 * GB, bandwidth=448 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56e-12, latency=254 * ns),
     link=_PCIE3,
@@ -104,7 +103,7 @@ RTX5000 = Chip(
         core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
-        cache__capacity=sheet(_QUADRO), cache__bandwidth=_LIKE_MEASURED,
+        cache__capacity=sheet(_QUADRO), cache__bandwidth=_RTX5000_L2[1],
         cache__latency=Source(f"as L40: {nv.TE42}", "estimated"),
         memory=sheet(_QUADRO), memory__efficiency=_GDDR_READ, memory__write_efficiency=_GDDR_READ,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_GDDR_READ,
@@ -117,7 +116,7 @@ RTX5000 = Chip(
 RTX4000 = variant(RTX5000, "quadro-rtx-4000", {
     "clock": (1.545 * GHz, sheet(_QUADRO)),
     "cores": (36, sheet(_QUADRO)),
-    "cache.bandwidth": (1.11 * TB_per_s, _LIKE_MEASURED),
+    "cache.bandwidth": nv.l2_estimate(1.11 * TB_per_s),
     "memory.capacity": (8 * GB, sheet(_QUADRO)),
     "memory.bandwidth": (416 * GB_per_s, sheet(_QUADRO)),
     "power.tdp": (160 * W, sheet(_QUADRO)),
@@ -128,7 +127,7 @@ RTX4000 = variant(RTX5000, "quadro-rtx-4000", {
 T4 = variant(RTX5000, "t4", {
     "clock": (1.59 * GHz, sheet("T4 datasheet")),
     "cores": (40, sheet("T4 datasheet")),
-    "cache.bandwidth": (1.27 * TB_per_s, _LIKE_MEASURED),
+    "cache.bandwidth": nv.l2_estimate(1.27 * TB_per_s),
     "memory.bandwidth": (320 * GB_per_s, sheet("T4 datasheet")),
     "power.tdp": (70 * W, sheet("T4 datasheet")),
     "power.idle": (10 * W, Source("not published", "estimated", low=8 * W, high=17 * W)),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archsim.hardware import RooflineCore, Source
-from archsim.units import GHz
+from archsim.units import GHz, pJ, us
 
 NO_CLOCK = 1 * GHz
 """Stands in for a clock that is not published: FLOP per cycle then read as GFLOP/s, and no result depends on it."""
@@ -33,13 +33,17 @@ def roofline(peaks: Mapping[str, float], clock: float = NO_CLOCK, cores: int = 1
 
 def roofline_sources(peaks: Source, clock: Source | None = None, cores: Source | None = None) -> dict[str, Source]:
     """Return the sources of those fields."""
-    default = Source("defaults of archsim.hardware.roofline and .memory, derived there", "estimated")
+    core, memory = "default of archsim.hardware.roofline", "default of archsim.hardware.memory"
     return {
         "clock": clock or Source("not published: 1 GHz stands in, and no result depends on it", "estimated"),
         "cores": cores or Source("not published: the whole chip counts as one", "estimated"),
-        "core": default,
+        "core": Source(core, "estimated"),
         "core.rates": Source("peak / clock / cores", "derived"),
-        "memory.efficiency": default, "memory.write_efficiency": default, "memory.energy": default,
-        "memory.latency": default,
+        "core.efficiency": Source(core, "estimated", "large products on published GPUs", 0.5, 0.87),
+        "core.launch": Source(core, "estimated", "dependent small kernels in a stream", 1.6 * us, 2.6 * us),
+        "memory.efficiency": Source(memory, "estimated", "long reads on ten measured GPUs", 0.79, 0.98),
+        "memory.write_efficiency": Source(memory, "estimated", "writes among reads on eight of them", 0.71, 0.86),
+        "memory.energy": Source(memory, "estimated", "31 to 56 in HBM, up to 162 in DDR", 31 * pJ, 162 * pJ),
+        "memory.latency": Source(memory, "estimated", "nothing in a roofline's timing uses it"),
         "peaks": peaks,
     }

@@ -106,6 +106,14 @@ def test_estimates_lie_in_their_ranges(chip: Chip | Listing) -> None:
 
 
 @EVERY
+def test_estimates_that_results_hang_on_have_a_range(chip: Chip) -> None:
+    for path, value, _, _, source in chip.figures():
+        matters = path.startswith(("power.", "cache.bandwidth", "core.efficiency", "core.tensor.energy"))
+        if matters and source is not None and source.confidence == "estimated":
+            assert source.low is not None, (path, value)
+
+
+@EVERY
 def test_a_link_states_one_way_bandwidth_and_how_it_is_wired(chip: Chip) -> None:
     """Per link and one way, published links lie between PCIe 3.0 x1 and 200 GB/s; 18 NVLinks of 50 make 900."""
     if chip.link is None:
