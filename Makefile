@@ -8,7 +8,7 @@ DEMO_MODEL ?= llama-3.1-405b
 .PHONY: help demo test lint types layering pytest bench peers picture clean
 
 help:
-	@echo "make demo   set up and compare ten chips on $(DEMO_MODEL): time, bytes, dollars"
+	@echo "make demo   set up and compare eight chips on $(DEMO_MODEL): time, bytes, dollars"
 	@echo "make test   set up and run lint, types, layering and tests"
 	@echo "make bench  print how fast archsim is, as ratios"
 	@echo "make peers  install SCALE-Sim in an environment of its own, build/peers: make bench compares with it"

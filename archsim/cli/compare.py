@@ -31,7 +31,7 @@ def compare(
     model: Model,
     chips: Annotated[
         str | None,
-        typer.Option("--chips", metavar="A,B,C", help="Names or files of chips, or all (default: the ten that most "
+        typer.Option("--chips", metavar="A,B,C", help="Names or files of chips, or all (default: the eight that most "
                      "large models run on, as far as they take the dtype)."),
     ] = None,
     phase: Annotated[str, typer.Option("--phase", metavar="prefill|decode|encode|train|both",
@@ -108,7 +108,7 @@ def compare(
 
 
 def _chips(text: str | None, dtype: str) -> list[Chip]:
-    """Return the chips asked for: by default those of the usual ten that take `dtype`, with "all" of the catalogue."""
+    """Return the chips asked for: by default those of the usual eight that take `dtype`, with "all" of the catalogue."""
     from archsim.cli.files import find_chips
 
     if text is not None and text.strip() != "all":
