@@ -108,7 +108,7 @@ def compare(
 
 
 def _chips(text: str | None, dtype: str) -> list[Chip]:
-    """Return the chips asked for: by default those of the usual eight that take `dtype`, with "all" of the catalogue."""
+    """Return the chips asked for: by default the usual eight that take `dtype`, with "all" every one that does."""
     from archsim.cli.files import find_chips
 
     if text is not None and text.strip() != "all":
