@@ -259,7 +259,7 @@ def _name(f: Field) -> str:
 def _text(value: Any) -> str:
     """Write a value with four significant digits, all digits of its whole part, and no zeros that say nothing."""
     if isinstance(value, Span):
-        return f"{_text(value.low)}-{_text(value.high)}"
+        return f">{_text(value.low)}" if math.isinf(value.high) else f"{_text(value.low)}-{_text(value.high)}"
     if value is None:
         return ""
     if not isinstance(value, int | float):

@@ -95,7 +95,7 @@ def test_names():
 def test_every_erratum_of_these_tables_is_a_cell_marked_wrong():
     """The catalogue's list of errors and these tables tell the same: same cells, same corrected numbers."""
     of = {t.errata: t for t in tables.TABLES if t.errata}
-    told = {"link_bandwidth", "roadmap", "gross_margin", "training days", "inference"}  # in words, or below
+    told = {"link_bandwidth", "roadmap", "gross_margin", "training days", "inference", "shipments_2023"}  # in words, or below
     seen = 0
     for e in ERRATA:
         if e.table not in of or e.column in told:

@@ -40,6 +40,14 @@ def test_guohai_chips(work_out, check_cells):
     assert not [c for c in r.cells if c.status == "unchecked"]
 
 
+def test_guohai_vendors(work_out, check_cells):
+    r = work_out("guohai-vendors")
+    check_cells(r, {("NVIDIA H100", "unit_price"): 18_000, ("AMD MI300X", "unit_price"): 15_000,
+                    ("NVIDIA H100", "shipments_2023"): 1.0, ("AMD MI300X", "shipments_2023"): 0.15})
+    shares = {c.item: c.recomputed for c in r.cells if c.field == "shipped_of_capacity"}
+    assert shares == pytest.approx({"NVIDIA H100": 150, "AMD MI300X": 120, "Intel Gaudi2": 80})
+
+
 ALL_IN = {"NVIDIA HGX H100": 6.52, "NVIDIA H100 PCIe": 6.01, "A100 80GB NVLINK": 3.97, "A100 80GB PCIe": 3.97,
           "A100 40GB NVLINK": 3.82, "A100 40GB PCIe": 3.82, "A40": 3.04, "RTX A6000": 3.04, "RTX A5000": 1.77,
           "RTX A4000": 1.61, "Quadro RTX 5000": 1.57, "Quadro RTX 4000": 1.24, "Tesla V100 NVLINK": 1.80}

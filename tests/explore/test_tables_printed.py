@@ -107,3 +107,20 @@ def test_soochow_text(shared):
     assert list(typed("liquid-cooling", "cny_per_kw")) == [rows["cold-plate liquid cooling"],
                                                            rows["immersion liquid cooling"]]
     assert set(typed("liquid-cooling", "server_power")) == {rows["AI server power"]}
+
+
+def test_guohai_vendors(shared):
+    rows = {(row["vendor"], row["products"]): row for row in read(shared, "guohai_vendors")}
+    table = tables.find("guohai-vendors")
+    cells = {f: dict(zip((i.name for i in table.items), table.field(f).cells, strict=True))
+             for f in ("unit_price", "unit_price_cny", "capacity", "shipments_2023")}
+    vendor = {"NVIDIA H100": ("NVIDIA", "H100/A100; H200 (2024)"), "NVIDIA A100": ("NVIDIA", "H100/A100; H200 (2024)"),
+              "AMD MI300X": ("AMD", "MI300A/MI300X"), "Intel Gaudi2": ("Intel", "Gaudi2"),
+              "NVIDIA H20": ("NVIDIA", "H20"), "Huawei 910B": ("Huawei", "Ascend 910B")}
+    for item, key in vendor.items():
+        row = rows[key]
+        assert cells["unit_price"][item] in row["unit_price_usd"]
+        assert cells["unit_price_cny"][item] in row["unit_price_usd"]
+        for field in ("capacity", "shipments_2023"):
+            if cells[field][item]:
+                assert row[field].removeprefix("about ").startswith(f"{cells[field][item]}M")

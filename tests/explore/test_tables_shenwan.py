@@ -3,6 +3,7 @@
 import archsim.chips as chips
 import pytest
 
+from archsim.economics.chip_cost import chip_cost
 from archsim.economics.site import Assumptions
 from archsim.economics.training import dense_flop, training
 from archsim.explore.tables.shenwan_megascale import FULL_ATTENTION, HALF_ATTENTION
@@ -51,6 +52,20 @@ def test_costs(work_out, check_cells):
     assert r.cell("H100", "memory_usd_per_gb").all_corrected == pytest.approx(14.375)
     assert (r.cell("H100", "estimated_price").recomputed.low, r.cell("H100", "estimated_price").recomputed.high) == \
         pytest.approx((16_667, 25_000), abs=1)
+
+
+def test_costs_are_what_economics_says(work_out):
+    """The report's totals lie between the low and the high end of archsim's own chain, and cost goes the same way."""
+    r = work_out("chip-cost")
+    own, printed = {}, {}
+    for item in r.table.items:
+        reckoned = chip_cost(chips.get(item.chip)).total
+        span = r.cell(item.name, "own_range").recomputed
+        own[item.name], printed[item.name] = reckoned.base, float(r.cell(item.name, "total_cost").printed)
+        assert r.cell(item.name, "own_total_cost").recomputed == reckoned.base
+        assert (span.low, span.high) == (reckoned.low, reckoned.high)
+        assert span.low <= printed[item.name] <= span.high
+    assert sorted(own, key=own.__getitem__) == sorted(printed, key=printed.__getitem__)
 
 
 TRAINED = ("H100", "B200", "GB200", "TPU v5p", "Trainium 2")

@@ -12,7 +12,7 @@ from archsim.explore.tables.table import Catalogue, Cell, Field, Fix, Item, Repr
 TABLES: tuple[Table, ...] = (
     shenwan_chips.COMPARISON, shenwan_chips.COST, shenwan_training.TRAINING, guohai.GPT4_TRAINING,
     guohai.GPT4_INFERENCE, soochow.BLACKWELL, guohai.COMPUTE, shenwan_megascale.MEGASCALE, tianfeng.COREWEAVE,
-    soochow.CHIPS, guohai.CHIPS, soochow.COOLING,
+    soochow.CHIPS, guohai.CHIPS, guohai.VENDORS, soochow.COOLING,
 )
 """Every table, those of chips first."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from archsim.economics.training import dense_flop
+from archsim.explore.select import Entry
 from archsim.explore.tables import figures
 from archsim.explore.tables.table import Field, Fix, Item, Record, Span, Table
+from archsim.hardware import Chip
 
 SOURCE = "Guohai Securities, 2024-02"
 
@@ -158,4 +160,29 @@ CHIPS = Table(
     ),
     errata="Guohai 2024-02, comparison of GPUs",
     notes=("links are summed both ways",),
+)
+
+
+# --- vendors ----------------------------------------------------------------------------------------------------------
+
+def _price(chip: Entry) -> float | None:
+    return chip.price if isinstance(chip, Chip) else None
+
+
+VENDORS = Table(
+    "guohai-vendors", "Prices of AI chips, capacity and shipments of 2023", f"{SOURCE}, table 1",
+    (Item("NVIDIA H100", "h100-sxm"), Item("NVIDIA A100", "a100-sxm-80gb"), Item("AMD MI300X", "mi300x"),
+     Item("Intel Gaudi2", "gaudi2"), Item("NVIDIA H20", "h20"), Item("Huawei 910B", "ascend-910b")), (
+        Field("unit_price", "USD", "36500 | 15000 | >30000 | 8000-10000 | 12000-15000 | ", figure=_price),
+        Field("unit_price_cny", "CNY", "| | | | | 120000"),
+        Field("capacity", "million/yr", "1 | | >0.15 | >0.1 | |"),
+        Field("shipments_2023", "million", ">1.5 | | >0.18 | >0.08 | |", fixes=(
+            Fix("above the capacity that the same table prints", lambda c: c["capacity"], source="arithmetic",
+                items=("NVIDIA H100", "AMD MI300X")),)),
+        Field("shipped_of_capacity", "%", words="shipments / capacity",
+              formula=lambda c: 100 * c["shipments_2023"] / c["capacity"] if c.value("capacity") else None),
+    ),
+    errata="Guohai 2024-02, vendors",
+    notes=("capacity and shipments are of all data-centre chips of the vendor; prices differ by date and channel: all "
+           "are on file (archsim chips NAME --sources)",),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from archsim.economics.chip_cost import ChipCost, chip_cost
 from archsim.explore.tables import figures
 from archsim.explore.tables.table import Field, Fix, Item, Record, Span, Table
+from archsim.hardware import Chip
 
 SOURCE = "Shenwan Hongyuan, 2025-03-28"
 
@@ -85,6 +87,12 @@ def _price_range(c: Record) -> Span:
     return Span(*(c["total_cost"] / (1 - c[margin] / 100) for margin in ("gross_margin_low", "gross_margin_high")))
 
 
+def _own(c: Record) -> ChipCost:
+    """What archsim reckons from the chip's dies, memory, package and test."""
+    assert isinstance(c.chip, Chip)
+    return chip_cost(c.chip)
+
+
 def _other_cost(c: Record) -> float | None:
     return next((usd for usd, source in c.catalogue.costs(c.item.chip) if not source.startswith("Shenwan")), None)
 
@@ -114,6 +122,14 @@ COST = Table(
               words="1 - total cost / price"),
         Field("memory_usd_per_gb", "USD/GB", formula=lambda c: c["memory_cost"] / c["memory_capacity"],
               words="memory cost / capacity"),
+        Field("own_memory_cost", "USD", formula=lambda c: _own(c).part("memory").base,
+              words="archsim.chip_cost: price per GB of its generation x capacity"),
+        Field("own_total_cost", "USD", formula=lambda c: _own(c).total.base,
+              words="archsim.chip_cost: dies + memory + packaging + yield loss of packages + test"),
+        Field("own_range", "USD", formula=lambda c: Span(_own(c).total.low, _own(c).total.high),
+              words="the same with every input at its low, and at its high end"),
+        Field("own_margin", "%", formula=lambda c: 100 * (1 - _own(c).total.base / c["estimated_price"]),
+              words="1 - own total cost / price"),
         Field("other_estimate", "USD", formula=_other_cost, words="the newest cost on file that is not this report's"),
         Field("margin_by_that", "%", formula=_other_margin, words="1 - other estimate / price"),
     ),
@@ -121,5 +137,6 @@ COST = Table(
     notes=("every price lies in its range, but no single point of the ranges (low, middle or high) gives all five: the "
            "implied margins are the ones used",
            "H100's memory costs what Trainium2's 96 GB do: it was priced as 6 x 16 GB, though it is sold with 5 x 16",
-           "the other estimates (archsim chips NAME --sources) add yield loss of packaging and dearer memory"),
+           "the report's costs leave out the yield loss of packaging; archsim's own chain: archsim cost NAME; other "
+           "estimates: archsim chips NAME --sources"),
 )
