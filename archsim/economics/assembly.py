@@ -88,18 +88,21 @@ def memory(chip: Chip) -> DeviceMemory:
     raise unknown(f"memory type of {chip.name}", kind, MEMORIES)
 
 
-def interfaces(chip: Chip) -> int:
-    """Return the memory interfaces on a chip's dies: stacks of HBM, or channels of 32 bits.
+def stacks(chip: Chip) -> int:
+    """Return the stacks of HBM, or channels of 32 bits of any other memory, that a chip uses.
 
-    As many as the chip says (`Die.stacks`, `Memory.stacks`), and no fewer than its bandwidth takes.
+    As many as it says (`Memory.stacks`), and no fewer than its bandwidth takes.
     """
-    kind = memory(chip)
-    if math.isinf(kind.interface):
-        return 0
-    given = max(chip.memory.stacks or 0, (chip.die.stacks or 0) if chip.die else 0) if kind.stacked else 0
-    if given and kind.name == "HBM":
+    kind, given = memory(chip), chip.memory.stacks or 0
+    if math.isinf(kind.interface) or (given and kind.name == "HBM"):  # of no stated generation: nothing to infer
         return given
-    return max(given, math.ceil(chip.memory.bandwidth / kind.interface))
+    return max(given if kind.stacked else 0, math.ceil(chip.memory.bandwidth / kind.interface))
+
+
+def interfaces(chip: Chip) -> int:
+    """Return the memory interfaces on a chip's dies, unused ones (`Die.stacks`) included."""
+    spare = chip.die.stacks if chip.die and memory(chip).stacked else None
+    return max(stacks(chip), spare or 0)
 
 
 FOOTPRINT = Range(100.0, 110.0, 121.0, "mm2", "10 x 11 mm of one HBM stack (JEDEC JESD235, JESD238)",

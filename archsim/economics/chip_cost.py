@@ -194,7 +194,7 @@ def _inputs(chip: Chip, silicon: Area, made: Manufacturing) -> dict[str, Range]:
         "memory_price": kind.price,
     }
     if kind.stacked:
-        stacks = chip.memory.stacks or assembly.interfaces(chip)
+        stacks = assembly.stacks(chip)
         joints += stacks
         interposer = _interposer(silicon, stacks)
         defaults |= {
@@ -271,7 +271,9 @@ def _chain(chip: Chip, silicon: Area, inputs: Mapping[str, Range], outcomes: lis
 
     dies, cores = number(silicon.dies), max(silicon.cores // silicon.dies, 1)
     need = min(math.ceil(chip.cores / silicon.dies), cores)
-    steps = [
+    steps = [] if silicon.computed is None else [
+        Step("computed area", silicon.computed, "sum of the parts", {p.name: p.value for p in silicon.parts})]
+    steps += [
         Step("die area", value("die area", "mm2"), f"die_area / dies; {silicon.basis}",
              given("die_area") | {"dies": dies}),
         Step("gross dies", value("gross dies", "dies/wafer"), "whole dies on the grid of a 300 mm wafer",

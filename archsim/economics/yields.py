@@ -37,11 +37,12 @@ def shape(area: float) -> tuple[float, float]:
     """
     if not 0 < area <= RETICLE[0] * RETICLE[1]:
         raise ArchsimError(f"a die of {area:.0f} mm2 cannot be made: one exposure prints at most 26 x 33 mm = 858 mm2; "
-                           "split it with Die(count=...)")
+                           "split it, Die(count=2) or replace('die', count=2)")
     width = min(math.sqrt(area), RETICLE[0])
     return width, area / width
 
 
+@functools.lru_cache(maxsize=4096)
 def gross_dies(area: float) -> int:
     """Return how many whole dies of `area` mm2 a wafer holds: counted on the grid, at the best of its offsets.
 
@@ -113,14 +114,22 @@ def die_yield(defects: float, area: float, model: str = "murphy", *, core_area: 
     densities, weights = _densities(model, clustering)
     per_mm2 = densities * defects / 100.0
     rest = np.exp(-per_mm2 * (area - cores * core_area) * (1 - repair))
-    good = _at_least(need, cores, np.exp(-per_mm2 * core_area))
+    good = _at_least(need, cores, -per_mm2 * core_area)
     return float(min(np.dot(weights, good * rest), 1.0))
 
 
-def _at_least(need: int, cores: int, chance: np.ndarray) -> np.ndarray:
-    """Return P(at least `need` of `cores`), each with the same chance: a binomial tail, summed from all cores down."""
-    bad = 1.0 - chance
-    return np.asarray(sum(math.comb(cores, b) * chance ** (cores - b) * bad**b for b in range(cores - need + 1)))
+def _at_least(need: int, cores: int, log_good: np.ndarray) -> np.ndarray:
+    """Return P(at least `need` of `cores`) where exp(`log_good`) is the chance of each: a tail of the binomial.
+
+    In logarithms, as thousands of cores have binomial coefficients beyond any float.
+    """
+    tail = np.exp(cores * log_good)
+    with np.errstate(divide="ignore"):
+        log_bad = np.log(-np.expm1(log_good))  # -inf where no defect can be
+    for bad in range(1, cores - need + 1):
+        ways = math.lgamma(cores + 1) - math.lgamma(bad + 1) - math.lgamma(cores - bad + 1)
+        tail = tail + np.exp(ways + (cores - bad) * log_good + bad * log_bad)
+    return np.minimum(tail, 1.0)
 
 
 @functools.cache

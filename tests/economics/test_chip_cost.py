@@ -149,7 +149,7 @@ def test_nodes_are_in_order():
 
 
 def test_a_die_beyond_the_reticle_says_what_to_do():
-    with pytest.raises(ArchsimError, match=r"Die\(count="):
+    with pytest.raises(ArchsimError, match=r"replace\('die', count=2\)"):
         chip_cost(sim.chips.get("h100-sxm").replace(cores=264))
 
 

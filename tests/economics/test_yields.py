@@ -141,6 +141,14 @@ def test_more_defects_never_raise_it(a, b, area, model):
     assert die_yield(many, area, model, **spares) <= die_yield(few, area, model, **spares) + 1e-12
 
 
+def test_thousands_of_cores():
+    """Of 4,000 cores a mean of 40 fails: 3,900 are nearly always good, 3,960 half of the time."""
+    core = -math.log(0.99) / 0.1 * 100
+    for need, chance in ((3900, 1.0), (3960, 0.5), (4000, 0.0)):
+        found = die_yield(0.1, core * 4000, "poisson", core_area=core, cores=4000, need=need)
+        assert found == pytest.approx(chance, abs=0.05)
+
+
 @given(densities, models)
 def test_fewer_cores_needed_never_lower_it(defects, model):
     falling = [die_yield(defects, 600, model, core_area=5, cores=100, need=n) for n in (100, 99, 95, 80, 1)]
