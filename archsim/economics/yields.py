@@ -129,7 +129,7 @@ def _at_least(need: int, cores: int, log_good: np.ndarray) -> np.ndarray:
     for bad in range(1, cores - need + 1):
         ways = math.lgamma(cores + 1) - math.lgamma(bad + 1) - math.lgamma(cores - bad + 1)
         tail = tail + np.exp(ways + (cores - bad) * log_good + bad * log_bad)
-    return np.minimum(tail, 1.0)
+    return np.asarray(np.minimum(tail, 1.0))
 
 
 @functools.cache
