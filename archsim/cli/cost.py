@@ -97,7 +97,7 @@ def cost(
     runs = [simulate(graph, hardware) for graph in graphs]
     from archsim.economics.sensitivity import sensitivity, work_inputs
 
-    swings = [sensitivity(made, run, work_inputs(config, run)) for run in runs]
+    swings = [sensitivity(made, run, work_inputs(config, run, dtype)) for run in runs]
     result: dict[str, Any] = {
         "chip": hardware.name, "model": str(graphs[0].graph["model"]), "dtype": runs[0].dtype, "note": made.note,
         "inputs": {name: _plain(r) for name, r in made.inputs.items()},
@@ -176,7 +176,7 @@ def _graphs(model: str, phases: tuple[str, ...], sizes: dict[str, int | None], d
     graphs = []
     for p in phases:
         other = "seq" if p == "decode" else "context"  # with both phases, seq is prefill's and context is decode's
-        mine = {k: v for k, v in sizes.items() if len(phases) == 1 or k != other}
+        mine: dict[str, Any] = {k: v for k, v in sizes.items() if len(phases) == 1 or k != other}
         graphs.append(transformer(config, phase=p, dtype=dtype, **{**mine, "batch": mine["batch"] or BATCH[p]}))
     chip.check_dtype(graphs[0].graph["dtype"])
     return config, graphs

@@ -64,7 +64,7 @@ def _absent(chip: Chip, name: str) -> type | None:
     if getattr(chip, name, chip) is not None:
         return None
     classes = typing.get_args(typing.get_type_hints(Whole)[name])
-    return next((c for c in classes if dataclasses.is_dataclass(c)), None)
+    return next((c for c in classes if isinstance(c, type) and dataclasses.is_dataclass(c)), None)
 
 
 def _at(chip: Chip, part: str) -> Any:
@@ -163,5 +163,9 @@ def assumed(settings: Sequence[str]) -> dict[str, Range | float]:
         if not equals or not name.strip() or len(parts) not in (1, 3):
             raise ArchsimError(f"--assume is NAME=VALUE or NAME=LOW:BASE:HIGH, e.g. --assume pue=1.2, not {text!r}")
         numbers = [float(number(f"--assume {name.strip()}", p)) for p in parts]
-        found[name.strip()] = numbers[0] if len(numbers) == 1 else Range(*numbers, "", "given", "hypothetical")
+        if len(numbers) == 1:
+            found[name.strip()] = numbers[0]
+        else:
+            low, base, high = numbers
+            found[name.strip()] = Range(low, base, high, "", "given", "hypothetical")
     return found

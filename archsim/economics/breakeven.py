@@ -137,5 +137,5 @@ def breakeven(own: Chain, own_run: Run, bought: Chain, bought_run: Run, once: Nr
 def _by_price(made: Chain, run: Run) -> Range:
     """Return $/Mtoken with the site at base and the chip's price at its ends."""
     price = next(s.value for s in made.steps if s.name == "price")
-    ends = (made.usd_per_mtoken(run, made.values, usd) for usd in (price.low, price.base, price.high))
-    return Range(*ends, "USD")
+    low, base, high = (made.usd_per_mtoken(run, made.values, usd) for usd in (price.low, price.base, price.high))
+    return Range(low, base, high, "USD")

@@ -119,8 +119,7 @@ def _hours_per_mtoken(run: Run) -> float:
 
 
 def _site(values: Values, server: Server) -> Assumptions:
-    return Assumptions(**{name: values[name] for name in SITE if name in values},  # type: ignore[arg-type]
-                       server=_server(values, server))
+    return Assumptions(**{name: values[name] for name in SITE if name in values}, server=_server(values, server))
 
 
 def _server(values: Values, server: Server) -> Server:
@@ -168,6 +167,7 @@ def chain(chip: Chip, *, price: Range | float | None = None, list_price: Range |
     ranges: dict[str, Range] = {}
     steps: list[Step] = []
     if making is None:
+        assert price is not None  # given, or known
         ranges["price"] = price if isinstance(price, Range) else _exactly(price, "USD")
     else:
         ranges |= making.inputs
@@ -219,8 +219,8 @@ def _margin(chip: Chip, known: Range | None) -> Range:
     if known is None:
         return MARGIN
     cost = chip_cost(chip).total.base
-    ends = (1.0 - cost / max(usd, 1e-3 * cost) for usd in (known.low, known.base, known.high))
-    return Range(*ends, "", f"implied by {known.base:,.0f} USD ({known.low:,.0f} to {known.high:,.0f}) at a "
+    low, base, high = (1.0 - cost / max(usd, 1e-3 * cost) for usd in (known.low, known.base, known.high))
+    return Range(low, base, high, "", f"implied by {known.base:,.0f} USD ({known.low:,.0f} to {known.high:,.0f}) at a "
                  f"cost of {cost:,.0f}; {known.source}", "derived")
 
 

@@ -105,18 +105,15 @@ def _by_array(chip: Chip) -> Iterator[tuple[float | None, str, Chip]]:
         return
     assert isinstance(core, SystolicCore)
     a = core.array
-    for rows in (16, 32, 64, 128, 256, 512, 1024):
-        cols = rows * a.cols / a.rows
-        count = a.count * a.rows * a.cols / (rows * cols)
-        if cols != int(cols) or count != int(count):
+    for longer in (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0):
+        sides = (a.rows * longer, a.cols * longer, a.count / longer**2)
+        if any(side != int(side) for side in sides):
             continue
-        longer = rows / a.rows  # a wavefront crosses that many more elements
-        latency = a.latency if a.latency is None else (
-            {d: max(1.0, v * longer) for d, v in a.latency.items()} if hasattr(a.latency, "items")
-            else max(1.0, float(a.latency) * longer))  # type: ignore[arg-type]
-        made = chip if longer == 1 else chip.replace(
-            "core.array", rows=rows, cols=int(cols), count=int(count), latency=latency)
-        yield float(rows), f"{int(count) * chip.cores} arrays of {rows} x {int(cols)}, {{sram:.0f}} MiB", made
+        rows, cols, count = map(int, sides)
+        # a wavefront crosses so many times as many elements
+        latency = {d: max(1.0, a.delay(d) * longer) for d in a.rows_per_cycle} if a.latency is not None else None
+        made = chip if longer == 1 else chip.replace("core.array", rows=rows, cols=cols, count=count, latency=latency)
+        yield float(rows), f"{count * chip.cores} arrays of {rows} x {cols}, {{sram:.0f}} MiB", made
 
 
 def _by_count(chip: Chip) -> Iterator[tuple[float | None, str, Chip]]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import networkx as nx
+
 from archsim.economics.chain import Chain
 from archsim.economics.range import Range
 from archsim.errors import ArchsimError
@@ -73,10 +75,11 @@ def sensitivity(made: Chain, run: Run, work: Sequence[tuple[str, Range, Run, Run
     return sorted(found, key=lambda s: -s.width)
 
 
-def work_inputs(config: ModelConfig, run: Run) -> list[tuple[str, Range, Run, Run]]:
+def work_inputs(config: ModelConfig, run: Run, dtype: str | None = None) -> list[tuple[str, Range, Run, Run]]:
     """Return the inputs of the work, half and double what they are, with their runs: batch, and context or prompt.
 
-    What the model or the chip does not take is left out.
+    `dtype` is what the run's graph was built with, if it is not the run's own. What the model or the chip does not take
+    is left out.
     """
     w = run.workload
     found = []
@@ -85,12 +88,15 @@ def work_inputs(config: ModelConfig, run: Run) -> list[tuple[str, Range, Run, Ru
         ends = (max(1, size // 2), 2 * size)
         fixed = {k: w[k] for k in ("batch", "seq", "context") if w.get(k) and k != name}
         try:
-            low, high = (simulate(transformer(config, phase=w["phase"], dtype=run.dtype, **fixed, **{name: end}),
-                                  run.chip) for end in ends)
+            low, high = (simulate(_graph(config, run, {**fixed, name: end}, dtype), run.chip) for end in ends)
         except ArchsimError:  # beyond what the model or the chip takes
             continue
         found.append((name, Range(ends[0], size, ends[1], "", "half and double"), low, high))
     return found
+
+
+def _graph(config: ModelConfig, run: Run, sizes: Mapping[str, Any], dtype: str | None) -> nx.DiGraph:
+    return transformer(config, phase=run.workload["phase"], dtype=dtype or run.dtype, **sizes)
 
 
 def together(groups: Sequence[Sequence[Swing]]) -> list[tuple[str, float]]:

@@ -73,7 +73,7 @@ class Assumptions:
 def whole_site(server: Server | None = None, **changes: float) -> Assumptions:
     """Return the assumptions of a whole site: the bases of `SITE`, a `Server`, and `changes` by name."""
     base = {name: r.base for name, r in SITE.items()}
-    return Assumptions(**{**base, **changes}, server=server or Server())  # type: ignore[arg-type]
+    return Assumptions(**{**base, **changes}, server=server or Server())
 
 
 class Hour(NamedTuple):
