@@ -11,7 +11,7 @@ from typing import Any
 
 from archsim.explore import tables
 from archsim.explore.tables import Cell, Field, Item, Reproduction, Span, Table
-from archsim.explore.tables.table import Value
+from archsim.explore.tables.printed import Value
 from archsim.report.sheet import Column, Sheet
 
 FLAG = "!"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from archsim.errors import unknown
 from archsim.explore.tables import guohai, shenwan_chips, shenwan_megascale, shenwan_training, soochow, tianfeng
-from archsim.explore.tables.table import Catalogue, Cell, Field, Fix, Item, Reproduction, Span, Table, parse, reproduce
+from archsim.explore.tables.printed import Span, parse
+from archsim.explore.tables.table import Catalogue, Cell, Field, Fix, Item, Reproduction, Table, reproduce
 
 TABLES: tuple[Table, ...] = (
     shenwan_chips.COMPARISON, shenwan_chips.COST, shenwan_training.TRAINING, guohai.GPT4_TRAINING,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from archsim.economics.training import dense_flop
 from archsim.explore.select import Entry
 from archsim.explore.tables import figures
-from archsim.explore.tables.table import Field, Fix, Item, Record, Span, Table
+from archsim.explore.tables.printed import Span
+from archsim.explore.tables.table import Field, Fix, Item, Record, Table
 from archsim.hardware import Chip
 
 SOURCE = "Guohai Securities, 2024-02"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from archsim.economics.chip_cost import ChipCost, chip_cost
 from archsim.explore.tables import figures
-from archsim.explore.tables.table import Field, Fix, Item, Record, Span, Table
+from archsim.explore.tables.printed import Span
+from archsim.explore.tables.table import Field, Fix, Item, Record, Table
 from archsim.hardware import Chip
 
 SOURCE = "Shenwan Hongyuan, 2025-03-28"

@@ -12,8 +12,6 @@ every cell three times:
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,21 +20,7 @@ from typing import Protocol
 
 from archsim.errors import ArchsimError
 from archsim.explore.select import Entry
-
-
-@dataclass(frozen=True)
-class Span:
-    """All numbers from `low` to `high`."""
-
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{_short(self.low)} to {_short(self.high)}"
-
-
-Value = float | str | Span | None
-"""What a cell may hold."""
+from archsim.explore.tables.printed import Span, Value, agrees, half_unit, off, parse
 
 
 class Erratum(Protocol):
@@ -292,7 +276,7 @@ def reproduce(table: Table, catalogue: Catalogue) -> Reproduction:
     table
         From `archsim.explore.tables`.
     catalogue
-        The chips and their known errata; `archsim.report.report_tables.catalogue()` has archsim's own.
+        The chips and their known errata; `archsim.report.report_tables.reproduced` takes archsim's own.
     """
     cells: list[Cell] = []
     for f in table.fields:
@@ -305,47 +289,48 @@ def reproduce(table: Table, catalogue: Catalogue) -> Reproduction:
 
 
 def _cell(f: Field, report: Record, right: Record, everything: Record) -> Cell:
+    """Work out one cell: what the report's formula gives, what is right, and how it stands."""
     item, table = report.item, report.table
     text = printed_cell(f, table, item)
-    fix, known = fix_of(f, item), _erratum(table, item, f, report.catalogue)
-    unit = fix.unit if fix is not None and fix.unit else f.unit
-    recomputed: Value = None
-    closes = True
-    if f.formula is not None:
-        recomputed = f.formula(report)
-        closes = not text or recomputed is None or agrees(text, recomputed, zeros=f.zeros, slack=_slack(f, report))
-    elif f.hidden is not None:
-        recomputed = f.hidden(report)
-    elif f.figure is not None and item.chip:
-        recomputed = f.figure(report.chip)
-        closes = recomputed is None or agrees(text, recomputed, text_cell=f.text, zeros=True)
-    everywhere: Value = everything.value(f.name)
-    corrected: Value
-    if fix is not None and f.formula is None:
-        corrected = everywhere
-    elif f.hidden is not None:
-        corrected = recomputed
-    elif f.formula is not None:
-        corrected = right.value(f.name)
-        if not closes and f.measured and (fix is None or fix.value is None):
-            corrected = f.formula(right)
-            everywhere = f.formula(everything)
-    else:
-        corrected = recomputed if recomputed is not None else parse(text, f.text)
-    if known is not None and recomputed is None and fix is None:
-        corrected = everywhere = known.corrected
+    fix, known = fix_of(f, item), _erratum(f, report)
+    recomputed, closes = _recomputed(f, report, text)
+    corrected, everywhere = right.value(f.name), everything.value(f.name)
+    if f.formula is None:  # an input: the right one, wherever it is used
+        corrected = recomputed if fix is None and recomputed is not None else everywhere
+        if known is not None and fix is None and recomputed is None:
+            corrected = everywhere = known.corrected
+    elif f.measured and not closes and (fix is None or fix.value is None):  # later formulas read it as printed
+        corrected, everywhere = f.formula(right), f.formula(everything)
     why = (fix.why if fix else "") or (known.reason if known else "")
     source = (fix.source if fix else "") or (known.source if known else "")
     if not text:
         status = "computed" if f.hidden is None else "inferred"
     elif fix is not None or known is not None or not closes:
         status = "error"
-        why = why or (f"{_off(text, recomputed)}{f.words}" if f.formula else f"the catalogue has {corrected}")
+        why = why or (f"{off(text, recomputed)}{f.words}" if f.formula else f"the catalogue has {_plain(corrected)}")
     elif recomputed is None and (f.figure is not None or item.name in f.unchecked):
         status, why = "unchecked", f.unchecked.get(item.name, "nothing published to hold it against")
     else:
         status = "given" if recomputed is None else "closes"
+    unit = fix.unit if fix is not None and fix.unit else f.unit
     return Cell(item.name, f.name, f.unit, text, recomputed, corrected, everywhere, unit, status, why, source)
+
+
+def _recomputed(f: Field, report: Record, text: str) -> tuple[Value, bool]:
+    """Return what the report's formula, or the catalogue, gives for a cell, and whether the printed one agrees."""
+    if f.hidden is not None:
+        return f.hidden(report), True
+    if f.formula is not None:
+        value: Value = f.formula(report)
+        return value, not text or value is None or agrees(text, value, zeros=f.zeros, slack=_slack(f, report))
+    if f.figure is not None and report.item.chip:
+        value = f.figure(report.chip)
+        return value, value is None or agrees(text, value, text_cell=f.text, zeros=True)
+    return None, True
+
+
+def _plain(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def fix_of(f: Field, item: Item) -> Fix | None:
@@ -358,73 +343,13 @@ def printed_cell(f: Field, table: Table, item: Item) -> str:
     return f.cells[table.items.index(item)] if f.printed else ""
 
 
-def _erratum(table: Table, item: Item, f: Field, catalogue: Catalogue) -> Erratum | None:
+def _erratum(f: Field, report: Record) -> Erratum | None:
     """Return the catalogue's erratum of a cell, if it lists one."""
+    table, item = report.table, report.item
     if not table.errata or not printed_cell(f, table, item):
         return None
-    return next((e for e in catalogue.errata if (e.table, e.column) == (table.errata, f.name)
+    return next((e for e in report.catalogue.errata if (e.table, e.column) == (table.errata, f.name)
                  and e.row in (item.chip, item.name)), None)
-
-
-# --- numbers as printed -----------------------------------------------------------------------------------------------
-
-_DIGITS = r"\d[\d,]*\.?\d*(?:e[+-]?\d+)?"
-_NUMBER = re.compile(rf"(?:TSMC )?N?([<>]?)\s*({_DIGITS})(?:\s*([-/])\s*({_DIGITS}))?", re.IGNORECASE)
-
-
-def parse(text: str, words: bool = False) -> Value:
-    """Return the number or the range that a printed cell begins with, its text if it is none, None if it is empty.
-
-    ``"300-350"`` and ``"32/16"`` are ranges, ``"<30"`` is from 0 to 30; ``"N7+"`` and ``"TSMC 6nm"`` are nodes.
-    """
-    if not text:
-        return None
-    found = None if words else _NUMBER.match(text)
-    if found is None:
-        return text
-    sign, first, _, second = found.groups()
-    low = float(first.replace(",", ""))
-    if second:
-        high = float(second.replace(",", ""))
-        return Span(min(low, high), max(low, high))
-    return Span(0.0, low) if sign == "<" else Span(low, math.inf) if sign == ">" else low
-
-
-def half_unit(text: str, zeros: bool = False) -> float:
-    """Return half a unit of the last place of a printed number: how far rounding may have moved it.
-
-    Zeros at the end of a whole number count as places; with `zeros` they may be rounding, of up to 1 %: data sheets
-    print 989.4 TFLOPS as 990.
-    """
-    found = _NUMBER.match(text)
-    assert found is not None
-    mantissa, _, power = found[2].replace(",", "").lower().partition("e")
-    decimals = len(mantissa.partition(".")[2])
-    half = 0.5 * 10.0**-decimals
-    if zeros and decimals == 0:
-        lost = len(mantissa) - len(mantissa.rstrip("0"))
-        half = max(half, min(half * 10.0**lost, 0.01 * float(mantissa)))
-    return half * 10.0 ** int(power or 0)
-
-
-def agrees(text: str, value: Value, *, zeros: bool = False, slack: float = 0.0, text_cell: bool = False) -> bool:
-    """Say whether a printed cell is a value, to its printed rounding and the `slack` that its inputs' rounding leaves.
-
-    A cell agrees with a range that it touches, and a range that is printed with any number in it.
-    """
-    if isinstance(value, str) or text_cell:
-        return text.replace(" ", "").casefold() == str(value).replace(" ", "").casefold()
-    shown = parse(text)
-    if value is None or not isinstance(shown, float | Span):
-        return False
-    if isinstance(shown, Span):
-        low, high = shown.low, shown.high
-    else:
-        half = half_unit(text, zeros)
-        low, high = shown - half, shown + half
-    least, most = (value.low, value.high) if isinstance(value, Span) else (value, value)
-    tiny = 1e-12 * max(abs(low), abs(most))
-    return least - slack <= high + tiny and most + slack >= low - tiny
 
 
 def _slack(f: Field, record: Record) -> float:
@@ -443,15 +368,3 @@ def _slack(f: Field, record: Record) -> float:
         numbers = [e.low if isinstance(e, Span) else e or 0.0 for e in ends]
         total += abs(numbers[1] - numbers[0]) / 2
     return total
-
-
-def _off(text: str, value: Value) -> str:
-    """Say how far a printed number is from what it should be."""
-    shown = parse(text)
-    if not isinstance(shown, float) or not isinstance(value, int | float) or not value:
-        return "does not close: "
-    return f"{100 * (shown / value - 1):+.2g} % off: "
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
