@@ -69,16 +69,21 @@ def scatter(chips: Sequence[Entry], path: Path_ | None = None, *, dtype: str | N
         alike.setdefault((f"{_gb(c):.3g}", f"{_tflop(c, dtype):.3g}"), []).append(c)
     groups = {(_gb(same[0]), _tflop(same[0], dtype)): same for same in alike.values()}
     left_out = len(chips) - len(known)
-    ax.set_title(f"{len(known)} chips: peak over memory bandwidth"
-                 + (f" ({left_out} without one of them)" if left_out else ""), fontsize=11, pad=12)
+    said = [f"{left_out} without one of them"] if left_out else []
+    ax.set_title(_title(known, said), fontsize=11, pad=12)
     for (gb, tflop), same in groups.items():
         _mark(ax, gb, tflop, same[0], hollow=dtype is None and headline(same[0]) not in ("bf16", "fp16"))
     _legend(figure, known, dtype)
     figure.draw_without_rendering()  # settles the layout: lines and labels need to know where points will be
     marks = _marks(ax, list(groups))
     _balance_lines(ax, marks)
-    _labels(ax, groups, marks)
+    if unnamed := _labels(ax, groups, marks):
+        ax.set_title(_title(known, [*said, f"no room to name {unnamed}"]), fontsize=11, pad=12)
     return save(figure, path)
+
+
+def _title(known: Sequence[Entry], said: Sequence[str]) -> str:
+    return f"{len(known)} chips: peak over memory bandwidth" + f" ({'; '.join(said)})" * bool(said)
 
 
 def _gb(chip: Entry) -> float:
@@ -148,11 +153,12 @@ def _marks(ax: Axes, places: Sequence[tuple[float, float]]) -> list[Bbox]:
     return [Bbox.from_extents(x - reach, y - reach, x + reach, y + reach) for x, y in ax.transData.transform(places)]
 
 
-def _labels(ax: Axes, groups: dict[tuple[float, float], list[Entry]], marks: Sequence[Bbox]) -> None:
-    """Name marks where a name covers no mark, no other name and no name of a line.
+def _labels(ax: Axes, groups: dict[tuple[float, float], list[Entry]], marks: Sequence[Bbox]) -> int:
+    """Name marks where a name covers no mark, no other name and no name of a line; return how many have no room.
 
     Chips whose microarchitecture is known come first, of those the latest and the largest.
     """
+    unnamed = 0
     renderer, unit = _renderer(ax)
     boxes = dict(zip(groups, marks, strict=True))
     taken = [*marks, *(piece for t in ax.texts for piece in _along(t, renderer))]
@@ -178,6 +184,9 @@ def _labels(ax: Axes, groups: dict[tuple[float, float], list[Entry]], marks: Seq
                     ax.plot(*zip(*tied, strict=True), color=MUTED, lw=0.6, zorder=3)
                 break
             made.remove()
+        else:
+            unnamed += 1
+    return unnamed
 
 
 def _along(text: Any, renderer: Any) -> Iterator[Bbox]:
@@ -197,7 +206,7 @@ def _around(gap: float) -> Iterator[tuple[float, float, str, str]]:
     yield -gap, 0.0, "right", "center"
     yield 0.0, gap, "center", "bottom"
     yield 0.0, -gap, "center", "top"
-    for far in (0.7, 1.4, 2.5, 4.0):
+    for far in (0.7, 1.4, 2.5, 4.0, 6.0, 8.0):
         yield far * gap, far * gap, "left", "bottom"
         yield -far * gap, far * gap, "right", "bottom"
         yield far * gap, -far * gap, "left", "top"

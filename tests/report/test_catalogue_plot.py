@@ -30,6 +30,9 @@ def test_every_place_has_one_mark_and_most_are_named():
         assert important in named, important
     assert len(names(figure)) > 0.8 * len(places)
     assert f"{len(catalogue())} chips" in ax.get_title(loc="left")
+    unnamed = len(places) - len(names(figure))
+    assert (f"no room to name {unnamed})" in ax.get_title(loc="left")) == (unnamed > 0)
+    assert "no room" not in scatter([get("h100"), get("t4")]).axes[0].get_title(loc="left")
 
 
 def test_no_two_names_touch_and_none_hides_a_mark():
