@@ -39,7 +39,8 @@ class Area:
         `Die.area` of the chip, without base dies; or None.
     used
         What costs are reckoned with: the published area where there is one and the chip is as published; for a chip
-        made by `Chip.replace`, published x computed / computed of the chip that it was made of; else the computed one.
+        made by `Chip.replace`, published x computed / computed of the chip that it was made of. Without a published
+        area, what a published number of transistors takes; without either, the computed one.
     basis
         Which of these it is, in words.
     base
@@ -89,7 +90,8 @@ def area(chip: Chip) -> Area:
     are those of die photographs: `archsim.economics.blocks` has every constant with its source. What is on the die
     but not in use (`Die.cores`, `Die.stacks`, `Die.cache`) counts.
 
-    A published area overrules the sum of the parts. A chip made by `Chip.replace` from one with a published area has
+    A published area overrules the sum of the parts, and so does a published number of transistors, at the density of
+    real chips: a core may hold what no figure of the chip tells. A chip made by `Chip.replace` from one of these has
     that area times the ratio of the two sums: what the parts leave out (raster engines, video, die-to-die links) then
     stays in proportion, and a chip that did not change keeps its area. Spares stay in proportion too.
 
@@ -102,17 +104,20 @@ def area(chip: Chip) -> Area:
     if not isinstance(chip, Chip):
         raise ArchsimError(f"area() takes a Chip, not {type(chip).__name__}")
     if chip.die is None:
-        raise ArchsimError(f"{chip.name} has no die: define it with die=Die(process='TSMC N5')")
+        raise ArchsimError(f"{chip.name} has no die: define it, e.g. replace(die=Die(process='TSMC N5'))")
     die, origin = chip.die, chip.base
     parts = _compute_parts(chip)
     known = _known_area(chip, "die.area")
+    if known is None:
+        same = origin is not None and origin.die is not None and origin.die.transistors == die.transistors
+        known = _by_transistors(origin if origin is not None and same else chip)
     below = None
     if die.base is not None:
         shared = _closed(list(_shared(chip, node(die.base.process))))
         given = origin.die.base if origin and origin.die else None
         before = _sum(_closed(list(_shared(origin, node(given.process))))) if origin and given else None
         below = _settle(chip.name, die.base, given, shared, before, 1, _known_area(chip, "die.base.area"))
-        if known is not None:
+        if known is not None and die.area is not None:
             rest = known.base - (die.base.area or below.used.base)
             if rest <= 0:
                 raise ArchsimError(f"{chip.name}: Die.area, {known.base:.4g} mm2, is that of all dies and must exceed "
@@ -136,23 +141,34 @@ def _known_area(chip: Chip, path: str) -> Range | None:
     return Range(min(low or value, value), value, max(high or value, value), "mm2", source.text, source.confidence)
 
 
+def _by_transistors(chip: Chip) -> Range | None:
+    """Return the area that a published number of transistors takes, at the density of real chips; None without one."""
+    assert chip.die is not None
+    if chip.die.transistors is None or chip.die.base is not None:
+        return None
+    count, on = chip.die.transistors / 1e6, node(chip.die.process)
+    return spread(lambda density, fill: count / density / fill, {"density": on.density, "fill": blocks.FILL}, "mm2",
+                  f"{count / 1e3:.4g} billion transistors, {on.density.base * blocks.FILL.base:.3g} million per mm2")
+
+
 def _settle(name: str, die: Die, given: Die | None, parts: tuple[Step, ...], before: Range | None, cores: int,
             known: Range | None, base: Area | None = None) -> Area:
     """Choose between the computed and the published area of one tier of dies."""
     computed = _sum(parts)
-    if die.area is None and computed is None:
+    if known is None and computed is None:
         raise ArchsimError(f"{name} has no die area, and a core known by its peak alone has no parts to compute it "
                            "from: give one, Die(area=...), or replace('die', area=...)")
     used, basis = computed, "computed from its parts"
     if known is not None:
         used, basis = known, known.confidence
-        if given is not None and given.area == die.area and before is not None and computed is not None:
+        stated = given is not None and (given.area, given.transistors) == (die.area, die.transistors)
+        if stated and before is not None and computed is not None:
             ratio = computed.base / before.base
             if ratio != 1:
                 used, basis = known.times(ratio), f"{known.base:.4g} mm2 x {ratio:.3f}, the change of its parts"
     assert used is not None
-    return Area(name, node(die.process).name, die.count or 1, cores, parts, computed, known.base if known else None,
-                used, basis, base)
+    return Area(name, node(die.process).name, die.count or 1, cores, parts, computed, 
+                known.base if known and die.area is not None else None, used, basis, base)
 
 
 def _compute_parts(chip: Chip) -> tuple[Step, ...]:

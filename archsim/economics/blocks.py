@@ -63,6 +63,9 @@ CACHE_PORT = PORT.times(2.0)
 TOP = Range(0.22, 0.27, 0.32, "", f"clocks, power, test, management, channels between blocks: the labelled blocks of "
             f"TPU v1 fill 0.79 of its die: {TPU1}; 1/0.79 - 1", "derived")
 
+FILL = Range(0.36, 0.68, 0.86, "", "transistors of a whole chip over those of as much standard cells: GA100 0.68 (54.2 "
+             "billion on 826 mm2), GH100 0.67, GV100 0.77, TU104 0.74, AD102 0.86, Aldebaran 0.35", "derived")
+
 HBM_PHY = Range(9.0, 10.45, 12.0, "mm2", f"HBM2e, 1024 bits; PHYs do not shrink: {COMPASS}", "published")
 HBM_CONTROL = Range(450.0, 552.7, 650.0, "million transistors", COMPASS, "published")
 DRAM_PHY = Range(1.2, 1.45, 1.8, "mm2", f"DDR5, 32 bits: {COMPASS}", "published")

@@ -165,6 +165,26 @@ def test_without_a_published_area_it_is_the_computed_one():
     assert area(chip.replace("core.array", rows=256)).used.base > area(chip).used.base * 1.05
 
 
+def test_transistors_tell_an_area_where_none_is_published():
+    """Trainium1: 55 billion transistors do not fit on the 170 mm2 of the parts that are known of it."""
+    found = area(sim.chips.get("trainium1"))
+    assert found.published is None and found.computed.base < 250
+    assert found.used.base == pytest.approx(55e9 / (96.3e6 * 0.68))
+    assert 55e9 / found.used.low / 1e6 < 96.3  # no denser than cells are
+    larger = sim.chips.get("trainium1").replace("core.array", rows=256)
+    assert area(larger).used.base > found.used.base
+    denser = sim.chips.get("trainium1").replace("die", process="TSMC N5")  # shrinks as its parts do, and only once
+    assert area(denser).used.base == pytest.approx(
+        found.used.base * area(denser).computed.base / found.computed.base)
+
+
+@pytest.mark.parametrize("chip", ["a100-sxm-80gb", "h100-sxm", "mi250x", "v100-sxm2", "l40s", "rtx-a6000", "t4"])
+def test_the_density_of_real_chips(chip):
+    die = sim.chips.get(chip).die
+    fill = die.transistors / 1e6 / die.area / node(die.process).density.base
+    assert blocks.FILL.low * 0.95 <= fill <= blocks.FILL.high * 1.01
+
+
 def test_a_new_process_shrinks_logic_more_than_memory_and_interfaces_least():
     old, new = made(die=Die(process="7nm")), made(die=Die(process="5nm"))
     ratio = {p.name: q.value.base / p.value.base for p, q in zip(area(old).parts, area(new).parts, strict=True)}
@@ -225,7 +245,7 @@ def test_the_nearest_process_is_named():
 
 
 def test_what_is_missing_is_said():
-    with pytest.raises(ArchsimError, match=r"has no die: define it with die=Die\("):
+    with pytest.raises(ArchsimError, match=r"has no die: define it, e.g. replace\(die=Die\("):
         area(made(die=None))
     with pytest.raises(ArchsimError, match=r"gaudi2 has no die area.*replace\('die', area="):
         area(sim.chips.get("gaudi2"))
