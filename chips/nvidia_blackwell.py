@@ -121,7 +121,7 @@ B300 = variant(B200, "b300", {
 
 GB300 = variant(B300, "gb300", {
     "clock": (1.907 * GHz, Source("closes the published 2500 TFLOP/s: 160 x 4096 x 2 x 1.907 GHz", "derived")),
-    "cores": (160, Source(nv.ULTRA)),
+    "cores": (160, Source(nv.ULTRA, "estimated", "the full GPU's; how many are in use is not published", 148, 160)),
     "link": (_NVL72, Source(nv.AIC, note="NVL72; 1800 GB/s both ways")),
     "power.tdp": (1400 * W, Source(nv.AIC)),
     "peaks": ({"bf16": 2500 * TFLOPS, "fp16": 2500 * TFLOPS, "fp8": 5000 * TFLOPS, "fp4": 15000 * TFLOPS},
