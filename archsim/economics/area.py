@@ -160,14 +160,15 @@ def _settle(name: str, die: Die, given: Die | None, parts: tuple[Step, ...], bef
                            "from: give one, Die(area=...), or replace('die', area=...)")
     used, basis = computed, "computed from its parts"
     if known is not None:
-        used, basis = known, known.confidence
+        used = known
+        basis = {"hypothetical": "as defined", "derived": known.source}.get(known.confidence, known.confidence)
         stated = given is not None and (given.area, given.transistors) == (die.area, die.transistors)
         if stated and before is not None and computed is not None:
             ratio = computed.base / before.base
             if ratio != 1:
                 used, basis = known.times(ratio), f"{known.base:.4g} mm2 x {ratio:.3f}, the change of its parts"
     assert used is not None
-    return Area(name, node(die.process).name, die.count or 1, cores, parts, computed, 
+    return Area(name, node(die.process).name, die.count or 1, cores, parts, computed,
                 known.base if known and die.area is not None else None, used, basis, base)
 
 

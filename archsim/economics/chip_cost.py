@@ -14,6 +14,7 @@ from archsim.economics.range import ENDS, Range, Step, at_ends, total
 from archsim.economics.yields import MODELS, RETICLE, die_yield, gross_dies
 from archsim.errors import ArchsimError, unknown
 from archsim.hardware import Chip
+from archsim.hardware.part import option, part
 from archsim.units import GB
 
 REPAIR = Range(0.0, 0.25, 0.5, "", "share of the area outside cores where spare rows of memories and unused interfaces "
@@ -25,49 +26,28 @@ FALLING = ("bin_yield", "package_yield", "repair")
 """Inputs that make a chip cheaper when they rise."""
 
 
-@dataclass(frozen=True)
+Input = Range | float | int | None
+"""A number is exact, a Range uncertain; None leaves it to the tables."""
+
+
+@part
 class Manufacturing:
     """Inputs of `chip_cost`: a number is exact, a Range uncertain, and what is None is taken from the tables of
     `archsim.economics.process` and `archsim.economics.assembly` for the chip's node and memory.
-
-    Parameters
-    ----------
-    die_area
-        mm2 of all compute dies; None: `area(chip).used`.
-    wafer_price
-        USD per processed 300 mm wafer of the compute dies.
-    defect_density
-        Killer defects per cm2.
-    repair
-        Share of the area outside cores where a defect does no harm.
-    bin_yield
-        Share of dies free of defects that meet clock and power.
-    memory_price
-        USD per GB of device memory.
-    packaging
-        USD per chip: interposer, substrate, assembly.
-    package_yield
-        Share of assembled packages that work.
-    test
-        USD per chip: test and what else assembly adds.
-    base_wafer_price, base_defect_density
-        The same of the dies below the compute dies.
-    yield_model
-        One of `archsim.economics.yields.MODELS`.
     """
 
-    die_area: Range | float | None = None
-    wafer_price: Range | float | None = None
-    defect_density: Range | float | None = None
-    repair: Range | float | None = None
-    bin_yield: Range | float | None = None
-    memory_price: Range | float | None = None
-    packaging: Range | float | None = None
-    package_yield: Range | float | None = None
-    test: Range | float | None = None
-    base_wafer_price: Range | float | None = None
-    base_defect_density: Range | float | None = None
-    yield_model: str = "murphy"
+    die_area: Input = option("mm2 of all compute dies; None: area(chip).used", default=None)
+    wafer_price: Input = option("USD per processed 300 mm wafer of the compute dies", default=None)
+    defect_density: Input = option("killer defects per cm2", default=None)
+    repair: Input = option("share of the area outside cores where a defect does no harm", default=None)
+    bin_yield: Input = option("share of dies free of defects that meet clock and power", default=None)
+    memory_price: Input = option("USD per GB of device memory", default=None)
+    packaging: Input = option("USD per chip: interposer, substrate, assembly", default=None)
+    package_yield: Input = option("share of assembled packages that work", default=None)
+    test: Input = option("USD per chip: test and what else assembly adds", default=None)
+    base_wafer_price: Input = option("USD per wafer of the dies below the compute dies", default=None)
+    base_defect_density: Input = option("killer defects per cm2 of the dies below", default=None)
+    yield_model: str = option("one of archsim.economics.yields.MODELS", default="murphy")
 
     def __post_init__(self) -> None:
         if self.yield_model not in MODELS:
@@ -76,7 +56,7 @@ class Manufacturing:
             value = getattr(self, name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float | Range):
+            if isinstance(value, bool):
                 raise ArchsimError(f"Manufacturing.{name} must be a number or a Range, not {value!r}")
             low, high = (value.low, value.high) if isinstance(value, Range) else (value, value)
             most = 1.0 if name in FALLING else math.inf

@@ -156,7 +156,8 @@ def test_a_die_beyond_the_reticle_says_what_to_do():
 @pytest.mark.parametrize(("wrong", "says"), [
     ({"yield_model": "murphey"}, "did you mean 'murphy'"),
     ({"package_yield": 1.2}, "above 0 and at most 1"), ({"package_yield": 0}, "above 0"),
-    ({"wafer_price": -1}, "at least 0"), ({"test": "much"}, "number or a Range"),
+    ({"wafer_price": -1}, "at least 0"), ({"test": "much"}, "Range or float"), ({"test": True}, "number or a Range"),
+    ({"wafer_prise": 1}, "did you mean 'wafer_price'"),
     ({"die_area": Range(0, 1, 2)}, "above 0"), ({"memory_price": float("nan")}, "at least 0"),
 ])
 def test_assumptions_that_cannot_be(wrong, says):
