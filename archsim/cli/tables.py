@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from archsim.cli.options import Json
-from archsim.cli.output import show, show_json
+from archsim.cli.output import page_width, show, show_json
 
 
 def tables(
@@ -35,7 +35,7 @@ def tables(
         if json:
             show_json(table_data(found))
         else:
-            show(*sheets(found))
+            show(*sheets(found, page_width()))
         return
     known = [reproduced(t.name) for t in TABLES]
     if json:

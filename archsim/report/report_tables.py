@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from archsim.explore import tables
@@ -90,8 +91,11 @@ def list_sheet(found: Sequence[Reproduction]) -> Sheet:
     ])
 
 
-def sheets(r: Reproduction) -> list[Sheet]:
-    """Return a table as printed, each line with what it should be below it, and a list of what is wrong and why."""
+def sheets(r: Reproduction, width: int = 250) -> list[Sheet]:
+    """Return a table as printed, each line with what it should be below it, and a list of what is wrong and why.
+
+    Where `width` characters do not hold all columns, the table goes on in another sheet.
+    """
     t = r.table
     counts = {s: sum(c.status == s for c in r.cells) for s in ("closes", "error", "given", "unchecked")}
     said = {"closes": "recomputed as printed", "error": f"wrong ({FLAG})", "given": "inputs of the report",
@@ -103,8 +107,14 @@ def sheets(r: Reproduction) -> list[Sheet]:
     worded = [f for f in t.fields if f.text and max(map(len, f.cells)) > WORD]
     shown = [f for f in t.fields if f not in worded]
     body = _by_item(r, shown, numbers) if t.by_item else _by_field(r, shown, numbers)
+    first, *others = _parts(body, width)
+    if others:
+        title += f"\npart 1 of {len(others) + 1}"
+    told = _told(r, worded)
     return [
-        Sheet(title, body, notes=_told(r, worded)),
+        Sheet(title, first, notes=[] if others else told),
+        *(Sheet(f"\npart {i} of {len(others) + 1}", part, notes=told if part is others[-1] else [])
+          for i, part in enumerate(others, 2)),
         Sheet("\nwrong, and why" if numbers else "", [
             Column("", [f"[{n}]" for n in numbers.values()], text=True),
             Column("", [_reason(r, key) for key in numbers], text=True, wrap=True),
@@ -115,6 +125,24 @@ def sheets(r: Reproduction) -> list[Sheet]:
 
 def _key(c: Cell) -> tuple[str, str, str]:
     return c.field, c.why, c.source
+
+
+def _parts(columns: Sequence[Column], width: int) -> list[list[Column]]:
+    """Put columns into as few sheets as a page of some width needs, each beside the labels of the lines."""
+    label, *others = columns
+    parts = []
+    while others:
+        kept, _ = Sheet("", [label, *(replace(c, rank=i) for i, c in enumerate(others))]).fit(width)
+        n = max(1, len(kept) - 1)
+        parts.append(_without_empty([label, *others[:n]]))
+        others = others[n:]
+    return parts
+
+
+def _without_empty(columns: Sequence[Column]) -> list[Column]:
+    """Leave out the lines in which only the label stands."""
+    kept = [i for i in range(len(columns[0].cells)) if any(c.cells[i] for c in columns[1:])]
+    return [replace(c, cells=[c.cells[i] for i in kept], styles=[c.styles[i] for i in kept]) for c in columns]
 
 
 def _numbered(r: Reproduction) -> Numbers:
@@ -171,11 +199,11 @@ def _by_field(r: Reproduction, fields: Sequence[Field], numbers: Numbers) -> lis
         name = f"{_name(f)}{f', {f.unit}' if f.unit else ''}{_marks(cells, numbers)}"
         blocks.append(_block(name, cells, "recomputed" if f.formula else "catalogue"))
     headings = [(i.label or i.name).replace(" ", "\n", 1) for i in items]
-    return _columns(blocks, headings, [max(0, i - 2) for i in range(len(items))])
+    return _columns(blocks, headings)
 
 
 def _by_item(r: Reproduction, fields: Sequence[Field], numbers: Numbers) -> list[Column]:
-    """Draw a block of lines per item, a column per field; where only an input was printed, it may be left out."""
+    """Draw a block of lines per item, a column per field."""
     again = "recomputed" if any(f.formula for f in fields) else "catalogue"
     blocks = []
     for i in r.table.items:
@@ -184,15 +212,13 @@ def _by_item(r: Reproduction, fields: Sequence[Field], numbers: Numbers) -> list
         label, kind, last = lines.pop()
         blocks.append([*lines, (label + _marks(cells, numbers), kind, last)])
     headings = ["\n".join([*_name(f).split(), *([f.unit] if f.unit else [])]) for f in fields]
-    given = [not f.formula and not f.figure for f in fields]
-    return _columns(blocks, headings, [len(given) - i if only else 0 for i, only in enumerate(given)], wrap=False)
+    return _columns(blocks, headings, wrap=False)
 
 
-def _columns(blocks: Iterable[list[Line]], headings: Sequence[str], ranks: Sequence[int],
-             wrap: bool = True) -> list[Column]:
+def _columns(blocks: Iterable[list[Line]], headings: Sequence[str], wrap: bool = True) -> list[Column]:
     lines = [line for block in blocks for line in block]
     styles = [STYLES[kind] for _, kind, _ in lines]
-    columns = [Column(h, [cells[i] for *_, cells in lines], ranks[i], styles=[
+    columns = [Column(h, [cells[i] for *_, cells in lines], styles=[
         "red" if kind == "printed" and cells[i].endswith(FLAG) else style
         for (_, kind, cells), style in zip(lines, styles, strict=True)]) for i, h in enumerate(headings)]
     return [Column("", [label for label, *_ in lines], text=True, wrap=wrap, styles=styles), *columns]

@@ -22,12 +22,16 @@ def test_list_for_programs(cli):
     assert all(r["printed_cells"] > 0 and r["source"] and r["items"] and r["fields"] for r in rows)
 
 
+@pytest.mark.parametrize("width", [80, 100, 250])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_table_fits_a_page_of_100(cli, monkeypatch, name):
-    monkeypatch.setenv("COLUMNS", "100")
+def test_every_table_fits_the_page(cli, monkeypatch, name, width):
+    monkeypatch.setenv("COLUMNS", str(width))
     said = cli("tables", name)
     assert (said.code, said.err) == (0, "")
-    assert max(map(len, said.out.splitlines())) <= 100
+    assert max(map(len, said.out.splitlines())) <= width
+    assert "left out" not in said.out  # what the page does not hold comes in a second part
+    words = said.out.split()
+    assert all(c.printed + "!" in words for c in reproduced(name).errors if len(c.printed.split()) == 1)
     assert "…" not in said.out
     errors = reproduced(name).errors
     assert ("wrong, and why" in said.out) is bool([c for c in reproduced(name).cells if c.why])
