@@ -186,7 +186,8 @@ def _silicon(chip: Chip) -> Iterator[Finding]:
         what = "on-chip memories need more than the whole die" if area > die.area else "on-chip memories need this much"
         yield Finding("error" if area > die.area else "warn", "die.area", what, area, None, SRAM_SHARE * die.area,
                       "mm2", f"{SRAM_SOURCE}; at most {SRAM_SHARE:.0%} of a die is SRAM")
-    each = die.area / (die.count or 1)
+    below = die.base.area if die.base and die.base.area else 0.0
+    each = (die.area - below) / (die.count or 1)
     if each > RETICLE * 1.01:
         given = f"per die, of {die.count}" if die.count else "several dies together? then give die.count"
         yield Finding("error" if die.count else "info", "die.area", given, each, None, RETICLE, "mm2",

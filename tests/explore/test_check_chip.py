@@ -134,6 +134,8 @@ def test_sram_and_reticle():
     assert found(chip(die=Die(process="5nm", area=900, count=1)))["die.area"].severity == "error"
     assert found(chip(die=Die(process="5nm", area=1600)))["die.area"].severity == "info"
     assert "die.area" not in found(chip(die=Die(process="5nm", area=1600, count=2)))
+    tiers = Die(process="5nm", area=1200, count=1, base=Die(process="7nm", area=500))
+    assert "die.area" not in found(chip(die=tiers)), "one of 700 mm2 on another of 500"
     assert "not given" in found(chip(die=None))["die.area"].problem
 
 
