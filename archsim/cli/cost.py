@@ -9,13 +9,14 @@ import typer
 
 from archsim.cli.options import Context, Dtype, Json, Price, Seq, dollars, whole
 from archsim.cli.output import check_file, show, show_json, spinner, write_all
-from archsim.errors import ArchsimError, unknown
+from archsim.errors import ArchsimError, positive_int, unknown
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from archsim.economics.breakeven import Breakeven
     from archsim.economics.chain import Chain
+    from archsim.economics.day import Day
     from archsim.economics.range import Range
     from archsim.hardware import Chip
     from archsim.simulation import Run
@@ -51,12 +52,27 @@ def cost(
     ] = None,
     usd: Price = None,
     rent: Annotated[
-        str | None, typer.Option("--rent", metavar="USD", help="Also: after how long owning pays, against this rent "
-                                 "per chip-hour.")
+        str | None, typer.Option("--rent", metavar="USD", help="Rent per chip-hour, to compare owning with (default: "
+                                 "the newest on file).")
+    ] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", metavar="L0,...,L23", help="Load of each hour of a day, in any unit: its "
+                                 "mean over its peak is the utilization. Also: what filling the night is worth.")
     ] = None,
     against: Annotated[
         str | None, typer.Option("--against", metavar="CHIP", help="Also: how many chips must be made until a design "
                                  "of one's own has paid for itself against buying this one.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option("--train", metavar="TOKENS", help="Also: days, MWh and dollars of training the model "
+                                 "on so many tokens, e.g. 15e12.")
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option("--chips", metavar="N", help="Chips to train on.")
+    ] = "1024",
+    mfu: Annotated[
+        str | None, typer.Option("--mfu", metavar="SHARE", help="MFU of training, 0 to 1 (default: simulated, an upper "
+                                 "bound: communication is not counted).")
     ] = None,
     tornado: Annotated[
         str | None, typer.Option("--tornado", metavar="FILE.png", help="Also draw what each input does to $/Mtoken.")
@@ -74,20 +90,29 @@ def cost(
     a process the chain starts at the published price, or at --price.
 
     --json: one object: chip, note, inputs (name: low, base, high, unit, source), steps (an array), runs (an array, one
-    object per phase: steps, sensitivity, usd_per_mtoken ...), and rent, breakeven, optimum where they were asked for.
+    object per phase: steps, sensitivity, usd_per_mtoken ...), and rent, day, training, breakeven,
+    optimum where they were asked for (rent also where one is on file).
     """
     if phase not in PHASES:
         raise unknown("phase", phase, PHASES)
     phases = ("prefill", "decode") if phase == "both" else (phase,)
     sizes = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
-    money, landlord = dollars("--price", usd), dollars("--rent", rent)
+    money = dollars("--price", usd)
+    landlord = None if rent is None else ("given", dollars("--rent", rent) or 0.0)
     files = {name: _figure(name, text) for name, text in (("--tornado", tornado), ("--optimum", optimum)) if text}
     if len({p.absolute() for p in files.values()}) < len(files):
         raise ArchsimError("--tornado and --optimum name the same file")
     from archsim.cli.files import find_chip
-    from archsim.cli.settings import assumed, changed
+    from archsim.cli.settings import assumed, changed, number
 
     inputs = assumed(assume or [])
+    load = _day(day, inputs) if day is not None else None
+    lesson = None
+    if tokens is not None:
+        lesson = (float(number("--train", tokens)), positive_int("--chips", cluster),
+                  float(number("--mfu", mfu)) if mfu is not None else None)
+    elif mfu is not None:
+        raise ArchsimError("--mfu belongs to --train TOKENS")
     hardware = changed(find_chip(chip), settings or [])
     rival = find_chip(against) if against is not None else None
     made = _chain(hardware, money, inputs)
@@ -105,8 +130,14 @@ def cost(
         "runs": [_run_data(made, run, moved) for run, moved in zip(runs, swings, strict=True)],
     }
     sheets: list[Any] = []
-    if landlord is not None:
+    if landlord is not None or (landlord := _rent_on_file(hardware)) is not None:
         result["rent"], said = _rent(made, landlord, runs)
+        sheets += said
+    if load is not None:
+        result["day"], said = _filled(made, load, runs)
+        sheets += said
+    if lesson is not None:
+        result["training"], said = _training(made, config, dtype, *lesson)
         sheets += said
     if rival is not None:
         found = _breakeven(made, runs, rival, graphs, inputs)
@@ -209,7 +240,64 @@ def _run_data(made: Chain, run: Run, moved: list[Any]) -> dict[str, Any]:
     }
 
 
-def _rent(made: Chain, rent: float, runs: list[Run]) -> tuple[dict[str, Any], list[Any]]:
+def _day(text: str, inputs: dict[str, Range | float]) -> Day:
+    """Return the day that ``--day`` gave, and put its utilization among the inputs."""
+    from archsim.cli.settings import number
+    from archsim.economics import Day
+
+    if "utilization" in inputs:
+        raise ArchsimError("--day gives the utilization: leave out --assume utilization=...")
+    load = Day(tuple(float(number("--day", part)) for part in text.split(",")))
+    inputs["utilization"] = load.utilization
+    return load
+
+
+def _filled(made: Chain, day: Day, runs: list[Run]) -> tuple[dict[str, Any], list[Any]]:
+    """Return what a token costs on such a day, and with the night filled with batch work."""
+    from archsim.report.quantity import sig
+
+    full = day.filled()
+    now, then = made.values, made.at(utilization=full.utilization)
+    rows: list[dict[str, Any]] = [
+        {"phase": run.workload.get("phase"), "usd_per_mtoken": made.usd_per_mtoken(run, now),
+             "usd_per_mtoken_filled": made.usd_per_mtoken(run, then)} for run in runs]
+    text = ", ".join(f"${sig(float(r['usd_per_mtoken']))} to ${sig(float(r['usd_per_mtoken_filled']))} in {r['phase']}"
+                     for r in rows)
+    return ({"utilization": day.utilization, "utilization_filled": full.utilization, "runs": rows},
+            [f"The day leaves {100 * (1 - day.utilization):.0f} % of the chips idle; with that filled with batch work "
+             f"a million tokens falls from {text}.", ""])
+
+
+def _training(made: Chain, config: ModelConfig, dtype: str, tokens: float, chips: int, mfu: float | None
+              ) -> tuple[dict[str, Any], list[Any]]:
+    """Return days, energy and dollars of a training run; MFU as simulated, or as given."""
+    from archsim.cli.compare import BATCH
+    from archsim.economics import training, training_of
+    from archsim.simulation import simulate
+    from archsim.workload import transformer
+
+    step = simulate(transformer(config, phase="train", dtype=dtype, batch=BATCH["train"]), made.chip)
+    site = made.assumptions({**made.values, "utilization": 1.0})  # a cluster in training has no night
+    paid = made.price(made.values)
+    if mfu is None:
+        done = training_of(step, tokens, chips, assumptions=site, price=paid)
+    else:
+        done = training(made.chip, chips, flop=step.flops / step.tokens * tokens, mfu=mfu, dtype=step.dtype,
+                        assumptions=site, price=paid)
+    how = "given" if mfu is not None else "simulated, without communication"
+    return done.to_dict(), [f"Training on {tokens:.3g} tokens, MFU {how}: {done}. A chip that waits for memory or "
+                            "network draws near full power: energy x MFU, as some reports have it, is too low.", ""]
+
+
+def _rent_on_file(chip: Chip) -> tuple[str, float] | None:
+    from archsim.chips.prices import prices
+
+    found = [p for p in prices((chip.base or chip).name, "chip-hour") if p.currency == "USD"]
+    return (f"{found[0].source}, {found[0].date}", found[0].amount) if found else None
+
+
+def _rent(made: Chain, landlord: tuple[str, float], runs: list[Run]) -> tuple[dict[str, Any], list[Any]]:
+    source, rent = landlord
     from archsim.economics import cost as price
     from archsim.economics.site import payback_years
     from archsim.report.quantity import sig
@@ -218,14 +306,14 @@ def _rent(made: Chain, rent: float, runs: list[Run]) -> tuple[dict[str, Any], li
     years = payback_years(made.chip, rent, site, paid)
     owned = made.hour(made.values).total
     rented = [price(run, site, rent=rent).usd_per_mtoken for run in runs]
-    data = {"usd_per_chip_hour": rent, "usd_per_hour_of_work_owned": owned,
+    data = {"usd_per_chip_hour": rent, "source": source, "usd_per_hour_of_work_owned": owned,
             "usd_per_hour_of_work_rented": rent / site.utilization,
             "payback_years": years if years < 1e6 else None, "usd_per_mtoken_rented": rented}
     when = f"owning pays back in {sig(years)} years" if years < 1e6 else "owning never pays back"
     tokens = ", ".join(f"${sig(r)} per million tokens in {run.workload.get('phase')}"
                        for r, run in zip(rented, runs, strict=True))
-    return data, [f"Rented at ${sig(rent)} per chip-hour, work or not: ${sig(rent / site.utilization)} per hour of "
-                  f"work against ${sig(owned)} owned, {tokens}; {when}.", ""]
+    return data, [f"Rented at ${sig(rent)} per chip-hour ({source}), work or not: ${sig(rent / site.utilization)} "
+                  f"per hour of work against ${sig(owned)} owned, {tokens}; {when}.", ""]
 
 
 def _breakeven(made: Chain, runs: list[Run], rival: Chip, graphs: list[nx.DiGraph],

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from archsim.economics.chip_cost import ChipCost, Manufacturing, chip_cost
+from archsim.economics.cost import inherited
 from archsim.economics.range import Range, Step, spread
 from archsim.economics.server import SERVER, Server
 from archsim.economics.site import SITE, Assumptions, Hour, chip_hour, design_watts, wall_watts
@@ -189,6 +190,7 @@ def chain(chip: Chip, *, price: Range | float | None = None, list_price: Range |
         ranges[name] = Range(r.low, r.base, r.high, ranges[name].unit, r.source, r.confidence)
     if making is not None and ranges["margin"].high >= 1:
         raise ArchsimError(f"margin is a share of the price, below 1, not {ranges['margin'].high:g}")
+    note = "; ".join(filter(None, (note, inherited(chip, 0.0))))
     bare = Chain(chip, making, ranges, (), note, around)
     return replace(bare, steps=(*steps, *_steps(bare)))
 

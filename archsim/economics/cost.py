@@ -108,11 +108,11 @@ def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | Non
         price_usd=chip_price(run.chip, price) if rent is None else 0.0,
         power_w=design_watts(run.chip),
         assumptions=site,
-        note=_inherited(run.chip, price),
+        note=inherited(run.chip, price),
     )
 
 
-def _inherited(chip: Chip, price: float | None) -> str:
+def inherited(chip: Chip, price: float | None) -> str:
     """Say which of price and power a variant still has from the chip that it was made of."""
     figures = {path: source for path, *_, source in chip.figures() if path in ("price", "power.tdp") and source}
     kept = {path: source for path, source in figures.items()

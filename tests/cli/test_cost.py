@@ -92,6 +92,32 @@ def test_rent_and_break_even(cli):
     assert "NRE: masks" in said.out
 
 
+def test_a_rent_on_file_needs_no_option(cli):
+    assert "mercatus" in run(cli, "h100-sxm")["rent"]["source"]
+    assert "rent" not in run(cli, "b200")
+
+
+def test_a_day(cli):
+    load = ",".join(["100"] * 12 + ["20"] * 12)
+    d = run(cli, "tpu-v5p", "--day", load)
+    assert d["day"]["utilization"] == d["inputs"]["utilization"]["base"] == pytest.approx(0.6)
+    assert d["day"]["utilization_filled"] == pytest.approx(1.0)
+    for found, r in zip(d["day"]["runs"], d["runs"], strict=True):
+        assert found["usd_per_mtoken"] == pytest.approx(r["usd_per_mtoken"]["base"])
+        assert found["usd_per_mtoken_filled"] < 0.75 * found["usd_per_mtoken"]
+    assert "40 % of the chips idle" in cli("cost", "tpu-v5p", *SMALL, "--day", load).out
+
+
+def test_training(cli):
+    d = run(cli, "h100-sxm", "--train", "15e12", "--chips", "4096", "--mfu", "0.4")["training"]
+    assert d["flop"] == pytest.approx(6 * 8.03e9 * 15e12, rel=0.15)
+    assert d["energy_kwh_times_mfu"] == pytest.approx(0.4 * d["energy_kwh"])
+    assert d["usd"] == pytest.approx(d["capital_usd"] + d["energy_usd"])
+    simulated = run(cli, "h100-sxm", "--train", "15e12", "--chips", "4096")["training"]
+    assert 0.4 < simulated["mfu"] < 1
+    assert "x MFU:" in cli("cost", "h100-sxm", *SMALL, "--train", "1e12").out
+
+
 def test_figures(cli, tmp_path):
     bars, curves = tmp_path / "bars.png", tmp_path / "curves.svg"
     said = cli("cost", "tpu-v5p", *SMALL, "--tornado", bars, "--optimum", curves)
@@ -137,6 +163,13 @@ def test_figures(cli, tmp_path):
         (("tpu-v5p", "--price", "10", "--against", "h100"), "leave out --price"),
         (("tpu-v5p", "--dtype", "fp8"), "tpu-v5p has no fp8 matrix path"),
         (("h1000",), "unknown chip 'h1000'"),
+        (("tpu-v5p", "--day", "1,2"), "24 numbers, one per hour, not 2"),
+        (("tpu-v5p", "--day", "a,b"), "--day needs a number, not 'a'"),
+        (("tpu-v5p", "--day", "1,2", "--assume", "utilization=1"), "leave out --assume utilization"),
+        (("tpu-v5p", "--mfu", "0.4"), "--mfu belongs to --train"),
+        (("tpu-v5p", "--train", "many"), "--train needs a number"),
+        (("tpu-v5p", "--train", "1e12", "--mfu", "4"), "mfu is a share of the peak"),
+        (("tpu-v5p", "--train", "1e12", "--chips", "0"), "--chips must be from 1"),
     ],
 )
 def test_wrong_arguments_are_named(cli, arguments, says, tmp_path, monkeypatch):

@@ -51,6 +51,13 @@ def test_gpt3_published() -> None:
     assert done.days == pytest.approx(34, rel=0.02)
 
 
+def test_llama_3_1_405b_published() -> None:
+    # Model card: 30.84 million H100 hours; paper: 38 to 43 % MFU, effective training time above 90 %.
+    low, high = (training(chip(989.4), 16_384, flop=dense_flop(405e9, 15.6e12), mfu=mfu,
+                          assumptions=Assumptions(availability=up)) for mfu, up in ((0.43, 1.0), (0.38, 0.9)))
+    assert low.days * 24 * 16_384 < 30.84e6 < high.days * 24 * 16_384 * 1.01
+
+
 @given(st.integers(1, 100_000), st.floats(0.05, 1.0), st.floats(1e20, 1e26), st.floats(0.5, 1.0))
 def test_conservation(chips: int, mfu: float, flop: float, up: float) -> None:
     done = training(chip(), chips, flop=flop, mfu=mfu, assumptions=Assumptions(availability=up))
