@@ -44,7 +44,7 @@ OVERHEAD = Range(2.4, 3.0, 3.6, "", f"pipeline registers, bypasses: 1.4 to 2.3 t
 SRAM = Range(1.7, 3.0, 3.75, "", f"area over bit cells of a large memory with its banks, ports and network: 1.43 is a "
              f"dense macro (31.8 Mibit/mm2 of 0.021 um2 cells, WikiChip, IEDM 2022), 3.0 is 128 MB of Infinity Cache "
              f"on 87 mm2 at 7 nm (Navi 21, die photograph), 3.75 is TPU v1's buffer, at most 29 % of 331 mm2: {TPU1}",
-             "derived")
+             "published-unverified")
 BANKED = Range(5.0, 7.0, 9.0, "", f"shared memory of 32 narrow banks: CACTI fills 0.14 of 8 KiB, 0.25 of 16 KiB with "
                f"cells: {COMPASS}", "derived")
 REGISTERS = Range(5.0, 6.2, 8.0, "", f"register file: two-port cells of twice the area in banks of 16 to 32 KiB, which "
@@ -61,7 +61,7 @@ CACHE_PORT = PORT.times(2.0)
 48 MB of L2 come to what LLMCompass has for GA100's)."""
 
 TOP = Range(0.22, 0.27, 0.32, "", f"clocks, power, test, management, channels between blocks: the labelled blocks of "
-            f"TPU v1 fill 0.79 of its die: {TPU1}; 1/0.79 - 1", "derived")
+            f"TPU v1 fill 0.79 of its die: {TPU1}; 1/0.79 - 1", "published-unverified")
 
 FILL = Range(0.36, 0.68, 0.86, "", "transistors of a whole chip over those of as much standard cells: GA100 0.68 (54.2 "
              "billion on 826 mm2), GH100 0.67, GV100 0.77, TU104 0.74, AD102 0.86, Aldebaran 0.35", "derived")
