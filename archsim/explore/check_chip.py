@@ -380,6 +380,7 @@ def _beside(chip: Chip, known: list[Chip]) -> Iterator[Finding]:
     dtype = headline(chip)
     if dtype is None:
         return
+    when = "any year" if chip.year is None else "its year"
     for trait in TRAITS:
         value = trait.of(chip, dtype)
         others = [(n, v) for n in known if (v := trait.of(n, dtype)) is not None]
@@ -392,11 +393,11 @@ def _beside(chip: Chip, known: list[Chip]) -> Iterator[Finding]:
         source = f"{len(others)} chips of {years}; highest: {best}"
         if value > UNUSUAL * high:
             yield Finding("error" if value > IMPOSSIBLE * high else "warn", trait.figure,
-                          f"{trait.name}{of}: {value / high:.1f} times the best of its year", value, low, high,
+                          f"{trait.name}{of}: {value / high:.1f} times the best of {when}", value, low, high,
                           trait.unit, source)
         elif value < low / IMPOSSIBLE:
             yield Finding("info", trait.figure,
-                          f"{trait.name}{of}: {low / value:.1f} times below the least of its year", value, low, high,
+                          f"{trait.name}{of}: {low / value:.1f} times below the least of {when}", value, low, high,
                           trait.unit, source)
 
 

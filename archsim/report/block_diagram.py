@@ -237,10 +237,11 @@ def _chip(pen: Pen, chip: Chip, per: float) -> Box:
     gap = 0.7 if cache else 0.0
     field = Box(x0 + 0.25 + strip + gap, low, inner - strip - gap, high - low)
     cell, columns = _grid(chip.cores, field.w, field.h)
-    per_byte = (0.86 * cell) ** 2 / core_bytes if core_bytes else math.inf
+    tile_bytes = core_bytes * (chip.cores if chip.cores > MOST_TILES else 1)  # too many are drawn as one
+    per_byte = (0.86 * cell) ** 2 / tile_bytes if tile_bytes else math.inf
     if cache:
         per_byte = min(per_byte, strip * field.h / cache.capacity)
-    side = math.sqrt(per_byte * core_bytes) if core_bytes else 0.86 * cell
+    side = math.sqrt(per_byte * tile_bytes) if tile_bytes else 0.86 * cell
     side = max(side, 0.03)
     if cache:
         area = per_byte * cache.capacity

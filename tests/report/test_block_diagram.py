@@ -155,3 +155,9 @@ def test_no_warning_and_no_state(recwarn, tmp_path):
     block_diagram(get("tpu-v5e"), tmp_path / "a.png")
     assert dict(mpl.rcParams) == before
     assert not list(recwarn)
+
+
+def test_more_cores_than_can_be_drawn_are_one_block_to_scale():
+    """5,000 SMs of 483 KiB outweigh 50 MiB of cache, so their block is larger than the cache."""
+    said = words(block_diagram(get("h100").replace(cores=5000)))
+    assert any(t.startswith("5,000 cores,\n") and t.endswith("GB together") for t in said), said
