@@ -260,7 +260,7 @@ def _filled(made: Chain, day: Day, runs: list[Run]) -> tuple[dict[str, Any], lis
     now, then = made.values, made.at(utilization=full.utilization)
     rows: list[dict[str, Any]] = [
         {"phase": run.workload.get("phase"), "usd_per_mtoken": made.usd_per_mtoken(run, now),
-             "usd_per_mtoken_filled": made.usd_per_mtoken(run, then)} for run in runs]
+         "usd_per_mtoken_filled": made.usd_per_mtoken(run, then)} for run in runs]
     text = ", ".join(f"${sig(float(r['usd_per_mtoken']))} to ${sig(float(r['usd_per_mtoken_filled']))} in {r['phase']}"
                      for r in rows)
     return ({"utilization": day.utilization, "utilization_filled": full.utilization, "runs": rows},
@@ -344,4 +344,5 @@ def _optimum(made: Chain, graphs: list[nx.DiGraph], title: str, path: Path
              "utilization": p.run.utilization, "price_usd": p.price, "usd_per_pflop": p.usd_per_pflop} for p in found]
     phases = list(dict.fromkeys(p.phase for p in found))
     said = [explain(found, knob, phases) for knob in dict.fromkeys(p.design.knob for p in found)]
+    said.append("Design power, clock and ports are the chip's in all designs: those with more arrays may not keep its clock.")
     return plot.image(figure, path.suffix), data, said

@@ -110,19 +110,32 @@ def _by_array(chip: Chip) -> Iterator[tuple[float | None, str, Chip]]:
         if any(side != int(side) for side in sides):
             continue
         rows, cols, count = map(int, sides)
-        # a wavefront crosses so many times as many elements
-        latency = {d: max(1.0, a.delay(d) * longer) for d in a.rows_per_cycle} if a.latency is not None else None
-        made = chip if longer == 1 else chip.replace("core.array", rows=rows, cols=cols, count=count, latency=latency)
+        made = chip if longer == 1 else _with_arrays(chip, rows, cols, count)
         yield float(rows), f"{count * chip.cores} arrays of {rows} x {cols}, {{sram:.0f}} MiB", made
+
+
+def _with_arrays(chip: Chip, rows: int, cols: int, count: int) -> Chip:
+    """Return the chip with other arrays, whose wavefronts take as much longer as they have more elements to cross."""
+    assert isinstance(chip.core, SystolicCore)
+    a = chip.core.array
+    longer = (rows + cols) / (a.rows + a.cols)
+    latency = {d: max(1.0, a.delay(d) * longer) for d in a.rows_per_cycle} if a.latency is not None else None
+    return chip.replace("core.array", rows=rows, cols=cols, count=count, latency=latency)
 
 
 def _by_count(chip: Chip) -> Iterator[tuple[float | None, str, Chip]]:
     """Yield designs with more or fewer arrays or SMs; SRAM takes or gives the area."""
     core = chip.core
     if isinstance(core, SystolicCore):
-        for count in range(1, 3 * core.array.count + 1):
-            made = chip if count == core.array.count else chip.replace("core.array", count=count)
-            yield None, f"{count * chip.cores} arrays, {{sram:.0f}} MiB", made
+        a = core.array
+        for factor in (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0, 1.5, 2.0, 3.0, 4.0):
+            count, rows = a.count * factor, float(a.rows)
+            if count != int(count):  # too few arrays: shorter or longer ones
+                count, rows = float(a.count), a.rows * factor
+            if rows != int(rows):
+                continue
+            made = chip if factor == 1 else _with_arrays(chip, int(rows), a.cols, int(count))
+            yield None, f"{int(count) * chip.cores} arrays of {int(rows)} x {a.cols}, {{sram:.0f}} MiB", made
         return
     for eighths in range(2, 13):
         cores = round(chip.cores * eighths / 8)

@@ -84,4 +84,5 @@ def _end(value: float) -> str:
 def _label(s: Swing) -> str:
     name = s.name.replace("_", " ").replace("server.", "server: ").replace("facility usd per w", "facility")
     unit = s.input.unit
-    return f"{name.replace(' usd per kwh', '').replace(' usd', '')}" + (f" ({unit})" if unit else "")
+    name = "electricity" if s.name == "usd_per_kwh" else name.replace(" usd", "")
+    return name + (f" ({unit})" if unit else "")
