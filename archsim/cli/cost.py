@@ -344,5 +344,5 @@ def _optimum(made: Chain, graphs: list[nx.DiGraph], title: str, path: Path
              "utilization": p.run.utilization, "price_usd": p.price, "usd_per_pflop": p.usd_per_pflop} for p in found]
     phases = list(dict.fromkeys(p.phase for p in found))
     said = [explain(found, knob, phases) for knob in dict.fromkeys(p.design.knob for p in found)]
-    said.append("Design power, clock and ports are the chip's in all designs: those with more arrays may not keep them.")
+    said.append("Design power, clock and ports are the chip's in all designs: more arrays may not keep them.")
     return plot.image(figure, path.suffix), data, said
