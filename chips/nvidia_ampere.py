@@ -20,7 +20,7 @@ A100 = Chip(
     clock=1.41 * GHz, cores=108,
     core=GpuCore(
         tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "int8": 2048}, latency=24.6,
-                          energy={"bf16": 1.31 * pJ, "fp16": 1.31 * pJ}),
+                          energy={"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}),
         shared=Scratchpad(capacity=163 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, dispatch=0.95, launch=1.32 * us,
     ),
@@ -41,8 +41,9 @@ A100 = Chip(
         core__tensor__macs=Source(nv.XPROF, note="tf32 and int8 by the ratio of the published peaks"),
         core__tensor__latency=Source(f"{nv.LUO}: m16n8k16 f16 to f32, 24.6 cycles"),
         core__tensor__energy=Source(
-            f"(400 W - 55 W idle - 8 W HBM) / 257 TFLOP/s, sustained at 16384^3 with random data [{nv.AZURE}]",
-            "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
+            "(300 W - 55 W idle - 8 W HBM) / 252.9 TFLOP/s of the PCIe card, the same die at the same clock "
+            "[stas00/ml-engineering @b9e29720, best shape]", "derived",
+            f"bounds it from above, +-15 %; at 400 W it limits nothing: 257 at 16384^3 [{nv.AZURE}] is the kernels'"),
         core__dispatch=Source(f"1340 blocks/us: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph: {nv.TE42}", "derived"),
         cache__capacity=Source(nv.LLMCOMPASS, note="2 partitions of 20 MiB; its GA100.json has the full die's 48"),
@@ -83,9 +84,6 @@ A100_PCIE = variant(A100, "a100-pcie-80gb", {
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
     "host": _HOST,
     "power.tdp": (300 * W, Source(nv.AIC)),
-    "core.tensor.energy": ({"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}, Source(
-        "(300 W - 55 W idle - 8 W HBM) / 252.9 TFLOP/s, best shape: stas00/ml-engineering @b9e29720", "derived",
-        "less than on SXM, whose voltage is higher; bounds it from above, +-15 %")),
     **_SAME_PEAKS,
 })
 
@@ -128,7 +126,7 @@ A30 = variant(A100_PCIE_40GB, "a30", {
 _A40_L2 = nv.l2_estimate(2.92 * TB_per_s)
 _LIKE_L40 = Source(f"as L40: {nv.TE42}", "estimated")
 _ENERGY = Source("between A100 (TSMC N7) and V100 (12FFN), by process: the geometric mean", "estimated",
-                 low=1.31 * pJ, high=2.45 * pJ)
+                 low=0.94 * pJ, high=2.18 * pJ)
 
 
 def _tenth(watts: float) -> Source:
@@ -141,7 +139,7 @@ A40 = Chip(
     clock=1.74 * GHz, cores=84,
     core=GpuCore(
         tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6,
-                          energy={"bf16": 1.79 * pJ, "fp16": 1.79 * pJ}),
+                          energy={"bf16": 1.43 * pJ, "fp16": 1.43 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
     ),
     cache=Cache(capacity=6 * MiB, bandwidth=_A40_L2[0], latency=111 * ns),
@@ -199,7 +197,7 @@ L40S = Chip(
     clock=2.52 * GHz, cores=142,
     core=GpuCore(
         tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6,
-                          energy={"bf16": 1.0 * pJ, "fp16": 1.0 * pJ}),
+                          energy={"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
         dispatch=0.75, launch=0.96 * us,
     ),
@@ -217,8 +215,8 @@ L40S = Chip(
         core__tensor__macs=Source("rates of AD102 with fp32 accumulation", "derived", "142 x 512 x 2 x 2.52 GHz"),
         core__tensor__latency=Source(f"RTX 4090, m16n8k16 f16: {nv.LUO}"),
         core__tensor__energy=Source(
-            "between H100 (this process, but no operands in registers) and A100 (these instructions, older process)",
-            "estimated", low=0.76 * pJ, high=1.31 * pJ),
+            "as A100, whose instructions it has: a newer process, but a clock 1.8 times as high", "estimated",
+            "least: H100, this process, but no operands in registers", 0.76 * pJ, 1.31 * pJ),
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__dispatch=Source(f"1850 blocks/us on L40: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph, L40: {nv.TE42}", "derived"),

@@ -10,15 +10,15 @@ from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2,
 _VOLTA = "Volta white paper and V100 datasheet"
 _QUADRO = "Turing white paper and Quadro RTX datasheets"
 _PCIE3 = Link(type="PCIe 3.0 x16", bandwidth=16 * GB_per_s, count=1)
-_ENERGY = Source("A100's 1.31 pJ times its published peak per watt over V100's, (312 / 400) / (125 / 300)", "estimated",
-                 low=1.6 * pJ, high=3.0 * pJ)
+_ENERGY = Source("A100's 0.94 pJ times its peak per watt over V100's, PCIe cards, (312 / 300) / (112 / 250)",
+                 "estimated", low=1.6 * pJ, high=3.0 * pJ)
 _FP64 = Source(nv.SOOCHOW)
 
 V100 = Chip(
     name="v100-sxm2", vendor="NVIDIA", year=2017,
     clock=1.53 * GHz, cores=80,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512}, latency=54, energy={"fp16": 2.45 * pJ}),
+        tensor=TensorCore(macs={"fp16": 512}, latency=54, energy={"fp16": 2.18 * pJ}),
         shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, stages=2,
     ),
@@ -86,7 +86,7 @@ RTX5000 = Chip(
     name="quadro-rtx-5000", vendor="NVIDIA", year=2018,
     clock=1.815 * GHz, cores=48,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}, energy={"fp16": 2.45 * pJ}),
+        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}, energy={"fp16": 2.18 * pJ}),
         shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, stages=2,
     ),
