@@ -342,8 +342,8 @@ def test_all_chips_rank_as_their_figures_do() -> None:
 
 # Sustained bf16 or fp16 TFLOP/s of the best large product: PrincetonUniversity/LLMCompass (MI210), ROCm/rocm-blogs,
 # maximum achievable FLOPs (MI300X, MI325X), stas00/ml-engineering (GB200, B300, A100 PCIe, Gaudi2, MI250X: two dies of
-# 147), GOATnote (H100 PCIe), Azure/AI-benchmarking-guide (A100 SXM). Energies per FLOP are derived from all but the last
-# and Gaudi2's: what is checked is that nothing else holds these chips back, and that their power does.
+# 147), GOATnote (H100 PCIe), Azure/AI-benchmarking-guide (A100 SXM). Energies per FLOP are derived from all but A100
+# SXM's and Gaudi2's: what is checked is that nothing else holds these chips back, and that their power does.
 @pytest.mark.parametrize(("name", "tflops"), [
     ("mi210", 121.6), ("mi250x", 294), ("a100-pcie-80gb", 252.9), ("a100-sxm-80gb", 257), ("gaudi2", 429.3),
     ("mi300x", 708), ("mi325x", 843), ("h100-pcie", 634), ("gb200", 1822), ("b300", 1769)])
