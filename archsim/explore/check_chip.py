@@ -11,11 +11,11 @@ from math import ceil
 from typing import Any
 
 from archsim.dtypes import size
+from archsim.economics.yields import RETICLE
 from archsim.explore.physical_ranges import MEMORY_DEVICES as DEVICES
 from archsim.explore.physical_ranges import (
     MEMORY_ENERGY,
     MEMORY_ENERGY_SOURCE,
-    RETICLE,
     SRAM_SHARE,
     SRAM_SOURCE,
     memory_device,
@@ -188,9 +188,10 @@ def _silicon(chip: Chip) -> Iterator[Finding]:
                       "mm2", f"{SRAM_SOURCE}; at most {SRAM_SHARE:.0%} of a die is SRAM")
     below = die.base.area if die.base and die.base.area else 0.0
     each = (die.area - below) / (die.count or 1)
-    if each > RETICLE * 1.01:
+    field = RETICLE[0] * RETICLE[1]
+    if each > field * 1.01:
         given = f"per die, of {die.count}" if die.count else "several dies together? then give die.count"
-        yield Finding("error" if die.count else "info", "die.area", given, each, None, RETICLE, "mm2",
+        yield Finding("error" if die.count else "info", "die.area", given, each, None, field, "mm2",
                       "one exposure, 26 mm x 33 mm")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from archsim.economics.process import NODES, node
+from archsim.errors import ArchsimError
 from archsim.units import GB, GB_per_s, MiB, mm2
 
 
@@ -57,22 +59,14 @@ def memory_device(kind: str) -> MemoryDevice | None:
     return max(fits, key=lambda d: len(d.name), default=None)
 
 
-BITCELL: dict[float, float] = {28: 0.127, 20: 0.081, 16: 0.074, 12: 0.074, 10: 0.042, 7: 0.027, 6: 0.027, 5: 0.021,
-                               4: 0.021, 3: 0.0199, 2: 0.0175}
-"""The smallest SRAM cell of a process in um2, by its node in nm: TSMC's, as fuse.wikichip.org lists them (IEDM 2022)
-and tomshardware.com for 2 nm (IEDM 2024); half nodes as the node before them."""
-
 SRAM_DENSITY = 31.8 * MiB / 8 / mm2
-"""Bytes per mm2 of a cell of 0.021 um2 with its periphery: 31.8 Mibit/mm2 (fuse.wikichip.org, IEDM 2022, N5 and N3E);
-other nodes in proportion to their cells."""
+"""Bytes per mm2 at 5 nm with periphery: 31.8 Mibit/mm2 (fuse.wikichip.org, IEDM 2022, N5 and N3E); other nodes in
+proportion to their cells."""
 
 SRAM_SOURCE = "31.8 Mibit/mm2 at 5 nm (IEDM 2022, WikiChip), by SRAM cell for other nodes"
 
 SRAM_SHARE = 0.4
 """Share of a die that SRAM takes at most: 35 % on the IPU GC200 (900 MB on 823 mm2 at 7 nm, by `sram_density`)."""
-
-RETICLE = 858.0 * mm2
-"""The largest die that one exposure prints: a field of 26 mm x 33 mm."""
 
 MEMORY_ENERGY = (15e-12, 200e-12)
 MEMORY_ENERGY_SOURCE = "31 to 56 pJ/B in HBM2, 162 in DDR (Jouppi et al., Ten Lessons, table 2)"
@@ -80,18 +74,10 @@ MEMORY_ENERGY_SOURCE = "31 to 56 pJ/B in HBM2, 162 in DDR (Jouppi et al., Ten Le
 
 
 
-def node(process: str) -> float | None:
-    """Return the node in nm that a process's name tells: ``TSMC N7``, ``5nm``, ``12FFN``, ``4NP``; None if none."""
-    text = process.lower()
-    for pattern in (r"(\d{1,2})\s*nm", r"\bn(\d{1,2})", r"(?<!\d)(\d{1,2})\s*(?:ff|np?\b|lpp|lpe)"):
-        found = re.search(pattern, text)
-        if found:
-            return float(found[1])
-    return None
-
-
 def sram_density(process: str) -> float:
     """Return the most bytes of SRAM that a mm2 holds; of the densest process where the name tells none."""
-    known = node(process)
-    cell = min(BITCELL.values()) if known is None else BITCELL[min(BITCELL, key=lambda n: abs(n - known))]
-    return SRAM_DENSITY * 0.021 / cell
+    try:
+        cell = node(process).bitcell.base
+    except ArchsimError:
+        cell = min(n.bitcell.base for n in NODES.values())
+    return SRAM_DENSITY * node("N5").bitcell.base / cell

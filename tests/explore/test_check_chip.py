@@ -3,13 +3,12 @@
 import pytest
 
 import archsim
+from archsim.economics.process import NODES
 from archsim.errors import ArchsimError
 from archsim.explore.check_chip import SEVERITIES, check
 from archsim.explore.physical_ranges import (
-    BITCELL,
     MEMORY_DEVICES,
     memory_device,
-    node,
     sram_density,
 )
 from archsim.hardware import (
@@ -229,16 +228,9 @@ def test_what_is_no_chip_is_told():
 
 # --- ranges -----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("process", "nm"), [
-    ("TSMC N7", 7), ("5nm", 5), ("TSMC 12FFN", 12), ("TSMC 4NP", 4), ("4N", 4), ("28 nm", 28),
-    ("8 XCD N5, 4 IOD N6", 5), ("SMIC N+2 (7nm class)", 7), ("Samsung 8LPP", 8), ("secret", None), ("", None)])
-def test_node(process, nm):
-    assert node(process) == nm
-
-
 def test_ranges_are_in_order():
     assert sram_density("N5") == pytest.approx(31.8 * MiB / 8)
-    assert sram_density("secret") == max(sram_density(f"{nm}nm") for nm in BITCELL), "only the impossible is refused"
+    assert sram_density("secret") == max(map(sram_density, NODES)), "only the impossible is refused"
     for device in MEMORY_DEVICES:
         assert device.low < device.high
         assert memory_device(device.name) is device
