@@ -33,7 +33,7 @@ PPU = Chip(
     name="t-head-ppu", vendor="Alibaba", year=2025,
     **roofline({"fp16": 118.7 * TFLOPS}),
     memory=Memory(type="HBM2e", capacity=96 * GB, bandwidth=2460 * GB_per_s),
-    link=Link(bandwidth=350 * GB_per_s, count=1),
+    link=Link(bandwidth=350 * GB_per_s, count=1), host=64 * GB_per_s,
     power=Power(tdp=400 * W),
     notes=(ROOFLINE_NOTE, "neither a peak nor a memory bandwidth is published"),
     sources={
@@ -42,7 +42,8 @@ PPU = Chip(
         "memory.bandwidth": Source("6 stacks of 16 GB of HBM2e, as Gaudi2's", "estimated",
                                    "2.4 to 3.6 Gb/s per pin", 1840 * GB_per_s, 2760 * GB_per_s),
         "link": Source(_CCTV, "derived", "700 GB/s both ways"),
-        "link.count": Source("links are not counted; taken together", "estimated"), "power": Source(_CCTV),
+        "link.count": Source("links are not counted; taken together", "estimated"),
+        "host": Source(_CCTV, "derived", "PCIe 5.0 x16"), "power": Source(_CCTV),
     },
 )
 

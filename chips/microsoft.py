@@ -12,7 +12,7 @@ MAIA_100 = Chip(
     **roofline({"bf16": 800 * TFLOPS}, cores=64),
     memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1800 * GB_per_s),
     link=Link(type="400 Gb Ethernet", bandwidth=600 * GB_per_s, count=12),
-    power=Power(tdp=700 * W),
+    host=32 * GB_per_s, power=Power(tdp=700 * W),
     die=Die(process="TSMC N5", area=820 * mm2, transistors=105e9, count=1),
     other_peaks={"mx9": 1500 * TFLOPS, "mx6": 3000 * TFLOPS},
     notes=(ROOFLINE_NOTE, "16 clusters of 4 tiles, each with a 16 x R x 16 tensor unit whose R is not published; "
@@ -22,6 +22,7 @@ MAIA_100 = Chip(
         "memory.type": Source(_HOTCHIPS, note="SWS prints HBM3e"), "memory.stacks": Source(_HOTCHIPS),
         "memory.capacity": Source(_HOTCHIPS), "memory.bandwidth": Source(_HOTCHIPS, note="SWS prints 1600 GB/s"),
         "link": Source(_HOTCHIPS, note="12 x 400 GbE; all-gather 4800 Gb/s, all-to-all 1200 Gb/s"),
+        "host": Source(_HOTCHIPS, note="PCIe 5.0 x8"),
         "power": Source(_HOTCHIPS, note="design power; 500 W provisioned; SWS prints 860"),
         "die": Source(_HOTCHIPS), "die.count": Source(_HOTCHIPS), "other_peaks": Source(_HOTCHIPS),
     },

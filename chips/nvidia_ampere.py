@@ -12,7 +12,7 @@ _A100 = "A100 white paper and datasheet"
 _GA102 = "GA102 white paper, RTX A and A40 datasheets"
 _ADA = "Ada white paper, L4, L40 and L40S datasheets"
 _PCIE4 = Link(type="PCIe 4.0 x16", bandwidth=32 * GB_per_s, count=1)
-_HOST = (_PCIE4.bandwidth, Source(nv.GUOHAI, note="64 GB/s both ways"))
+_HOST = Source(nv.GUOHAI, note="64 GB/s both ways")
 _BRIDGE = Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="bridge of two", pod=2)
 
 A100 = Chip(
@@ -27,7 +27,7 @@ A100 = Chip(
     cache=Cache(capacity=40 * MiB, bandwidth=4.0 * TB_per_s, latency=150 * ns),
     memory=Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, efficiency=0.87,
                   write_efficiency=0.83, latency=403 * ns),
-    link=Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8),
+    link=Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8), host=_PCIE4.bandwidth,
     power=Power(tdp=400 * W, idle=55 * W),
     die=Die(process="TSMC N7", area=826 * mm2, transistors=54.2e9, count=1, cores=128, stacks=6, cache=48 * MiB),
     price=usd("a100-sxm-80gb"),
@@ -58,6 +58,7 @@ A100 = Chip(
         memory__energy=nv.HBM_ENERGY, memory__latency=Source(f"568 cycles: {nv.TE42}"),
         link=Source(nv.LLMCOMPASS, note="600 GB/s both ways"),
         link__topology=sheet("HGX A100"), link__pod=sheet("HGX A100"),
+        host=sheet(_A100, "PCIe 4.0 x16, 64 GB/s both ways"),
         power__tdp=Source(nv.AIC),
         power__idle=Source("analyst judgement", "estimated", nv.IDLE_NOTE, 50 * W, 60 * W),
         die=sheet(_A100), price=price_source("a100-sxm-80gb"),
@@ -82,10 +83,9 @@ A100_PCIE = variant(A100, "a100-pcie-80gb", {
     "year": (2021, sheet("announcement at ISC 2021", "A100 with 80 GB, as SXM, came in 2020-11")),
     "memory.bandwidth": (1935 * GB_per_s, Source(nv.AIC)),
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
-    "host": _HOST,
     "power.tdp": (300 * W, Source(nv.AIC)),
     **_SAME_PEAKS,
-})
+}, sources={"host": _HOST})
 
 A100_PCIE_40GB = variant(A100_PCIE, "a100-pcie-40gb", {
     "year": (2020, sheet(_A100)), **_HBM_40GB, "power.tdp": (250 * W, sheet(_A100)), **_SAME_PEAKS})

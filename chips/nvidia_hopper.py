@@ -28,7 +28,7 @@ H100 = Chip(
     cache=Cache(capacity=50 * MiB, bandwidth=8.4 * TB_per_s, latency=150 * ns),
     memory=Memory(type="HBM3", stacks=5, capacity=80 * GB, bandwidth=3350 * GB_per_s, efficiency=0.95,
                   write_efficiency=0.795, latency=430 * ns),
-    link=Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8),
+    link=Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8), host=64 * GB_per_s,
     power=Power(tdp=700 * W, idle=70 * W),
     die=Die(process="TSMC 4N", area=814 * mm2, transistors=80e9, count=1, cores=144, stacks=6, cache=60 * MiB),
     price=usd("h100-sxm"),
@@ -69,6 +69,7 @@ H100 = Chip(
         memory__latency=Source(f"649 to 657 cycles by load on H100 PCIe [{nv.TE42}], and 105 by TMA "
                                "[HPMLL/NVIDIA-Hopper-Benchmark]", "derived"),
         link=Source(nv.AIC, note="900 GB/s both ways"), link__topology=sheet("HGX H100"),
+        host=sheet(_H100, "PCIe 5.0 x16, 128 GB/s both ways"),
         power__tdp=Source(nv.AIC),
         power__idle=Source("api.serialalice.pt, third-party benchmark", "estimated", nv.IDLE_NOTE, 60 * W, 75 * W),
         die__process=sheet(_H100), die__count=sheet(_H100),
@@ -98,14 +99,13 @@ H100_PCIE = variant(H100, "h100-pcie", {
     "memory.write_efficiency": (0.745, Source(f"1 / (2 / copy - 1 / read), copy 84 %, read 95 %: {nv.TE42}",
                                                   "derived")),
     "link": (_BRIDGE, Source(nv.GUOHAI, note="600 GB/s both ways by a bridge of two cards")),
-    "host": (64 * GB_per_s, Source(nv.GUOHAI, note="PCIe 5.0, 128 GB/s both ways")),
     "power.tdp": (350 * W, Source(nv.AIC)),
     "power.idle": (50 * W, Source("not published", "estimated", nv.IDLE_NOTE, 40 * W, 60 * W)),
     "peaks": ({"bf16": 756.5 * TFLOPS, "fp16": 756.5 * TFLOPS, "fp8": 1513 * TFLOPS, "int8": 1513 * TFLOPS},
               Source(nv.AIC, note="1513 in bf16 is with sparsity")),
     "other_peaks": ({"fp32_vector": 51 * TFLOPS, "fp64": 26 * TFLOPS, "bf16_sparse": 1513 * TFLOPS},
                     Source(nv.GUOHAI)),
-})
+}, sources={"host": Source(nv.GUOHAI, note="PCIe 5.0, 128 GB/s both ways")})
 
 H100_NVL = variant(H100_PCIE, "h100-nvl", {
     "year": (2023, sheet("H100 NVL datasheet")),

@@ -26,7 +26,7 @@ V100 = Chip(
     memory=Memory(type="HBM2", stacks=4, capacity=16 * GB, bandwidth=900 * GB_per_s, efficiency=0.96,
                   write_efficiency=0.83, latency=314 * ns),
     link=Link(type="NVLink 2", bandwidth=150 * GB_per_s, count=6, topology="hybrid cube mesh", pod=8),
-    power=Power(tdp=300 * W, idle=55 * W),
+    host=_PCIE3.bandwidth, power=Power(tdp=300 * W, idle=55 * W),
     die=Die(process="TSMC 12FFN", area=815 * mm2, transistors=21.1e9, count=1, cores=84),
     peaks={"fp16": 125 * TFLOPS}, other_peaks={"fp32_vector": 15.7 * TFLOPS, "fp64": 7.8 * TFLOPS},
     sources=nv.common(
@@ -44,6 +44,7 @@ V100 = Chip(
         memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read) with copy 89 %, read 96 %: {nv.TE42}", "derived"),
         memory__energy=nv.HBM_ENERGY, memory__latency=Source(f"428 to 437 cycles at 1.38 GHz: {nv.TE42}"),
         link=sheet(_VOLTA, "300 GB/s both ways"), link__pod=sheet("DGX-1"), link__topology=sheet("DGX-1"),
+        host=sheet(_VOLTA, "PCIe 3.0 x16, 32 GB/s both ways"),
         power=sheet(_VOLTA),
         power__idle=Source("AccelWattch: 32.3 W constant and 0.283 W for each of 80 idle SMs", "derived"),
         die=sheet(_VOLTA), peaks=sheet(_VOLTA), other_peaks=_FP64,
@@ -60,12 +61,11 @@ V100_PCIE = variant(V100, "v100-pcie", {
     "clock": (1.38 * GHz, sheet(_VOLTA)),
     "cache.bandwidth": (2.43 * TB_per_s, Source(f"1760 B/cycle at this clock: {nv.TE42}")),
     "link": (_PCIE3, sheet(_VOLTA, "no NVLink")),
-    "host": (_PCIE3.bandwidth, Source(nv.GUOHAI, note="32 GB/s both ways")),
     "power.tdp": (250 * W, Source(nv.GUOHAI)),
     "peaks": ({"fp16": 112 * TFLOPS}, Source(nv.VIEWER)),
     "other_peaks": ({"fp32_vector": 14 * TFLOPS, "fp64": 7 * TFLOPS, "int8_dp4a": 62 * TFLOPS}, Source(
         nv.GUOHAI, note="int8 runs on the vector units (DP4A); 62 is the figure of the SXM2 clock")),
-}, notes=("also sold with 32 GB",))
+}, notes=("also sold with 32 GB",), sources={"host": Source(nv.GUOHAI, note="32 GB/s both ways")})
 
 V100S_PCIE = variant(V100, "v100s-pcie", {
     "year": (2019, sheet("announcement at SC19")),
