@@ -195,7 +195,8 @@ class Chip:
         if not self.clock_states:
             raise ArchsimError(f"{self.name} has no clock states; replace(clock=...) sets any clock")
         if state not in self.clock_states:
-            raise unknown(f"clock state of {self.name}", state, self.clock_states)
+            clocks = ", ".join(f"{name} is {hz / 1e9:g} GHz" for name, hz in self.clock_states.items())
+            raise ArchsimError(f"{unknown(f'clock state of {self.name}', state, self.clock_states)}; {clocks}")
         sources = {p: s for p, s in self.sources.items() if p != "clock"}
         sources["clock"] = Source(f"clock state {state}", "derived", "of clock_states")
         changed: Chip = replace_at(self, "", {"clock": self.clock_states[state],

@@ -43,8 +43,10 @@ class Listing:
 
     def error(self) -> UnsupportedError:
         """Return the error for whoever wants to run it: what is missing, and how to supply it."""
-        return UnsupportedError(f"{self.name} ({self.vendor}) cannot be run: no public source gives its "
-                                f"{' or its '.join(self.missing)}; to assume one, write a Chip of your own in a file")
+        *others, last = self.missing
+        wanted = f"{', '.join(others)} or {last}" if others else last
+        return UnsupportedError(f"{self.name} ({self.vendor}) cannot be run: no public source gives its {wanted}; to "
+                                "assume what is missing, write a Chip of your own in a file")
 
     def figures(self) -> Iterator[tuple[str, Any, str, str, Source | None]]:
         """Yield (path, value, unit, meaning, source) of every figure, in the order of the definition."""

@@ -158,6 +158,7 @@ def test_pictures(cli, tmp_path):
         (["h100-smx"], ["unknown chip 'h100-smx'", "did you mean 'h100-sxm'"]),
         (["h1000"], ["unknown chip 'h1000'", "did you mean 'h100'?"]),
         (["/"], ["/ is not a Python file"]),
+        (["tpu-v7@2.2"], ["unknown clock state of tpu-v7 '2.2'", "p7 is 2.2 GHz"]),
         (["h100", "b2000", "--diff"], ["unknown chip 'b2000'", "b200"]),
         (["h100", "--diff"], ["at least two chips"]),
         (["--diff"], ["2 to 8 chips side by side, not"]),
