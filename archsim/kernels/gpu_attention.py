@@ -43,6 +43,7 @@ class Heads(NamedTuple):
     shared: float  # 1 if values are part of the keys and are fetched with them, else 0
     score_ops: float  # plain operations per score
     score_exps: float  # transcendental operations per score
+    gradients: float = 0.0  # 1 for the backward pass
 
 
 @njit(cache=True)
@@ -115,12 +116,20 @@ def tile_of(gpu: Gpu, h: Heads, lanes: float, sfu: float, bq: float, bk: float) 
 
     A product takes no less than its chain of dependent instructions. Asynchronous kernels keep two tiles of keys and
     values if they fit; synchronous ones have one buffer of each (FlashAttention 2 and 3 on their machines).
+
+    Gradients (FlashAttention, arXiv 2205.14135, algorithm 4) take the scores again, ``dq = ds k`` and ``dk = ds^T q``,
+    which have the size of the scores, and ``dp = do v^T`` and ``dv = p^T do``, of the size of the values. Beside the
+    arithmetic per score, p and ds go to shared memory, where the next products find them transposed, and each tile adds
+    its part of dq, in fp32, to what L2 holds.
     """
     rows = bq if h.q == 1.0 else max(bq, 2.0 * ROWS if gpu.overlapped > 0.0 else ROWS)
     chain = gpu.mma_latency * h.size / gpu.k_bytes
     scores = max(step_cycles(gpu, rows, bk, h.dim, h.size), h.dim * chain)
     values = max(step_cycles(gpu, rows, h.value_dim, bk, h.size), bk * chain)
     softmax = rows * bk * (h.score_exps / sfu + h.score_ops / lanes)
+    if h.gradients > 0.0:
+        scores, values = 3.0 * scores, 2.0 * values
+        softmax += 2.0 * rows * bk * h.size / gpu.shared_write + rows * h.dim * 4.0 / gpu.port
     if gpu.decoupled > 0.0:  # one set of warps exponentiates while another's product runs
         compute = max(scores + values, softmax)
     else:  # the warps that hold the scores in registers multiply and exponentiate in turn
@@ -207,6 +216,10 @@ def attention(
     kv_bytes = kv_reads(gpu, h, visible / tiles_q * bk, blocks, blocks / (h.batch * h.kv_heads))
     q_bytes = h.batch * h.q * h.heads * h.dim * h.size
     out = h.batch * h.q * h.heads * h.value_dim * h.size
+    if h.gradients > 0.0:  # reads q, o, do and the logarithm of each row's sum, writes dq, dk and dv
+        fetched += visible * copies / splits * bq * h.dim * 4.0
+        q_bytes, out = (q_bytes + 2.0 * out + 4.0 * h.batch * h.q * h.heads,
+                        q_bytes + h.batch * h.kv_heads * h.kv * (h.dim + h.value_dim) * h.kv_size)
     missing = min(1.0, kv_bytes / (seen * copies * tile_bytes))
 
     # a block: latency of its first loads, its tiles, and its result's way out

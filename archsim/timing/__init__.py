@@ -40,12 +40,10 @@ def time(op: Op, chip: Chip) -> OpTime:
     """
     from archsim.timing import lower  # here, so that one array by itself (`archsim.timing.array`) loads no operators
     from archsim.workload.conv import Conv
-    from archsim.workload.ops import AttentionBackward, GroupedMatMul
+    from archsim.workload.ops import GroupedMatMul
 
     if isinstance(op, Conv):
         return lower.conv(op, chip, time)
-    if isinstance(op, AttentionBackward) and chip.kind == "gpu":
-        return lower.attention_backward(op, chip, time)
     if isinstance(op, GroupedMatMul) and chip.kind == "systolic":
         return lower.grouped(op, chip, time)
     return _engine(chip.kind)(op, chip)

@@ -12,7 +12,7 @@ from archsim.kernels import gpu_rows as row_kernel
 from archsim.timing.gpu_attention import attention
 from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds, row_figures
 from archsim.timing.optime import OpTime
-from archsim.workload.ops import Attention, GroupedMatMul, MatMul, Norm, Op, Stream
+from archsim.workload.ops import Attention, AttentionBackward, GroupedMatMul, MatMul, Norm, Op, Stream
 
 VECTOR_BYTES = 16.0
 """Bytes of a thread's widest load, on every GPU since 2006 (float4).
@@ -34,7 +34,7 @@ def time(op: Op, chip: Chip) -> OpTime:
     """
     if isinstance(op, MatMul | GroupedMatMul):
         return matmul(op, chip)
-    if isinstance(op, Attention):
+    if isinstance(op, Attention | AttentionBackward):
         return attention(op, chip)
     if isinstance(op, Stream):
         return row_operator(op, chip)

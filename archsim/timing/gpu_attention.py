@@ -1,4 +1,4 @@
-"""GPU attention: the fastest query and key tile and split of the keys, with softmax beside the matrix work."""
+"""GPU attention and its gradients: the fastest query and key tile and split of the keys, with softmax beside."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_attention as kernel
 from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds
 from archsim.timing.optime import OpTime
-from archsim.workload.ops import Attention
+from archsim.workload.ops import Attention, AttentionBackward
 
 
-def attention(op: Attention, chip: Chip) -> OpTime:
-    """Time fused attention.
+def heads(op: Attention | AttentionBackward) -> kernel.Heads:
+    """Return attention as the kernels see it; gradients walk the same tiles and do more with each."""
+    if isinstance(op, AttentionBackward):
+        f = op.forward
+        return heads(f)._replace(score_ops=5.0 + f.biased + 4.0 * f.softcap, gradients=1.0)
+    return kernel.Heads(
+        float(op.batch), float(op.q_len), float(op.kv_len), float(op.heads), float(op.kv_heads), float(op.head_dim),
+        float(op.value_dim), float(op.causal), float(op.window or math.inf), BYTES[op.dtype], BYTES[op.kv_dtype],
+        float(op.shared_kv), 4.0 + op.biased + 2.0 * op.softcap, 1.0 + op.softcap,
+    )
+
+
+def attention(op: Attention | AttentionBackward, chip: Chip) -> OpTime:
+    """Time fused attention, or its gradients.
 
     Where products and softmax take turns, the engine with the longer turn is busy for both: what `busy` says of the
     bound and of the launch add up to the time.
@@ -27,17 +39,15 @@ def attention(op: Attention, chip: Chip) -> OpTime:
     gpu = figures(chip, op.dtype)
     core = chip.core
     assert isinstance(core, GpuCore)
-    heads = kernel.Heads(
-        float(op.batch), float(op.q_len), float(op.kv_len), float(op.heads), float(op.kv_heads), float(op.head_dim),
-        float(op.value_dim), float(op.causal), float(op.window or math.inf), BYTES[op.dtype], BYTES[op.kv_dtype],
-        float(op.shared_kv), 4.0 + op.biased + 2.0 * op.softcap, 1.0 + op.softcap,
-    )
-    p = kernel.best_attention(gpu, as_array(core.attention_tiles), heads, float(core.fp32_lanes), core.sfu,
+    p = kernel.best_attention(gpu, as_array(core.attention_tiles), heads(op), float(core.fp32_lanes), core.sfu,
                               core.registers)
     if p.tile < 0:
-        raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {op.head_dim} in one SM")
+        dim = op.forward.head_dim if isinstance(op, AttentionBackward) else op.head_dim
+        raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {dim} in one SM")
     bq, bk = core.attention_tiles[int(p.tile)]
     split = f", split-KV {int(p.splits)}" if p.splits > 1 else ""
     turns = "" if gpu.decoupled or max(p.matrix, p.vector) < max(p.on_chip, p.hbm) else ", products and softmax in turn"
     plan = f"tile {bq}x{bk}{split}, {rounds(p)}{turns}"
+    if isinstance(op, AttentionBackward):
+        plan = f"scores again, then gradients: {plan}"
     return optime(op, chip, p, vector=p.vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)

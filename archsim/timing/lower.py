@@ -5,9 +5,7 @@ to the multipliers (implicit GEMM on a GPU, the scratchpad's address generator o
 gives each pixel once: `MatMul.a_reuse` tells the engine models. Algorithms with fewer multiplications (Winograd, FFT)
 are not modelled.
 
-The experts of a layer are products one after the other, those with equal rows as one batch. The gradient of a fused
-attention walks the same tiles as the forward pass and does more with each: where the engine's kernel of attention does
-not take gradients itself, its answer is stretched.
+The experts of a layer are products one after the other, those with equal rows as one batch.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from archsim.dtypes import BYTES
 from archsim.hardware import Chip, SystolicCore
 from archsim.timing.optime import OpTime, pace
 from archsim.workload.conv import Conv
-from archsim.workload.ops import AttentionBackward, Elementwise, GroupedMatMul, Op
+from archsim.workload.ops import Elementwise, GroupedMatMul, Op
 
 
 def conv(op: Conv, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
@@ -76,35 +74,4 @@ def grouped(op: GroupedMatMul, chip: Chip, time: Callable[[Op, Chip], OpTime]) -
         utilization=op.flops / chip.peak(op.dtype) / seconds, bound=pace(seconds, busy, stalls), busy=busy,
         stalls=stalls, resident=max(p.resident for p in parts),
         plan=f"{op.touched} experts with {rows}: {parts[0].plan}",
-    )
-
-
-def attention_backward(op: AttentionBackward, chip: Chip, time: Callable[[Op, Chip], OpTime]) -> OpTime:
-    """Time the gradient of a fused attention: the forward pass's tiles with more work, and more traffic, each.
-
-    Its products are larger by `executed_flops`, its softmax by the vector unit's operations, its traffic by the bytes;
-    what set the pace of the forward pass sets it here, unless something else grew past it.
-
-    Raises
-    ------
-    UnsupportedError
-        If the chip's matrix engine does not take the dtype.
-    """
-    forward = op.forward
-    f = time(forward, chip)
-    products = op.executed_flops / forward.flops
-    work = (op.vector_ops + op.transcendentals) / (forward.vector_ops + forward.transcendentals)
-    traffic = op.bytes / forward.bytes
-    growth = {"matrix": products, "vector": work, "scratchpad": products, "hbm": traffic, "launch": 1.0}
-    busy = {b: f.busy.get(b, 0.0) * grown for b, grown in growth.items()}
-    longest = max(f.busy.get(b, 0.0) for b in growth if b != "launch")
-    stretch = max(busy[b] for b in growth if b != "launch") / longest
-    fixed = min(busy["launch"], f.seconds)
-    seconds = fixed + (f.seconds - fixed) * stretch
-    useful = op.flops / chip.peak(op.dtype)
-    return replace(
-        f, seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
-        hbm_bytes=f.hbm_bytes * traffic, on_chip_bytes=f.on_chip_bytes * products,
-        utilization=useful / seconds, bound=pace(seconds, busy, {}), busy=busy,
-        plan=f"scores again, then gradients: {f.plan}",
     )

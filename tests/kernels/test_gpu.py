@@ -276,6 +276,9 @@ def naive_tile_cycles(g: k.Gpu, h: ka.Heads, bq: int, bk: int, missing: float, a
     scores = max(k.step_cycles(g, rows, bk, h.dim, h.size), instructions[0] * g.mma_latency)
     values = max(k.step_cycles(g, rows, h.value_dim, bk, h.size), instructions[1] * g.mma_latency)
     softmax = rows * bk / 16 + 4 * rows * bk / 128
+    if h.gradients:  # scores, dq, dk; dp, dv; p and ds staged, dq added up in L2
+        scores, values = sum([scores] * 3), sum([values] * 2)
+        softmax += sum([rows * bk * h.size / g.shared_write] * 2) + rows * h.dim * 4 / g.port
     waits = g.sync + 2 * g.mma_latency
     keys, vals = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size
     tiles = min(2 if g.overlapped else 1, (g.shared - bq * h.dim * h.size) // (keys + vals))
@@ -307,7 +310,8 @@ def naive_attention(g: k.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> flo
     kv *= h.batch * h.kv_heads
     tile_bytes = bk * (h.dim + h.value_dim) * h.kv_size
     least = -(-min(128, 16384 // int(h.dim)) // bk)
-    fetched = sum(jobs) * copies * tile_bytes
+    tiles = sum(jobs) * copies
+    fetched = tiles * tile_bytes
     jobs = [max(least, n) for n in jobs]
     missing = min(1.0, kv / (sum(jobs) * copies * tile_bytes))
     supply = min(g.port, g.l2 / running)
@@ -331,18 +335,24 @@ def naive_attention(g: k.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> flo
                 heapq.heappush(free, heapq.heappop(free) + once + n * alone)
         work = max(free)
     io = h.batch * h.q * h.heads * h.dim * h.size
+    reads, writes = io, io
+    if h.gradients:
+        reads, writes = 3 * io + h.batch * h.q * h.heads * 4, io + h.batch * h.kv_heads * h.kv * 2 * h.dim * h.kv_size
+        fetched += tiles * bq * h.dim * 4
     buffers = min(2 if g.overlapped else 1, (g.shared - bq * h.dim * h.size) // tile_bytes)
-    floor = max((fetched + 2 * io) / g.l2, k.memory_cycles(g, g.sms, (buffers - 0.5) * tile_bytes, kv + io, io))
+    floor = max((fetched + reads + writes) / g.l2,
+                k.memory_cycles(g, g.sms, (buffers - 0.5) * tile_bytes, kv + reads, writes))
     return g.launch + g.l2_latency + max(work, floor)
 
 
 @given(st.sampled_from([PLAIN, ASYNC, PLAIN._replace(l2_capacity=1e5)]), st.just(1) | st.integers(1, 400),
-       st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]), st.booleans(), st.booleans(),
+       st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]), st.booleans(), st.booleans(), st.booleans(),
        st.sampled_from([(128, 64), (64, 128), (16, 32)]))
 def test_attention_equals_blocks_one_by_one(
-    g: k.Gpu, q: int, past: int, kv_heads: float, causal: bool, pack: bool, tile: tuple[int, int]
+    g: k.Gpu, q: int, past: int, kv_heads: float, causal: bool, gradients: bool, pack: bool, tile: tuple[int, int]
 ) -> None:
-    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0, causal=float(causal))
+    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0, causal=float(causal),
+              gradients=float(gradients))
     packed = int(h.heads / kv_heads) if pack else 1
     p = ka.attention(g, h, 128.0, 16.0, 262144.0, float(tile[0]), float(tile[1]), float(packed), 1.0, 0.0)
     assert p.cycles == pytest.approx(naive_attention(g, h, *tile, packed))

@@ -62,6 +62,32 @@ def test_the_gradient_of_attention_costs_what_it_does_more(name: str, batch: int
         assert sum(b.stalls.values()) + op.flops / chip.peak() == pytest.approx(b.seconds)
 
 
+@pytest.mark.parametrize(("name", "dim", "measured"), [
+    ("h100-sxm", 64, 474e12), ("h100-sxm", 128, 561e12), ("a100-sxm-80gb", 128, 0.63 * 312e12),
+])
+def test_gradients_of_attention_reach_what_kernels_reach(name: str, dim: int, measured: float) -> None:
+    """FlashAttention 3 (arXiv 2407.08608, fig. 6) and 2 (2307.08691, section 4.1): 16k tokens, no mask, 10 n^2 d FLOP."""
+    forward = Attention(batch=1, q_len=16384, kv_len=16384, heads=2048 // dim, kv_heads=2048 // dim, head_dim=dim,
+                        causal=False)
+    chip = sim.chips.get(name)
+    t = timing.time(AttentionBackward(forward=forward), chip)
+    assert 10 * 16384**2 * 2048 / t.seconds == pytest.approx(measured, rel=0.2)
+    assert t.seconds > 1.8 * timing.time(forward, chip).seconds, "softmax is no excuse for free products"
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_gradients_of_attention_obey_the_power_limit(name: str) -> None:
+    chip = sim.chips.get(name)
+    if not chip.power_limited:
+        return
+    assert chip.power and chip.power.idle is not None
+    forward = Attention(batch=1, q_len=8192, kv_len=8192, heads=32, kv_heads=32, head_dim=128)
+    op = AttentionBackward(forward=forward)
+    tight = chip.replace("power", tdp=chip.power.idle + 50.0)
+    joules = op.executed_flops * chip.core.tensor.energy["bf16"]  # type: ignore[union-attr, index]
+    assert timing.time(op, tight).seconds >= joules / 50.0
+
+
 @pytest.mark.parametrize("name", CHIPS)
 def test_latent_attention_reads_its_cache_once(name: str) -> None:
     chip = sim.chips.get(name)
