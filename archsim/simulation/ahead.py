@@ -10,6 +10,7 @@ does both). First-order model:
 - Weights move once, earlier: bytes are those of the operator that uses them, the time of the transfer is that of the
   operators during which it happens. They take no more than the idle time of the memory, and no more than the room.
 - Equal layers follow each other: the first of them finds what came before, the others find their own last operators.
+  What comes before all of them happens once and can load for the first of them only.
   (A program that keeps layers as the body of a loop, and is not pipelined, would not load across its turns.)
 - What an operator keeps whole in that scratchpad for itself (`OpTime.resident`) leaves no room for others' weights
   while it runs. Its own weights, loaded early, lie where it keeps them.
@@ -79,8 +80,12 @@ def _keep(rows: list[OpRun], graph: nx.DiGraph, chip: Chip, chips: int) -> float
 
 
 def _spared(t: OpTime, chip: Chip, seconds: float, busy: float, moved: float = 0.0) -> OpTime:
-    """Return a time with up to `seconds` less waiting, `busy` seconds less of memory, and `moved` bytes less."""
-    gain = min(max(0.0, seconds), t.stalls.get(MEMORY, 0.0))
+    """Return a time with up to `seconds` less waiting, `busy` seconds less of memory, and `moved` bytes less.
+
+    It remains no shorter than any other resource is busy.
+    """
+    others = max((s for resource, s in t.busy.items() if resource != "hbm"), default=0.0)
+    gain = max(0.0, min(seconds, t.stalls.get(MEMORY, 0.0), t.seconds - others))
     left = t.seconds - gain
     resources = {**t.busy, "hbm": max(0.0, t.busy["hbm"] - busy)}
     stalls = {**t.stalls, MEMORY: t.stalls.get(MEMORY, 0.0) - gain}
@@ -130,17 +135,21 @@ def _prefetch(rows: list[OpRun], chip: Chip, chips: int, room: float) -> None:
     held = 0.0  # bytes of weights that are there and not done with
     wanted = [(place, turn) for place, turn in enumerate(turns) if useful[turn.row] > 0]
     following = 0  # of `wanted`: the first that still lacks something
+    spent = [0.0] * len(rows)  # bytes for the next of equal layers, which come while this row of the layer before runs
     for place, turn in enumerate(turns):
         time = rows[turn.row].time
-        idle = max(0.0, time.seconds - time.busy["hbm"]) * rate
+        idle = max(0.0, time.seconds - time.busy["hbm"]) * rate - spent[turn.row]
         while following < len(wanted) and idle > 0:
             at, user = wanted[following]
+            if user.count > turn.count and rows[user.row].layer != rows[turn.row].layer:
+                break  # what comes before equal layers comes before the first of them only
             take = min(useful[user.row] - user.ahead, idle) if at > place else 0.0
             if take:  # what comes now stays while others run
                 left = min(room - held - max(t.own for t in turns[place:at]), room - user.inputs - user.ahead)
                 take = max(0.0, min(take, left))
             user.ahead += take
             turn.lent += take * user.count
+            spent[turn.row] += take if user.count > turn.count else 0.0
             idle, held = idle - take, held + take
             if at > place and user.ahead < useful[user.row]:
                 break

@@ -106,6 +106,28 @@ def test_nothing_becomes_slower_or_moves_more(name: str, phase: str, length: int
         assert 0 < a.time.utilization <= 1
 
 
+@pytest.mark.parametrize(("name", "model", "how"), [
+    ("tpu-v4", "phi-4", {"phase": "train", "batch": 2, "seq": 128, "dtype": "int8", "recompute": "full"}),
+    ("tpu-v6e", "mpt-1b", {"phase": "train", "batch": 2, "seq": 1000}),
+    ("tpu-v6e", "kimi-k2", {"phase": "decode", "batch": 2, "context": 128, "dtype": "int8"}),
+    ("tpu-v5e", "switch-xxl-128", {"phase": "prefill", "batch": 2, "seq": 17}),
+])
+def test_the_memory_is_never_busier_than_the_time_allows(name: str, model: str, how: dict[str, object]) -> None:
+    """What comes before equal layers loads for one of them, and one idle second loads for one operator."""
+    run = simulate(transformer(models.get(model), **how), chips.get(name))  # type: ignore[arg-type]
+    assert any(o.prefetched for o in run.ops)
+    for o in run.ops:
+        assert max(o.time.busy.values()) <= o.time.seconds * (1 + 1e-9), o.name
+
+
+def test_a_result_that_stays_saves_no_more_than_waiting() -> None:
+    """With ports of 16 bytes per cycle, results of a batch pass through the scratchpad more slowly than the memory."""
+    chip = V4.replace("core", fuse_elementwise=False).replace("core.scratchpad", read_bytes=16.0, write_bytes=8.0)
+    graph = transformer(models.get("llama-3.1-8b"), phase="decode", batch=129, context=1024)
+    for o in simulate(graph, chip).ops:
+        assert max(o.time.busy.values()) <= o.time.seconds * (1 + 1e-9), o.name
+
+
 def test_a_result_that_fits_a_shared_scratchpad_stays_there() -> None:
     """64 MiB between two products do not visit device memory on a chip whose cores share 128 MiB."""
     graph = chain(MatMul(m=8192, n=4096, k=512, weights=True), MatMul(m=8192, n=512, k=4096, weights=True))

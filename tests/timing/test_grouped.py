@@ -66,7 +66,7 @@ def test_the_gradient_of_attention_costs_what_it_does_more(name: str, batch: int
     ("h100-sxm", 64, 474e12), ("h100-sxm", 128, 561e12), ("a100-sxm-80gb", 128, 0.63 * 312e12),
 ])
 def test_gradients_of_attention_reach_what_kernels_reach(name: str, dim: int, measured: float) -> None:
-    """FlashAttention 3 (arXiv 2407.08608, fig. 6) and 2 (2307.08691, section 4.1): 16k tokens, no mask, 10 n^2 d FLOP."""
+    """FlashAttention 3 (arXiv 2407.08608, fig. 6) and 2 (2307.08691, section 4.1): 16k tokens, no mask, 10 n^2 d."""
     forward = Attention(batch=1, q_len=16384, kv_len=16384, heads=2048 // dim, kv_heads=2048 // dim, head_dim=dim,
                         causal=False)
     chip = sim.chips.get(name)
