@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsim.cli.options import Context, Dtype, Json, KvDtype, Logits, Model, Seq, whole
-from archsim.cli.output import check_folder, price, progress, show, show_json, write_all
+from archsim.cli.output import announce_compiling, check_folder, price, progress, show, show_json, write_all
 from archsim.errors import ArchsimError, unknown
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def _simulate(graphs: list[nx.DiGraph], hardware: list[Chip]) -> tuple[list[Run]
     """
     from archsim.simulation import simulate
 
+    announce_compiling()
     runs, infeasible = [], []
     for graph, chip in progress([(g, c) for g in graphs for c in hardware], lambda job: job[1].name):
         try:

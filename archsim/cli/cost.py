@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archsim.cli.options import Context, Dtype, Json, Price, Seq, dollars, whole
-from archsim.cli.output import check_file, show, show_json, spinner, write_all
+from archsim.cli.output import announce_compiling, check_file, show, show_json, spinner, write_all
 from archsim.errors import ArchsimError, positive_int, unknown
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def cost(
     config, graphs = _graphs(model, phases, sizes, dtype, hardware)
     from archsim.simulation import simulate
 
+    announce_compiling()
     runs = [simulate(graph, hardware) for graph in graphs]
     from archsim.economics.sensitivity import sensitivity, work_inputs
 
@@ -208,7 +209,8 @@ def _graphs(model: str, phases: tuple[str, ...], sizes: dict[str, int | None], d
     for p in phases:
         other = "seq" if p == "decode" else "context"  # with both phases, seq is prefill's and context is decode's
         mine: dict[str, Any] = {k: v for k, v in sizes.items() if len(phases) == 1 or k != other}
-        graphs.append(transformer(config, phase=p, dtype=dtype, **{**mine, "batch": mine["batch"] or BATCH[p]}))
+        mine["batch"] = BATCH[p] if mine["batch"] is None else mine["batch"]
+        graphs.append(transformer(config, phase=p, dtype=dtype, **mine))
     chip.check_dtype(graphs[0].graph["dtype"])
     return config, graphs
 

@@ -30,8 +30,11 @@ Price = Annotated[
     str | None, typer.Option("--price", metavar="USD", help="Price of one chip (default: the chip's own, if known).")
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="DTYPE", help="bf16, fp16, fp8, int8 ... of the matrix work, or checkpoint: as "
-                      "a model's config.json says that its checkpoint is stored.")
+    str, typer.Option("--dtype", metavar="DTYPE", help="bf16, fp16, fp8, int8 ... of the matrix work, or checkpoint: "
+                      "as a model's config.json says that its checkpoint is stored.")
+]
+ProductDtype = Annotated[
+    str, typer.Option("--dtype", metavar="DTYPE", help="bf16, fp16, fp8, int8 ... of the operands.")
 ]
 KvDtype = Annotated[
     str | None, typer.Option("--kv-dtype", metavar="DTYPE", help="Of the KV cache; as the activations if not given.")

@@ -200,6 +200,26 @@ def progress(items: Sequence[T], name: Callable[[T], str], patience: float = 1.0
             bar.stop()
 
 
+def announce_compiling() -> None:
+    """Say so on stderr, if that is a terminal, when kernels are compiled: the first run ever spends its time on it."""
+    if not sys.stderr.isatty():
+        return
+    from numba.core import event
+
+    class Once(event.Listener):  # type: ignore[misc]  # numba carries no types
+        said = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.said:
+                print("compiling the kernels, once: up to 20 seconds", file=sys.stderr, flush=True)
+                self.said = True
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Once())
+
+
 @contextmanager
 def spinner(text: str) -> Iterator[None]:
     """Say what is going on, on stderr, while it goes on, if that is a terminal."""

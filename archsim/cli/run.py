@@ -18,12 +18,13 @@ from archsim.cli.options import (
     Logits,
     Model,
     Price,
+    ProductDtype,
     Seq,
     dollars,
     sizes_of,
     whole,
 )
-from archsim.cli.output import check_file, price, show, show_json, write_all
+from archsim.cli.output import announce_compiling, check_file, price, show, show_json, write_all
 from archsim.errors import ArchsimError, positive_int
 
 NO_PRICE = "give one with --price USD"
@@ -123,6 +124,7 @@ def run(
             recompute=recompute, optimizer=optimizer, fused_attention=not unfused, **sizes,  # type: ignore[arg-type]
         )
     hardware.check_dtype(graph.graph["dtype"])
+    announce_compiling()
     done = simulate(graph, hardware)
     cost, missing = price(done, money, hint=NO_PRICE)
     from archsim.report import data
@@ -168,7 +170,7 @@ def gemm(
     n: Annotated[str, typer.Argument(metavar="N", help="Columns of b and of the result.")],
     k: Annotated[str, typer.Argument(metavar="K", help="Columns of a, rows of b.")],
     chip: Chip,
-    dtype: Dtype = "bf16",
+    dtype: ProductDtype = "bf16",
     usd: Price = None,
     json: Json = False,
 ) -> None:
@@ -193,6 +195,7 @@ def gemm(
 
     graph = nx.DiGraph(dtype=arithmetic(name))
     graph.add_node("gemm", op=MatMul(**sizes, dtype=name))  # type: ignore[arg-type]
+    announce_compiling()
     done = simulate(graph, hardware)
     cost, missing = price(done, money, hint=NO_PRICE)
     if json:
