@@ -29,7 +29,7 @@ def find_chip(text: str) -> Chip:
 
     if text.endswith(".py") or ".py:" in text:
         return chips.load(text)
-    if Path(text).exists():
+    if text and Path(text).exists():
         raise ArchsimError(f"{text} is not a Python file: give my_chip.py, or a chip's name")
     try:
         return chips.get(text)
@@ -113,7 +113,7 @@ def find_graph(
     if network:
         from archsim.workload.resnet import resnet
 
-        return resnet(int(network[1][:4]), batch=batch or 1, dtype=dtype)
+        return resnet(int(network[1][:4]), batch=1 if batch is None else batch, dtype=dtype)
     if batch is not None:
         raise ArchsimError(f"--batch does not apply to {text}: its graph has its sizes"
                            + (", give open dimensions by --dim NAME=SIZE" if onnx else ""))
@@ -121,9 +121,13 @@ def find_graph(
         from archsim.importers.onnx import read
 
         return read(path, dims=dims, dtype=dtype)
+    from archsim.dtypes import dtype as dtype_name
     from archsim.workload.graph import load
 
-    return load(path)
+    graph = load(path)
+    if dtype != "bf16" and dtype_name(dtype) != graph.graph["dtype"]:  # bf16 is what the option says if it is not given
+        raise ArchsimError(f"--dtype does not apply to {text}: its operators have their formats")
+    return graph
 
 
 def _holds_nodes(path: Path) -> bool:

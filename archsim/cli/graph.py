@@ -10,6 +10,7 @@ import typer
 from archsim.cli.files import find_graph
 from archsim.cli.options import Context, Dims, Dtype, Json, Seq, sizes_of, whole
 from archsim.cli.output import check_file, show, show_json, write_all
+from archsim.errors import ArchsimError
 
 
 def graph(
@@ -42,6 +43,8 @@ def graph(
     kinds, each with count, flops, bytes and parameters.
     """
     sizes = {"batch": whole("--batch", batch), "seq": whole("--seq", seq), "context": whole("--context", context)}
+    if layer is not None and drawing is None:
+        raise ArchsimError("--layer goes with --draw FILE.png")
     target = check_file(out) if out is not None else None
     picture = None
     if drawing is not None:
@@ -55,7 +58,7 @@ def graph(
         from archsim.workload import transformer
 
         made = transformer(models.find(model), phase=phase, seq=sizes["seq"], context=sizes["context"], dtype=dtype,
-                           batch=sizes["batch"] or 1)
+                           batch=1 if sizes["batch"] is None else sizes["batch"])
     from archsim.workload import graph as graphs
 
     files: dict[Path, str | bytes] = {}

@@ -55,6 +55,11 @@ def check(said, *words):
         (["gemm", 1, 2, "--chip", "h100"], ["missing K"]),
         (["gemm", 1, 2, 3, 4, "--chip", "h100"], ["unexpected extra argument"]),
         (["validate", "no.csv"], ["cannot read no.csv"]),
+        (["run", MODEL, "--chip", ""], ["unknown chip ''"]),
+        (["cost", "v5p", "--batch", "0"], ["batch must be from 1"]),
+        (["graph", MODEL, "--batch", "0"], ["batch must be from 1"]),
+        (["run", "resnet-50", "--chip", "h100", "--batch", "0"], ["batch must be from 1"]),
+        (["graph", MODEL, "--layer", "decoder"], ["--layer goes with --draw"]),
     ],
     ids=lambda x: " ".join(map(str, x)) if isinstance(x, list) else None,
 )
@@ -145,6 +150,13 @@ def test_configs(cli, tmp_path, change, words):
     path = tmp_path / "config.json"
     path.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
     check(cli("run", path, "--chip", "h100"), "config.json", *words)
+
+
+def test_a_saved_graph_has_its_formats(cli, tmp_path):
+    saved = tmp_path / "graph.json"
+    assert cli("graph", MODEL, "--out", saved).code == 0
+    check(cli("run", saved, "--chip", "h100", "--dtype", "fp8"), "--dtype does not apply to")
+    assert cli("run", saved, "--chip", "h100").code == 0
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00\x01", "[" * 5000])
