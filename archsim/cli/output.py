@@ -206,7 +206,7 @@ def announce_compiling() -> None:
         return
     from numba.core import event
 
-    class Once(event.Listener):  # type: ignore[misc]  # numba carries no types
+    class Once(event.Listener):
         said = False
 
         def on_start(self, event: Any) -> None:
@@ -217,7 +217,7 @@ def announce_compiling() -> None:
         def on_end(self, event: Any) -> None:
             pass
 
-    event.register("numba:compile", Once())
+    event.register("numba:compile", Once())  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from archsim.economics.site import Assumptions, chip_hour, chip_price, design_watts, wall_watts
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, expect
 from archsim.hardware import Chip
 from archsim.simulation import Run
 
@@ -89,7 +89,7 @@ def cost(run: Run, assumptions: Assumptions | None = None, *, price: float | Non
     """
     if not isinstance(run, Run):
         raise ArchsimError(f"cost() takes a Run, as archsim.simulate(graph, chip) returns, not {type(run).__name__}")
-    site = assumptions or Assumptions()
+    site = Assumptions() if assumptions is None else expect("cost(assumptions=...)", assumptions, Assumptions)
     hour = chip_hour(run.chip, site, price, rent=rent)
     per_chip_second = hour.total / 3600.0
     chip_seconds = run.chips * run.time_s

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from archsim.errors import ArchsimError, unknown
+from archsim.errors import ArchsimError, plain_number, unknown
 from archsim.hardware.part import CONFIDENCES
 
 ENDS = ("low", "base", "high")
@@ -42,9 +42,11 @@ class Range:
 
     def __post_init__(self) -> None:
         for end in ENDS:
-            value = getattr(self, end)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ArchsimError(f"Range.{end} must be a finite number, not {value!r}")
+            given = getattr(self, end)
+            value = plain_number(given)
+            if value is None or not math.isfinite(value):
+                raise ArchsimError(f"Range.{end} must be a finite number, not {given!r}")
+            object.__setattr__(self, end, value)
         if not self.low <= self.base <= self.high:
             raise ArchsimError(f"Range: low, base and high must not fall: {self.low!r}, {self.base!r}, {self.high!r}")
         if self.confidence not in CONFIDENCES:

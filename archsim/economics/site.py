@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from archsim.economics.range import Range
 from archsim.economics.server import Server
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, plain_number
 from archsim.hardware import Chip
 from archsim.hardware.part import figure, option, part
 
@@ -110,9 +110,10 @@ def chip_price(chip: Chip, price: float | None = None) -> float:
 
 
 def _dollars(name: str, usd: float) -> float:
-    if isinstance(usd, bool) or not isinstance(usd, int | float) or not 0 <= usd < math.inf:
+    number = plain_number(usd)
+    if number is None or not 0 <= number < math.inf:
         raise ArchsimError(f"{name} must be a number of dollars, not {usd!r}")
-    return float(usd)
+    return float(number)
 
 
 def wall_watts(chip: Chip, assumptions: Assumptions | None = None) -> float:

@@ -220,6 +220,8 @@ class Chip:
         ArchsimError
             If the part or a field does not exist, or a value is out of range.
         """
+        if not isinstance(path, str):
+            raise ArchsimError(f"replace() takes the path of a part, such as 'core.array', not {path!r}")
         if values or not changes:
             part, _, last = path.rpartition(".")
             like = f"replace({part!r}, {last or 'clock'}={values[0] if values else '...'!r})"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 from archsim.dtypes import dtype
-from archsim.errors import ArchsimError, unknown
+from archsim.errors import ArchsimError, plain_number, unknown
 
 T = TypeVar("T")
 
@@ -127,9 +127,10 @@ def option(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
 
 def _check_number(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> Any:
     what = _describe(meta["unit"], meta["doc"])
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArchsimError(f"{part}.{name} must be a number, not {value!r}: {what}")
-    if meta["kind"] == "count" and value != int(value):
+    given, value = value, plain_number(value)
+    if value is None:
+        raise ArchsimError(f"{part}.{name} must be a number, not {given!r}: {what}")
+    if meta["kind"] == "count" and value % 1:
         raise ArchsimError(f"{part}.{name} must be a whole number, not {value!r}: {what}")
     low, high = meta["low"], meta["high"]
     too_low = value < low or (value == 0 and not meta["zero"])
@@ -147,9 +148,10 @@ def _check_table(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> T
     if not isinstance(value, Mapping) or not value:
         raise ArchsimError(f"{part}.{name} must be a mapping such as {{'bf16': 1024}}, not {value!r}: {what}")
     checked = {}
-    for key, number in value.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-            raise ArchsimError(f"{part}.{name}[{key!r}] must be a positive number, not {number!r}: {what}")
+    for key, given in value.items():
+        number = plain_number(given)
+        if number is None or not 0 < number < math.inf:
+            raise ArchsimError(f"{part}.{name}[{key!r}] must be a positive number, not {given!r}: {what}")
         checked[dtype(key) if meta["keys"] == "dtype" else str(key)] = float(number)
     return Table(checked)
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from archsim.errors import expect
 from archsim.explore.check_chip import on_chip
 from archsim.explore.select import headline
 from archsim.hardware import Chip, GpuCore, RooflineCore, SystolicCore
@@ -148,6 +149,7 @@ def block_diagram(chip: Chip, path: Path_ | None = None) -> Figure:
     ArchsimError
         If the file cannot be written.
     """
+    expect("block_diagram()", chip, Chip, "archsim.chips.get(name)")
     figure = blank(WIDTH, HEIGHT)
     figure.set_layout_engine("none")  # places are ours, in inches
     figure.set_dpi(160.0)  # texts are measured as they will be written, for hinting widens small ones

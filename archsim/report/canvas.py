@@ -10,7 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
-from archsim.errors import ArchsimError, nearest
+from archsim.errors import ArchsimError, nearest, path_of
 from archsim.report.theme import RC
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_path(path: Path_, formats: Sequence[str] = FORMATS) -> Path:
     ArchsimError
         If its suffix is none of `formats`, or its folder is missing.
     """
-    target = Path(path)
+    target = path_of(path)
     if target.suffix.lower() not in formats:
         guess = nearest(target.suffix, formats) or formats[0]
         kind = ", ".join(formats)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from archsim.dtypes import dtype as checked_dtype
 from archsim.errors import ArchsimError
 from archsim.explore.select import Entry, bandwidth, headline, peak
+from archsim.hardware import Chip
+from archsim.hardware.listing import Listing
 from archsim.report.canvas import Path_, blank, drawn, save
 from archsim.report.plot import clip
 from archsim.report.theme import FAINT, INK, KIND, MUTED, OTHER_MARKER, VENDOR_MARKER
@@ -51,6 +53,10 @@ def scatter(chips: Sequence[Entry], path: Path_ | None = None, *, dtype: str | N
         If there is nothing to draw or the file cannot be written.
     """
     dtype = None if dtype is None else checked_dtype(dtype)
+    chips = list(chips) if isinstance(chips, Iterable) else [chips]
+    for chip in chips:
+        if not isinstance(chip, Chip | Listing):
+            raise ArchsimError(f"scatter() takes chips, as archsim.chips.get(name) returns, not {chip!r}")
     known = [c for c in chips if peak(c, dtype) and bandwidth(c)]
     if not known:
         raise ArchsimError("nothing to draw: no chip has both a peak and a memory bandwidth")

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, expect
 from archsim.report.canvas import FORMATS, Path_, blank, check_path, drawn, image, save
 from archsim.report.labels import Dot, label_clusters
 from archsim.report.quantity import quantity, scale, short_percent, sig
@@ -38,10 +38,12 @@ def __dir__() -> list[str]:
 
 
 def _runs(runs: Run | Sequence[Run]) -> list[Run]:
+    from archsim.simulation import Run
+
     many = list(runs) if isinstance(runs, Sequence) else [runs]
     if not many:
         raise ArchsimError("nothing to draw: no runs")
-    return many
+    return [expect("a figure of runs", run, Run, "archsim.simulate(graph, chip)") for run in many]
 
 
 def _phase(run: Run) -> str:

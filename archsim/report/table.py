@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from archsim.errors import expect
 from archsim.report.quantity import NONE, percent, quantity, scale, sig
 from archsim.report.sheet import Column, Sheet
 from archsim.report.theme import BOUND, BOUND_NAME, BOUND_SHORT
@@ -54,8 +55,15 @@ def table(run: Run) -> Sheet:
 
     Times, FLOP and bytes are totals over equal layers. Time is that of one chip's share; FLOP and bytes are of all
     chips together.
+
+    Raises
+    ------
+    ArchsimError
+        If `run` is no Run.
     """
-    ops = run.ops
+    from archsim.simulation import Run
+
+    ops = expect("table()", run, Run, "archsim.simulate(graph, chip)").ops
     share = [o.time_s / run.time_s for o in ops]
     bars = ["█" * round(8 * s / max(share)) for s in share]
     return Sheet(
@@ -147,7 +155,16 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
         Why a chip has no cost, by its name; said in a footnote.
     infeasible
         Why a chip cannot run the workload, by its name: a row of dashes and a footnote.
+
+    Raises
+    ------
+    ArchsimError
+        If one of `runs` is no Run.
     """
+    from archsim.simulation import Run
+
+    for run in runs if isinstance(runs, Sequence) else [runs]:
+        expect("comparison()", run, Run, "archsim.simulate(graph, chip)")
     money = list(costs) if costs is not None else [None] * len(runs)
 
     def usd(field: str) -> list[float | None]:

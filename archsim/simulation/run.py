@@ -8,10 +8,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, path_of
 from archsim.hardware import Chip
 from archsim.timing import BOUNDS, OpTime
 from archsim.workload.ops import Op, describe
@@ -221,7 +220,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     ArchsimError
         If the folder is missing or not writable.
     """
-    target = Path(path)
+    target = path_of(path)
     part = target.with_name(target.name + ".part")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from archsim.errors import ArchsimError, unknown
+from archsim.errors import ArchsimError, path_of, unknown
 from archsim.workload.architecture import ModelConfig
 from archsim.workload.families import EXPERTS, FAMILIES, UNMODELLED, ignored
 from archsim.workload.quantization import formats
@@ -86,7 +85,7 @@ def read(path: str | os.PathLike[str]) -> ModelConfig:
     ArchsimError
         If the file is missing, is no JSON, or does not describe a known family.
     """
-    file = Path(path)
+    file = path_of(path)
     if file.is_dir():
         file = file / "config.json"
     try:

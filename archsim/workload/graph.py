@@ -24,7 +24,7 @@ from typing import Any
 import networkx as nx
 
 from archsim.dtypes import dtype as dtype_name
-from archsim.errors import ArchsimError, positive_int, unknown
+from archsim.errors import ArchsimError, expect, positive_int, unknown
 from archsim.workload.backward import backward, optimize
 from archsim.workload.contract import Tensor, known, output, validate
 from archsim.workload.graph_json import load, plain, read, save, text
@@ -70,6 +70,7 @@ def add(
     ArchsimError
         If the name is taken, `op` is no operator, or an input is no node of the graph.
     """
+    expect("graph.add()", graph, nx.DiGraph, "graph.new()")
     if not isinstance(name, str) or not name:
         raise ArchsimError(f"a node's name must be a string, not {name!r}")
     if name in graph:
@@ -134,6 +135,7 @@ def inspect(graph: nx.DiGraph) -> Summary:
 
     Parameters shared with another node (``tied_to``) count once.
     """
+    expect("graph.inspect()", graph, nx.DiGraph, "graph.new()")
     kinds: dict[str, Totals] = {}
     for _, data in graph.nodes(data=True):
         op, repeat = data["op"], data.get("repeat", 1)

@@ -18,13 +18,12 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
 
 from archsim.dtypes import dtype as dtype_name
-from archsim.errors import ArchsimError, positive_int, unknown
+from archsim.errors import ArchsimError, path_of, positive_int, unknown
 from archsim.workload.contract import Tensor, output, validate
 from archsim.workload.ops import Op
 
@@ -97,7 +96,7 @@ def save(graph: nx.DiGraph, path: str | os.PathLike[str]) -> None:
     ArchsimError
         If the file cannot be written.
     """
-    target = Path(path)
+    target = path_of(path)
     part = target.with_name(target.name + ".part")
     content = text(graph)
     try:
@@ -242,7 +241,7 @@ def load(path: str | os.PathLike[str]) -> nx.DiGraph:
     ArchsimError
         If the file is missing, is no JSON, or does not describe a layer graph.
     """
-    file = Path(path)
+    file = path_of(path)
     try:
         data = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as e:

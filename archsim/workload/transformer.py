@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import networkx as nx
+import numpy as np
 
 from archsim.dtypes import BYTES, arithmetic
 from archsim.dtypes import dtype as dtype_name
@@ -130,7 +131,7 @@ def transformer(
     phase = _phase(model, phase)
     for kind, value, known in (("logits", logits, ("all", "last")), ("recompute", recompute, RECOMPUTE),
                                ("optimizer", optimizer, OPTIMIZERS)):
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise unknown(kind, value, known)
     if phase != "train" and (microbatches != 1 or recompute != "none" or dropout):
         raise ArchsimError("microbatches, recompute and dropout belong to phase 'train'")
@@ -179,8 +180,8 @@ def transformer(
 def _phase(model: ModelConfig, phase: str | None) -> str:
     """Return the phase, by default the first that the model has; raise an error if it has not the one that is asked."""
     decodes, encodes = model.stacks[-1].causal, not model.stacks[0].causal
-    phase = phase or ("prefill" if decodes else "encode")
-    if phase not in PHASES:
+    phase = phase if phase is not None else ("prefill" if decodes else "encode")
+    if not isinstance(phase, str) or phase not in PHASES:
         raise unknown("phase", phase, PHASES)
     if phase in ("prefill", "decode") and not decodes:
         raise ArchsimError(f"{model.name} has no decoder: {phase} does not exist, choose phase 'encode' or 'train'")
@@ -250,6 +251,7 @@ def _sizes(name: str, given: Size, default: int, low: int = 1) -> list[int]:
 
 def _lengths(model: ModelConfig, phase: str, batch: int | None, seq: Size, context: Size) -> tuple[Lengths, ...]:
     """Return the distinct (new tokens, keys) of the batch, and how many sequences have each."""
+    seq, context = (x.tolist() if isinstance(x, np.ndarray) else x for x in (seq, context))
     reach = model.max_positions if model.position_rows else 2**25
     if model.patches:
         tokens = model.patches.count + 1
