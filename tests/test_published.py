@@ -60,3 +60,42 @@ def test_mean_error_is_half_of_the_rooflines() -> None:
     ], strict=True)
     assert statistics.mean(ours) < 0.17
     assert statistics.mean(ours) < 0.6 * statistics.mean(roofline)
+
+
+SERVED = [  # chip, dtype, model, batch, prompt and answer length, tokens/s: NVIDIA/TensorRT-LLM @138f96d4 (v0.6.1),
+    # docs/source/performance.md, "Peak Throughput"; the batch is stated, weights and cache are in the same format
+    ("h100-sxm", "fp8", "gpt-j-6b", 1024, 128, 128, 26150),
+    ("h100-sxm", "fp8", "gpt-j-6b", 64, 2048, 128, 2551),
+    ("h100-sxm", "fp8", "llama-7b", 768, 128, 128, 19694),
+    ("h100-sxm", "fp8", "llama-7b", 112, 128, 2048, 6818),
+    ("h100-sxm", "fp8", "llama-7b", 80, 2048, 128, 2244),
+    ("h100-sxm", "fp8", "llama-7b", 48, 2048, 2048, 2740),
+    ("a100-sxm-80gb", "fp16", "gpt-j-6b", 60, 2048, 128, 670),
+    ("a100-sxm-80gb", "fp16", "llama-7b", 384, 128, 128, 5586),
+    ("a100-sxm-80gb", "fp16", "llama-7b", 60, 128, 2048, 1928),
+]
+
+
+def served(name: str, dtype: str, model: str, batch: int, prompt: int, reply: int) -> tuple[float, float]:
+    """Return (our tokens/s, a roofline's) of batches read in 8,192 tokens at a time and answered in step."""
+    chip, m = chips.get(name), models.get(model)
+    part = min(batch, max(1, 8192 // prompt))
+    prefill = simulate(transformer(m, phase="prefill", batch=part, seq=prompt, dtype=dtype, kv_dtype=dtype,
+                                   logits="last"), chip, chips=1)
+    decode = simulate(transformer(m, phase="decode", batch=batch, context=prompt + reply // 2, dtype=dtype,
+                                  kv_dtype=dtype), chip, chips=1)
+    seconds = prefill.time_s * batch / part + (reply - 1) * decode.time_s
+    peak, bandwidth = chip.peak(dtype), chip.memory.bandwidth
+    step = max((decode.weight_bytes + decode.kv_bytes) / bandwidth, decode.flops / peak)
+    return batch * reply / seconds, batch * reply / (prefill.flops / peak * batch / part + (reply - 1) * step)
+
+
+def test_full_batches_are_served_as_fast_as_published() -> None:
+    errors, roofline = [], []
+    for *case, measured in SERVED:
+        ours, ideal = served(*case)  # type: ignore[arg-type]
+        errors.append(abs(measured / ours - 1))
+        roofline.append(abs(measured / ideal - 1))
+    assert max(errors) < 0.15
+    assert statistics.mean(errors) < 0.06
+    assert statistics.mean(errors) < 0.25 * statistics.mean(roofline)
