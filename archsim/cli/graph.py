@@ -19,7 +19,8 @@ def graph(
                             help="Name (see archsim models), a config.json, resnet-50, model.onnx or graph.json.")
     ],
     phase: Annotated[
-        str | None, typer.Option("--phase", metavar="PHASE", help="prefill (default), decode, encode or train.")
+        str | None, typer.Option("--phase", metavar="prefill|decode|encode|train",
+                                 help="Which step (default: prefill; encode without a decoder).")
     ] = None,
     batch: Annotated[str | None, typer.Option("--batch", metavar="B", help="Sequences or images (default 1).")] = None,
     seq: Seq = None,
