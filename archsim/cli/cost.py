@@ -68,8 +68,8 @@ def cost(
                                  "on so many tokens, e.g. 15e12.")
     ] = None,
     cluster: Annotated[
-        str, typer.Option("--chips", metavar="N", help="Chips to train on.")
-    ] = "1024",
+        str | None, typer.Option("--cluster", metavar="N", help="Chips to train on (default 1024).")
+    ] = None,
     mfu: Annotated[
         str | None, typer.Option("--mfu", metavar="SHARE", help="MFU of training, 0 to 1 (default: simulated, an upper "
                                  "bound: communication is not counted).")
@@ -109,10 +109,10 @@ def cost(
     load = _day(day, inputs) if day is not None else None
     lesson = None
     if tokens is not None:
-        lesson = (float(number("--train", tokens)), positive_int("--chips", cluster),
+        lesson = (float(number("--train", tokens)), positive_int("--cluster", 1024 if cluster is None else cluster),
                   float(number("--mfu", mfu)) if mfu is not None else None)
-    elif mfu is not None:
-        raise ArchsimError("--mfu belongs to --train TOKENS")
+    elif mfu is not None or cluster is not None:
+        raise ArchsimError(f"{'--mfu' if mfu is not None else '--cluster'} belongs to --train TOKENS")
     hardware = changed(find_chip(chip), settings or [])
     rival = find_chip(against) if against is not None else None
     made = _chain(hardware, money, inputs)

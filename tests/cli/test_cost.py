@@ -109,11 +109,11 @@ def test_a_day(cli):
 
 
 def test_training(cli):
-    d = run(cli, "h100-sxm", "--train", "15e12", "--chips", "4096", "--mfu", "0.4")["training"]
+    d = run(cli, "h100-sxm", "--train", "15e12", "--cluster", "4096", "--mfu", "0.4")["training"]
     assert d["flop"] == pytest.approx(6 * 8.03e9 * 15e12, rel=0.15)
     assert d["energy_kwh_times_mfu"] == pytest.approx(0.4 * d["energy_kwh"])
     assert d["usd"] == pytest.approx(d["capital_usd"] + d["energy_usd"])
-    simulated = run(cli, "h100-sxm", "--train", "15e12", "--chips", "4096")["training"]
+    simulated = run(cli, "h100-sxm", "--train", "15e12", "--cluster", "4096")["training"]
     assert 0.4 < simulated["mfu"] < 1
     assert "x MFU:" in cli("cost", "h100-sxm", *SMALL, "--train", "1e12").out
 
@@ -167,9 +167,10 @@ def test_figures(cli, tmp_path):
         (("tpu-v5p", "--day", "a,b"), "--day needs a number, not 'a'"),
         (("tpu-v5p", "--day", "1,2", "--assume", "utilization=1"), "leave out --assume utilization"),
         (("tpu-v5p", "--mfu", "0.4"), "--mfu belongs to --train"),
+        (("tpu-v5p", "--cluster", "64"), "--cluster belongs to --train"),
         (("tpu-v5p", "--train", "many"), "--train needs a number"),
         (("tpu-v5p", "--train", "1e12", "--mfu", "4"), "mfu is a share of the peak"),
-        (("tpu-v5p", "--train", "1e12", "--chips", "0"), "--chips must be from 1"),
+        (("tpu-v5p", "--train", "1e12", "--cluster", "0"), "--cluster must be from 1"),
     ],
 )
 def test_wrong_arguments_are_named(cli, arguments, says, tmp_path, monkeypatch):
