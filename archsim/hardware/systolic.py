@@ -113,8 +113,8 @@ class SystolicCore:
                                          default=None, low=1e6)
     dma_queue: int | None = whole("DMAs of one core in flight at most; no limit if not given", default=None)
     dma_bytes: float | None = figure("B", "bytes that one DMA moves at most", default=None)
-    step_overhead: float = figure("s", "instructions around one block step (loop, semaphores, DMA issue); DMAs go on; in a "
-                                  "scratchpad of 1 MiB or less steps are so short that this figure decides",
+    step_overhead: float = figure("s", "instructions around one block step (loop, semaphores, DMA issue); DMAs go "
+                                  "on; in a scratchpad of 1 MiB or less steps are so short that this figure decides",
                                   default=250e-9, high=1e-3)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them, as an "
                                     "ahead-of-time compiler arranges", default=True)
