@@ -111,7 +111,7 @@ def run(
     hardware = find_chip(chip)
     graph = find_graph(model, batch=None if batch == "1" else whole("--batch", batch), dtype=dtype, dims=sizes_of(dims),
                        unfit={"--phase": phase, "--seq": seq, "--context": context, "--source": source,
-                              "--weight-dtype": weight_dtype, "--kv-dtype": kv_dtype})
+                              "--weight-dtype": weight_dtype, "--expert-dtype": expert_dtype, "--kv-dtype": kv_dtype})
     from archsim.simulation import simulate
 
     if graph is None:

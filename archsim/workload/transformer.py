@@ -133,8 +133,13 @@ def transformer(
                                ("optimizer", optimizer, OPTIMIZERS)):
         if not isinstance(value, str) or value not in known:
             raise unknown(kind, value, known)
-    if phase != "train" and (microbatches != 1 or recompute != "none" or dropout):
-        raise ArchsimError("microbatches, recompute and dropout belong to phase 'train'")
+    if phase != "train" and (microbatches != 1 or recompute != "none" or optimizer != "adam" or dropout):
+        raise ArchsimError("microbatches, recompute, optimizer and dropout belong to phase 'train'")
+    layers = [layer for stack in model.stacks for layer, _ in stack]
+    if source is not None and not any(layer.cross for layer in layers):
+        raise ArchsimError(f"{model.name} has no cross-attention: leave source out")
+    if expert_dtype is not None and not any(layer.ffn.experts for layer in layers):
+        raise ArchsimError(f"{model.name} has no experts: leave expert_dtype out")
     if phase == "train" and (weight_dtype or expert_dtype or kv_dtype):
         raise ArchsimError("weight_dtype, expert_dtype and kv_dtype belong to inference: training keeps weights as "
                            "activations are, and has no KV cache")

@@ -60,6 +60,9 @@ def check(said, *words):
         (["graph", MODEL, "--batch", "0"], ["batch must be from 1"]),
         (["run", "resnet-50", "--chip", "h100", "--batch", "0"], ["batch must be from 1"]),
         (["graph", MODEL, "--layer", "decoder"], ["--layer goes with --draw"]),
+        ([*RUN, "--source", "5"], ["has no cross-attention"]),
+        ([*RUN, "--expert-dtype", "int4"], ["has no experts"]),
+        ([*RUN, "--optimizer", "sgd"], ["optimizer", "belong to phase 'train'"]),
     ],
     ids=lambda x: " ".join(map(str, x)) if isinstance(x, list) else None,
 )
