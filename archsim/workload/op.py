@@ -7,13 +7,12 @@ Compulsory bytes are each input read once and each output written once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from archsim.dtypes import BYTES, dtype
-from archsim.errors import ArchsimError, positive_int
+from archsim.errors import ArchsimError, plain_number, positive_int
 
 
 def share(total: int, chips: int) -> int:
@@ -32,10 +31,15 @@ class Op:
             value, where = getattr(self, f.name), f"{type(self).__name__}.{f.name}"
             if f.name.endswith("dtype"):
                 value = dtype(value)
+            elif f.type == "str" and not isinstance(value, str):
+                raise ArchsimError(f"{where} must be a string, not {value!r}")
             elif f.type == "int" or (f.type == "int | None" and value is not None):
                 value = positive_int(where, value, 2**60 if f.name == "elements" else 2**31 - 1)
-            elif f.type == "float" and not (isinstance(value, int | float) and 0 <= value < math.inf):
-                raise ArchsimError(f"{where} must be a number of at least 0, not {value!r}")
+            elif f.type == "float":
+                number = plain_number(value)
+                if number is None or not 0 <= number <= 2**60:
+                    raise ArchsimError(f"{where} must be a number of at least 0 and at most 2^60, not {value!r}")
+                value = float(number)
             elif f.type == "bool" and not isinstance(value, bool):
                 raise ArchsimError(f"{where} must be True or False, not {value!r}")
             object.__setattr__(self, f.name, value)
