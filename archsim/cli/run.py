@@ -51,6 +51,11 @@ def run(
     expert_dtype: Annotated[
         str | None, typer.Option("--expert-dtype", metavar="DTYPE", help="Of experts in memory (default: as weights).")
     ] = None,
+    activation_dtype: Annotated[
+        str | None, typer.Option("--activation-dtype", metavar="DTYPE",
+                                 help="Of activations and of attention (default: as DTYPE, bf16 if that is narrower); "
+                                 "int8 for a chip that takes nothing else.")
+    ] = None,
     kv_dtype: KvDtype = None,
     logits: Logits = "all",
     routing: Annotated[
@@ -111,7 +116,8 @@ def run(
     hardware = find_chip(chip)
     graph = find_graph(model, batch=None if batch == "1" else whole("--batch", batch), dtype=dtype, dims=sizes_of(dims),
                        unfit={"--phase": phase, "--seq": seq, "--context": context, "--source": source,
-                              "--weight-dtype": weight_dtype, "--expert-dtype": expert_dtype, "--kv-dtype": kv_dtype})
+                              "--weight-dtype": weight_dtype, "--expert-dtype": expert_dtype,
+                              "--activation-dtype": activation_dtype, "--kv-dtype": kv_dtype})
     from archsim.simulation import simulate
 
     if graph is None:
@@ -120,6 +126,7 @@ def run(
 
         graph = transformer(
             models.find(model), phase=phase, dtype=dtype, weight_dtype=weight_dtype, expert_dtype=expert_dtype,
+            activation_dtype=activation_dtype,
             kv_dtype=kv_dtype, logits=logits, routing=replace(Routing.parse(routing), capacity_factor=factor),
             recompute=recompute, optimizer=optimizer, fused_attention=not unfused, **sizes,  # type: ignore[arg-type]
         )

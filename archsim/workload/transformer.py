@@ -55,6 +55,7 @@ def transformer(
     dtype: str = "bf16",
     weight_dtype: str | None = None,
     expert_dtype: str | None = None,
+    activation_dtype: str | None = None,
     kv_dtype: str | None = None,
     logits_dtype: str | None = None,
     logits: str = "all",
@@ -91,6 +92,9 @@ def transformer(
         Format in which weights of layers, and those of routed experts, lie in memory (default: as `dtype`, as
         `weight_dtype`). A narrower one than `dtype` is weight-only quantisation, which leaves embeddings and output
         head alone. ``int4`` means groups of 128 with an fp16 scale (``int4_g128``), ``fp4`` means ``mxfp4``.
+    activation_dtype
+        Format of activations between products, and of attention's arithmetic (default: as `dtype`, bf16 if that has 8
+        bits or fewer). A chip whose matrix engine takes int8 alone needs int8.
     kv_dtype
         Format of the KV cache; as the activations if not given.
     logits_dtype
@@ -140,9 +144,9 @@ def transformer(
         raise ArchsimError(f"{model.name} has no cross-attention: leave source out")
     if expert_dtype is not None and not any(layer.ffn.experts for layer in layers):
         raise ArchsimError(f"{model.name} has no experts: leave expert_dtype out")
-    if phase == "train" and (weight_dtype or expert_dtype or kv_dtype):
-        raise ArchsimError("weight_dtype, expert_dtype and kv_dtype belong to inference: training keeps weights as "
-                           "activations are, and has no KV cache")
+    if phase == "train" and (weight_dtype or expert_dtype or kv_dtype or activation_dtype):
+        raise ArchsimError("weight_dtype, expert_dtype, activation_dtype and kv_dtype belong to inference: training "
+                           "keeps weights as activations are, in 16 bits at least, and has no KV cache")
     notes = model.notes
     if dtype == "checkpoint":
         said, notes = dict(model.formats), model.warnings
@@ -153,6 +157,8 @@ def transformer(
             kv_dtype = kv_dtype or said.get("kv_dtype")
     stored = dtype_name(dtype)
     act = stored if BYTES[arithmetic(stored)] >= 2 else "bf16"
+    if activation_dtype is not None:
+        act = arithmetic(dtype_name(activation_dtype))
     weights = act if phase == "train" else _storage("weight_dtype", weight_dtype, stored, stored)
     parts = positive_int("microbatches", microbatches, 2**20)
     whole = _lengths(model, phase, batch, seq, context)

@@ -419,3 +419,10 @@ def test_figures_are_those_of_the_fact_base(shared: Path) -> None:
         same = binary or abs(found - float(value) * unit) <= within
         assert same or (NAMED[chip], path) in OTHERWISE, (chip, field, found)
     assert compared > 500
+
+
+@pytest.mark.parametrize("name", INT8_ONLY)
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_chips_of_int8_alone_run_a_transformer_all_in_int8(name: str, phase: str) -> None:
+    graph = transformer(models.get("llama-3.1-8b"), phase=phase, dtype="int8", activation_dtype="int8")
+    assert 0 < simulate(graph, ALL[name]).utilization < 1

@@ -460,3 +460,19 @@ def test_fusion_is_an_option_of_the_core() -> None:
     fused = fuse(graph, gpu.replace("core", fuse_elementwise=True))
     assert "rope" in graph
     assert "rope" not in fused
+
+
+def test_activations_have_a_format_of_their_own() -> None:
+    model = models.get("llama-3.1-8b")
+    usual = transformer(model, dtype="int8", seq=256)
+    narrow = transformer(model, dtype="int8", activation_dtype="int8", seq=256)
+    assert {d["op"].dtype for _, d in narrow.nodes(data=True)} == {"int8"}
+    assert usual.nodes["attention"]["op"].dtype == "bf16"
+    assert not [n for n in narrow if "quant" in n], "nothing is left to convert"
+    flops = [sum(d["op"].flops * d["repeat"] for _, d in g.nodes(data=True)) for g in (usual, narrow)]
+    assert flops[0] == flops[1]
+    assert narrow.graph["kv_bytes"] == usual.graph["kv_bytes"] / 2
+    with pytest.raises(ArchsimError, match="activation_dtype"):
+        transformer(model, phase="train", activation_dtype="int8")
+    with pytest.raises(ArchsimError, match="did you mean 'int8'"):
+        transformer(model, activation_dtype="int9")
