@@ -6,6 +6,7 @@ import difflib
 import numbers
 import os
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,16 +21,33 @@ class UnsupportedError(ArchsimError):
     """The request is understood but this chip, or this version, cannot do it (a dtype, an operator)."""
 
 
+def _plain(name: str) -> str:
+    """Return a name in lower case without the signs that people place differently: ``GPT-3`` and ``gpt3`` are alike."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def alike(name: str, known: Iterable[str], most: int, cutoff: float = 0.5) -> list[str]:
+    """Return the `most` known names that are spelt like `name`: those that begin with it first, then the closest."""
+    given = _plain(name)
+    scored = []
+    for other in sorted(known, reverse=True):  # of equally close ones the last, as p7 for p8
+        plain = _plain(other)
+        starts = len(given) >= 3 and plain.startswith(given)
+        score = difflib.SequenceMatcher(None, plain, given).ratio()
+        if starts or score >= cutoff:
+            common = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(plain, given, strict=False))))
+            scored.append((-starts, -score, -common, other))
+    return [other for *_, other in sorted(scored, key=lambda s: s[:3])[:most]]
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that `name` was probably meant to be, or None: one spelt like it or beginning with it."""
-    by_folded = {k.lower(): k for k in known}
-    found = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.5)
-    if not found and len(name) >= 3:
-        found = [k for k in by_folded if k.startswith(name.lower())]
-    return by_folded[found[0]] if found else None
+    return next(iter(alike(name, known, 1)), None)
 
 
-def unknown(kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = ()) -> ArchsimError:
+def unknown(
+    kind: str, name: object, known: Iterable[str], aliases: Iterable[str] = (), listing: str = ""
+) -> ArchsimError:
     """Build the error for a name that is not in a closed list.
 
     Parameters
@@ -39,14 +57,21 @@ def unknown(kind: str, name: object, known: Iterable[str], aliases: Iterable[str
     name
         What was given.
     known
-        Every valid name; all are printed, the nearest one first.
+        Every valid name; all are printed, unless there is a listing.
     aliases
-        Names that are valid too: one of them may be the nearest, but they are not listed.
+        Names that are valid too: one of them may be the nearest, but they are not printed.
+    listing
+        The command that lists all names: then only those spelt most alike are printed.
     """
     names = list(known)
-    guess = nearest(str(name), [*names, *aliases])
+    spelt = {_plain(n) for n in names}
+    guess = nearest(str(name), [*names, *(a for a in aliases if _plain(a) not in spelt)])
     hint = f"did you mean {guess!r}? " if guess else ""
-    return ArchsimError(f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names)}")
+    if not listing:
+        return ArchsimError(f"unknown {kind} {str(name)!r}: {hint}known: {', '.join(names)}")
+    near = alike(str(name), names, 6, cutoff=0.3)
+    some = f"most alike: {', '.join(near)}; " if len(near) > 1 else ""
+    return ArchsimError(f"unknown {kind} {str(name)!r}: {hint}{some}{listing} lists all {len(names)}")
 
 
 def positive_int(name: str, value: object, high: int = 2**31 - 1) -> int:

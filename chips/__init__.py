@@ -189,7 +189,7 @@ def find(name: str) -> Chip | Listing:
         for key in keys:
             if key in _vendor(vendor):
                 return _vendor(vendor)[key]
-    raise unknown("chip", name, _all(), ALIASES)
+    raise unknown("chip", name, _all(), ALIASES, listing="archsim chips")
 
 
 def _likely(vendor: str, keys: list[str]) -> bool:

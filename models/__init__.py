@@ -37,7 +37,7 @@ def get(name: str) -> ModelConfig:
     key = str(name).strip().lower().replace("_", "-").replace(" ", "-")
     known = sorted(p.stem for p in FOLDER.glob("*.json"))
     if key not in known:
-        raise unknown("model", name, known)
+        raise unknown("model", name, known, listing="archsim models")
     return _shipped(key)
 
 
