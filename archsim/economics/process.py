@@ -60,7 +60,6 @@ def _node(name: str, density: tuple[float, str, str], bitcell: tuple[float, str]
                 Range(*wafer[:3], "USD", wafer[3]), Range(*defects[:3], "1/cm2", defects[3]))
 
 
-_SCM = "PrincetonUniversity/LLMCompass supply_chain_model.py, from CSET 2020"
 _OLD = "mature: LLMCompass supply_chain_model.py, from TSMC's slides, has 0.05 at 28 nm, 0.10 at 14, 0.12 at 10"
 _IEDM22 = f"{WIKICHIP}, IEDM 2022"
 

@@ -19,7 +19,7 @@ def crossing(op: Stream, row_lanes: float) -> float:
     """
     if isinstance(op, Transpose) or not op.reduced:
         return op.reduced
-    along = float(next(op.shapes().__iter__())[1][-1])  # elements of one row of the first operand
+    along = float(next(op.shapes())[1][-1])  # elements of one row of the first operand
     return op.reduced * min(1.0, row_lanes / along)
 
 

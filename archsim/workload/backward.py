@@ -47,7 +47,6 @@ LINEAR = ("add", "position_bias")
 BIAS = "bgrad"
 AROUND = ("embedding", "head")
 """Layers that are never computed again as a whole."""
-Edge = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from archsim.explore.select import Entry, balance, bandwidth, capacity
+from archsim.explore.select import Entry, bandwidth, capacity
 from archsim.hardware import Chip
 from archsim.units import GB, TFLOPS, GB_per_s, GiB
 
@@ -82,12 +82,6 @@ def dies(chip: Entry) -> float | None:
 def stacks(chip: Entry) -> float | None:
     """Stacks of device memory."""
     return chip.memory.stacks if isinstance(chip, Chip) else None
-
-
-def balance_point(chip: Entry) -> float | None:
-    """Published 16-bit peak over memory bandwidth, FLOP/B."""
-    top, rate = peak("bf16", "fp16")(chip), memory_rate(chip)
-    return balance(chip) if top is None or not rate else 1e3 * top / rate
 
 
 def transistors(chip: Entry) -> float | None:
