@@ -13,48 +13,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-SOFTNESS = 2.5
-"""Exponent with which the in-flight limit and the bandwidth limit of device memory meet: throughput is
-``(x**-p + y**-p)**(-1/p)``. Read bandwidth against 1 to 64 KB in flight per SM, published for two generations of
-machines (HPMLL's and SemiAnalysis's microbenchmarks), lies between p = 2 and p = 3."""
-
+from archsim.kernels.gpu_chip import Gpu, memory_cycles
 
 OVERLAP = 4.0
 """Exponent with which matrix engine, L2 and device memory overlap in a pipeline of few stages: the time of a round is
 ``(x**p + y**p + z**p)**(1/p)``. Infinite p would be perfect overlap; loads whose latency varies cost something where
 two resources are close. Estimated with measured products in sight, and the same for every chip."""
-
-
-class Gpu(NamedTuple):
-    """What the kernels need to know of a chip, in cycles and bytes per cycle."""
-
-    sms: float  # SMs or CUs
-    macs: float  # multiply-adds per cycle of one SM, for the dtype
-    fetch_m: float  # rows of the product fed by one fetch of operands from shared memory
-    fetch_n: float  # columns of the same
-    k_bytes: float  # bytes of K that one matrix instruction consumes
-    mma_latency: float  # cycles until a dependent instruction may start
-    sync: float  # cycles of barrier and shared-memory latency per pipeline step
-    overlapped: float  # 1 if barriers, prologues and epilogues hide behind other blocks' matrix work, else 0
-    decoupled: float  # 1 if accumulators live outside the register file, so softmax runs beside matrix work
-    pair: float  # SMs that share the B operand of one instruction
-    multicast: float  # SMs that one L2 read can feed
-    accumulators: float  # bytes of accumulators per SM
-    shared: float  # bytes of shared memory per SM
-    shared_read: float  # bytes per cycle from shared memory to the matrix engine
-    shared_write: float  # bytes per cycle into shared memory
-    stages: float  # most stages of the software pipeline
-    port: float  # bytes per cycle from L2 into one SM's shared memory
-    dispatch: float  # blocks started per cycle, whole chip
-    prologue: float  # cycles from block start to its first load issued
-    epilogue: float  # cycles of the epilogue beside moving its bytes
-    launch: float  # cycles of one dependent kernel launch
-    l2: float  # bytes per cycle, whole chip
-    l2_capacity: float  # bytes
-    l2_latency: float  # cycles
-    dram_read: float  # sustained bytes per cycle, whole chip
-    dram_write: float  # the same for writes among reads
-    dram_latency: float  # cycles
 
 
 class Plan(NamedTuple):
@@ -79,14 +43,6 @@ class Plan(NamedTuple):
 def no_plan() -> Plan:
     """Return the plan of a tile that does not fit."""
     return Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0)
-
-
-@njit(cache=True)
-def memory_cycles(gpu: Gpu, active: float, flight: float, read: float, write: float) -> float:
-    """Cycles in which `active` SMs, each with `flight` bytes in flight, read and write device memory."""
-    little = active * flight / gpu.dram_latency
-    rate = (little**-SOFTNESS + gpu.dram_read**-SOFTNESS) ** (-1.0 / SOFTNESS)
-    return float(read / rate + write / gpu.dram_write)
 
 
 @njit(cache=True)

@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from archsim.kernels.gpu import OVERLAP, Gpu, Plan, memory_cycles, no_plan, step_cycles
+from archsim.kernels.gpu import OVERLAP, Plan, no_plan, step_cycles
+from archsim.kernels.gpu_chip import Gpu, memory_cycles
 
 ROWS = 64.0
 """Query rows that a block computes at least, if sequences have several queries: four warps of 16 rows each.

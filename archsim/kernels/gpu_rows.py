@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from archsim.kernels.gpu import Gpu, memory_cycles
+from archsim.kernels.gpu_chip import Gpu, memory_cycles
 
 THREADS = 1024.0
 """Threads of a block at most, and half of what an SM holds."""

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from archsim.timing.optime import BOUNDS, OpTime
+from archsim.timing.warm import COLD, Warm
 
 if TYPE_CHECKING:
     from archsim.hardware import Chip
@@ -20,18 +21,16 @@ def _engine(kind: str) -> Callable[[Op, Chip], OpTime]:
         from archsim.timing import systolic
 
         return systolic.time
-    if kind == "gpu":
-        from archsim.timing import gpu
-
-        return gpu.time
     from archsim.timing import roofline
 
     return roofline.time
 
 
 @lru_cache(maxsize=65536)
-def time(op: Op, chip: Chip) -> OpTime:
-    """Time one operator on one chip (pure, memoised).
+def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
+    """Time one operator on one chip (pure, memoised), whose shared cache holds `warm` of the operands.
+
+    Only GPUs have a cache that hardware manages: elsewhere every operand comes from device memory.
 
     Raises
     ------
@@ -46,7 +45,11 @@ def time(op: Op, chip: Chip) -> OpTime:
         return lower.conv(op, chip, time)
     if isinstance(op, GroupedMatMul) and chip.kind == "systolic":
         return lower.grouped(op, chip, time)
+    if chip.kind == "gpu":
+        from archsim.timing import gpu
+
+        return gpu.time(op, chip, warm)
     return _engine(chip.kind)(op, chip)
 
 
-__all__ = ["BOUNDS", "OpTime", "time"]
+__all__ = ["BOUNDS", "COLD", "OpTime", "Warm", "time"]

@@ -10,6 +10,7 @@ from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_attention as kernel
 from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds
 from archsim.timing.optime import OpTime
+from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import Attention, AttentionBackward
 
 
@@ -25,7 +26,7 @@ def heads(op: Attention | AttentionBackward) -> kernel.Heads:
     )
 
 
-def attention(op: Attention | AttentionBackward, chip: Chip) -> OpTime:
+def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) -> OpTime:
     """Time fused attention, or its gradients.
 
     Where products and softmax take turns, the engine with the longer turn is busy for both: what `busy` says of the

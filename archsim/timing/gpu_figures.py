@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from archsim.dtypes import BYTES
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
+from archsim.kernels.gpu_chip import Gpu
 from archsim.timing.optime import OpTime
 from archsim.workload.ops import Op
 
 
 @lru_cache(maxsize=256)
-def figures(chip: Chip, dtype: str) -> kernel.Gpu:
+def figures(chip: Chip, dtype: str) -> Gpu:
     """Return the chip's figures for `dtype` in cycles and bytes per cycle, as the kernels take them.
 
     Raises
@@ -28,7 +29,7 @@ def figures(chip: Chip, dtype: str) -> kernel.Gpu:
     core, cache = chip.core, chip.cache
     assert isinstance(core, GpuCore) and cache is not None
     t, clock = core.tensor, chip.clock
-    return kernel.Gpu(
+    return Gpu(
         sms=float(chip.cores), macs=t.macs[chip.check_dtype(dtype)], fetch_m=float(t.fetch_rows),
         fetch_n=float(t.fetch_cols), k_bytes=float(t.k_bytes), mma_latency=t.latency, sync=core.sync,
         overlapped=float(t.asynchronous), decoupled=float(t.tensor_memory),
@@ -42,7 +43,7 @@ def figures(chip: Chip, dtype: str) -> kernel.Gpu:
     )
 
 
-def row_figures(chip: Chip) -> kernel.Gpu:
+def row_figures(chip: Chip) -> Gpu:
     """Return the chip's figures for work without a matrix engine: those of any dtype will do."""
     return figures(chip, chip.dtypes[0])
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from archsim.kernels import gpu as k
 from archsim.kernels import gpu_attention as ka
+from archsim.kernels import gpu_chip as kc
 from archsim.kernels import gpu_rows as kr
 from archsim.workload.ops import Attention
 
-PLAIN = k.Gpu(
+PLAIN = kc.Gpu(
     sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
     decoupled=0.0, pair=1.0, multicast=1.0, accumulators=131072.0, shared=163840.0, shared_read=128.0,
     shared_write=96.0, stages=5.0, port=64.0, dispatch=1.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0,
@@ -48,7 +49,7 @@ def test_half_of_its_rows_halve_the_rate() -> None:
     assert k.step_cycles(TCGEN05, 64.0, 64.0, 16.0, 2.0) == 2 * 64 * 64 * 16 / 4096  # II 32 for M = 64, N = 64
 
 
-def naive_operand_bytes(g: k.Gpu, bm: int, bn: int, depth: int, size: float) -> float:
+def naive_operand_bytes(g: kc.Gpu, bm: int, bn: int, depth: int, size: float) -> float:
     """Count the fetches of a tile: each fragment of fetch_m x fetch_n products reads its rows and columns once."""
     rows, cols = min(int(g.fetch_m), bm), min(int(g.fetch_n), bn)
     total = 0.0
@@ -70,20 +71,20 @@ def test_step_equals_counted_fetches(kind: str, tile: tuple[int, int]) -> None:
 # --- device memory
 
 def test_memory_follows_little_when_little_is_in_flight_and_bandwidth_when_much_is() -> None:
-    assert k.memory_cycles(PLAIN, 1.0, 100.0, 1e6, 0.0) == pytest.approx(1e6 / (100 / 500), rel=1e-3)
-    assert k.memory_cycles(PLAIN, 8.0, 1e7, 1e6, 0.0) == pytest.approx(1e6 / 100, rel=1e-3)
-    assert k.memory_cycles(PLAIN, 8.0, 1e7, 0.0, 1e6) == pytest.approx(1e6 / 90)
+    assert kc.memory_cycles(PLAIN, 1.0, 100.0, 1e6, 0.0) == pytest.approx(1e6 / (100 / 500), rel=1e-3)
+    assert kc.memory_cycles(PLAIN, 8.0, 1e7, 1e6, 0.0) == pytest.approx(1e6 / 100, rel=1e-3)
+    assert kc.memory_cycles(PLAIN, 8.0, 1e7, 0.0, 1e6) == pytest.approx(1e6 / 90)
 
 
 # Bytes in flight per SM and share of the saturated rate, HPMLL Hopper benchmark (114 SM, 1.83 TB/s, latency 562 ns).
 @pytest.mark.parametrize(("flight", "share"), [(1024, 0.122), (4096, 0.455), (8192, 0.715), (16384, 0.941)])
 def test_bytes_in_flight_as_measured(flight: int, share: float) -> None:
     g = PLAIN._replace(sms=114.0, dram_read=1826e9 / 1.755e9, dram_latency=562e-9 * 1.755e9)
-    got = 1e6 / k.memory_cycles(g, 114.0, float(flight), 1e6, 0.0) / g.dram_read
+    got = 1e6 / kc.memory_cycles(g, 114.0, float(flight), 1e6, 0.0) / g.dram_read
     assert got == pytest.approx(share, rel=0.08)
 
 
-def naive_hbm_reads(g: k.Gpu, gm: int, gn: int, bm: int, bn: int, a: float, b: float, resident: int) -> float:
+def naive_hbm_reads(g: kc.Gpu, gm: int, gn: int, bm: int, bn: int, a: float, b: float, resident: int) -> float:
     """Walk patches of blocks down M, then across N, and count what each patch must fetch."""
     def walk(gm: int, gn: int, bm: int, bn: int, a: float, b: float) -> float:
         wn = min(gn, max(1, int(math.sqrt(resident * bm / bn))))
@@ -109,7 +110,7 @@ def test_hbm_reads_equal_the_walk(gm: int, gn: int, a: float, b: float, resident
 
 # --- a matrix product
 
-def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int) -> float:
+def naive_gemm(g: kc.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int) -> float:
     """Cycles of a product without split-K: blocks are dealt to SMs round by round, and rounds are added up."""
     bm, bn, bk = tile
     depth = bk / 2
@@ -137,10 +138,10 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
     for blocks in rounds:
         matrix = steps * step
         l2 = max(steps * fetched / g.port, blocks * steps * l2_step / g.l2)
-        hbm = k.memory_cycles(g, float(blocks), flight, read * blocks / (gm * gn), 0.0)
+        hbm = kc.memory_cycles(g, float(blocks), flight, read * blocks / (gm * gn), 0.0)
         work += (matrix**4 + l2**4 + hbm**4) ** 0.25
     work = max(work, gm * gn / g.dispatch)
-    drain = max((l2_read + out) / g.l2, k.memory_cycles(g, g.sms, flight, read, out))
+    drain = max((l2_read + out) / g.l2, kc.memory_cycles(g, g.sms, flight, read, out))
     running = min(gm * gn, g.sms)
     result = rows * cols * 2
     acc = bm * bn * 4
@@ -159,7 +160,7 @@ def naive_gemm(g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, floa
 
 
 def gemm(
-    g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, ...], splits: float, resident: float
+    g: kc.Gpu, m: float, n: float, kk: float, tile: tuple[float, ...], splits: float, resident: float
 ) -> k.Plan:
     """One bf16 product, nothing beside it."""
     bm, bn, bk = tile
@@ -167,7 +168,7 @@ def gemm(
 
 
 def best_gemm(
-    g: k.Gpu, library: np.ndarray, groups: list[tuple[float, float]], n: float, kk: float, floor: float = 0.0,
+    g: kc.Gpu, library: np.ndarray, groups: list[tuple[float, float]], n: float, kk: float, floor: float = 0.0,
     per_byte: float = 0.0,
 ) -> k.Plan:
     """The library's best for bf16 products of some rows each."""
@@ -176,7 +177,7 @@ def best_gemm(
 
 @given(gpus, st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 3000), tiles, st.sampled_from([1, 2, 4]))
 def test_gemm_equals_rounds_added_one_by_one(
-    g: k.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int
+    g: kc.Gpu, m: int, n: int, kk: int, tile: tuple[float, float, float], resident: int
 ) -> None:
     p = gemm(g, float(m), float(n), float(kk), tile, 1.0, float(resident))
     assert p.cycles == pytest.approx(naive_gemm(g, m, n, kk, tile, resident))
@@ -184,7 +185,7 @@ def test_gemm_equals_rounds_added_one_by_one(
 
 @given(gpus, sizes, sizes, sizes, tiles, st.sampled_from([1.0, 2.0, 5.0]))
 def test_gemm_never_beats_its_resources(
-    g: k.Gpu, m: float, n: float, kk: float, tile: tuple[float, float, float], splits: float
+    g: kc.Gpu, m: float, n: float, kk: float, tile: tuple[float, float, float], splits: float
 ) -> None:
     p = gemm(g, m, n, kk, tile, splits, 1.0)
     assert p.cycles >= m * n * kk / (g.macs * g.sms)
@@ -269,7 +270,7 @@ def test_makespan_equals_a_queue_of_workers(costs: list[float], copies: int, sms
     assert got == pytest.approx(max(free), rel=1e-9 if len(costs) * copies <= 32 * sms else 0.2)
 
 
-def naive_tile_cycles(g: k.Gpu, h: ka.Heads, bq: int, bk: int, missing: float, active: float) -> float:
+def naive_tile_cycles(g: kc.Gpu, h: ka.Heads, bq: int, bk: int, missing: float, active: float) -> float:
     """Cycles of one key tile, 128 lanes and 16 exponentials per cycle, softmax and matrix work in turn."""
     rows = bq if h.q == 1 else max(bq, 128 if g.overlapped else 64)
     instructions = h.dim * h.size / g.k_bytes, bk * h.size / g.k_bytes  # one after the other, on one accumulator
@@ -284,7 +285,7 @@ def naive_tile_cycles(g: k.Gpu, h: ka.Heads, bq: int, bk: int, missing: float, a
     tiles = min(2 if g.overlapped else 1, (g.shared - bq * h.dim * h.size) // (keys + vals))
     flight = (2 * tiles - 1) * (keys + vals) / 2 * missing  # of the buffers of keys and of values, all but one
     from_l2 = (keys + vals) / min(g.port, g.l2 / active)
-    from_hbm = k.memory_cycles(g, active, flight, (keys + vals) * missing * active, 0.0)
+    from_hbm = kc.memory_cycles(g, active, flight, (keys + vals) * missing * active, 0.0)
     if g.overlapped:
         work = scores + softmax + values + waits
     else:  # values are fetched beside the scores, the next keys beside softmax and values
@@ -293,7 +294,7 @@ def naive_tile_cycles(g: k.Gpu, h: ka.Heads, bq: int, bk: int, missing: float, a
     return float((work**4 + from_l2**4 + from_hbm**4) ** 0.25)
 
 
-def naive_attention(g: k.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> float:
+def naive_attention(g: kc.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> float:
     """Cycles of unsplit attention: block by block, tile by tile; equal ones in waves, the last with fewer SMs."""
     rows = int(h.q) * packed
     jobs = []  # key tiles of each block of one (sequence, heads packed together)
@@ -341,7 +342,7 @@ def naive_attention(g: k.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> flo
         fetched += tiles * bq * h.dim * 4
     buffers = min(2 if g.overlapped else 1, (g.shared - bq * h.dim * h.size) // tile_bytes)
     floor = max((fetched + reads + writes) / g.l2,
-                k.memory_cycles(g, g.sms, (buffers - 0.5) * tile_bytes, kv + reads, writes))
+                kc.memory_cycles(g, g.sms, (buffers - 0.5) * tile_bytes, kv + reads, writes))
     return g.launch + g.l2_latency + max(work, floor)
 
 
@@ -349,7 +350,7 @@ def naive_attention(g: k.Gpu, h: ka.Heads, bq: int, bk: int, packed: int) -> flo
        st.integers(0, 400), st.sampled_from([1.0, 2.0, 4.0]), st.booleans(), st.booleans(), st.booleans(),
        st.sampled_from([(128, 64), (64, 128), (16, 32)]))
 def test_attention_equals_blocks_one_by_one(
-    g: k.Gpu, q: int, past: int, kv_heads: float, causal: bool, gradients: bool, pack: bool, tile: tuple[int, int]
+    g: kc.Gpu, q: int, past: int, kv_heads: float, causal: bool, gradients: bool, pack: bool, tile: tuple[int, int]
 ) -> None:
     h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=1.0, causal=float(causal),
               gradients=float(gradients))
@@ -360,7 +361,7 @@ def test_attention_equals_blocks_one_by_one(
 
 @given(gpus, st.integers(1, 3000), st.integers(0, 5000), st.booleans(), st.sampled_from([1.0, 2.0, 7.0]))
 def test_busy_time_and_fixed_time_add_up_to_attention(
-    g: k.Gpu, q: int, past: int, causal: bool, splits: float
+    g: kc.Gpu, q: int, past: int, causal: bool, splits: float
 ) -> None:
     h = shape(q=float(q), kv=float(q + past), causal=float(causal))
     p = ka.attention(g, h, 128.0, 16.0, 262144.0, 64.0, 128.0, 1.0, splits, 0.0)
@@ -397,7 +398,7 @@ def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
 
 # --- norms
 
-def naive_norm(g: k.Gpu, rows: int, cols: int, access: int) -> float:
+def naive_norm(g: kc.Gpu, rows: int, cols: int, access: int) -> float:
     """Generations of rows, each row's threads looping over its elements twice; 2-byte elements."""
     warps = len(range(0, cols, 32 * access))
     threads = min(1024, warps * 32)
@@ -409,7 +410,7 @@ def naive_norm(g: k.Gpu, rows: int, cols: int, access: int) -> float:
         left -= now
         data, rows_each = now * cols * 2.0, -(-now // int(g.sms))
         fetch = max(iterations * g.dram_latency,
-                    k.memory_cycles(g, min(now, g.sms), rows_each * threads * access * 2.0, data, 0.0))
+                    kc.memory_cycles(g, min(now, g.sms), rows_each * threads * access * 2.0, data, 0.0))
         cycles += g.prologue + fetch + 2 * g.sync + max(iterations * g.l2_latency, data / g.dram_write)
     return cycles
 

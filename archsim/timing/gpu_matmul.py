@@ -1,0 +1,51 @@
+"""GPU matrix products: the fastest tile and split-K of the core's library."""
+
+from __future__ import annotations
+
+import math
+
+from archsim.dtypes import BYTES
+from archsim.errors import UnsupportedError
+from archsim.hardware import Chip, GpuCore
+from archsim.kernels import gpu as kernel
+from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds
+from archsim.timing.optime import OpTime
+from archsim.timing.warm import COLD, Warm
+from archsim.workload.ops import GroupedMatMul, MatMul
+
+
+def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
+    """Time a matrix product: the fastest tile and split-K of the core's library.
+
+    Products of experts are one grouped kernel: blocks of all experts fill the SMs together.
+    """
+    core = chip.core
+    assert isinstance(core, GpuCore)
+    groups, n, k, reuse = products(op)
+    a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
+    rows, number = sum(m * count for m, count in groups), sum(count for _, count in groups)
+    operands = op.a_bytes + number * k * n * b + rows * n * out
+    floor = powered(op, chip, 0.0)
+    per_byte = powered(op, chip, 1e9) / 1e9 - floor / 1e9
+    p = kernel.best_gemm(figures(chip, op.dtype), as_array(core.tiles), as_array(groups), n, k, a, b, out,
+                         max(0.0, op.bytes - operands), reuse, floor * chip.clock, per_byte * chip.clock)
+    if not math.isfinite(p.cycles):
+        raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
+    bm, bn, bk = core.tiles[int(p.tile)]
+    split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
+    grouped = f", {int(number)} products in one kernel" if isinstance(op, GroupedMatMul) else ""
+    plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}{grouped}"
+    vector = (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores
+    return optime(op, chip, p, vector=vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)
+
+
+def products(op: MatMul | GroupedMatMul) -> tuple[tuple[tuple[float, float], ...], float, float, float]:
+    """Return (rows and number of equal products, n, k, reuse of a) of a product or of the experts' products.
+
+    Gradients of experts' weights contract over the rows, which differ: each counts with the mean.
+    """
+    if isinstance(op, MatMul):
+        return ((float(op.m), float(op.batch)),), float(op.n), float(op.k), op.a_reuse
+    if op.wgrad:
+        return ((float(op.k), float(op.touched)),), float(op.n), op.rows / op.touched, 1.0
+    return tuple((float(m), float(count)) for m, count in op.counts), float(op.n), float(op.k), 1.0
