@@ -70,7 +70,7 @@ def _keep(rows: list[OpRun], graph: nx.DiGraph, chip: Chip, chips: int) -> float
         if not alone or before + size > chip.cache.capacity or size > row.op.write_bytes / chips:
             before = 0.0
             continue
-        near = size / chip.cache.bandwidth
+        near = size / chip.cache_bandwidth
         written = size / (memory.bandwidth * memory.write_efficiency)
         rows[i] = replace(row, time=_spared(rows[i].time, chip, written - near, written, size))
         read = size / memory.sustained

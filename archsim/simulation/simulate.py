@@ -10,8 +10,9 @@ import networkx as nx
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
 from archsim.simulation.ahead import schedule
+from archsim.simulation.residency import residency
 from archsim.simulation.run import OpRun, Run
-from archsim.timing import time
+from archsim.timing import Warm, time
 from archsim.timing.fusion import fuse
 from archsim.workload.contract import execution_order
 from archsim.workload.memory import memory
@@ -61,7 +62,9 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     n = fewest if chips is None else positive_int("chips", chips, MOST_CHIPS)
     note = _note(str(graph.graph.get("note", "")), weights + kv + activations, fewest, n, chip)
     fused = fuse(graph, chip)
-    alone = [_run_node(str(node), fused.nodes[node], n, chip) for node in execution_order(fused)]
+    order = execution_order(fused)
+    warm = residency(order, fused, chip, n)
+    alone = [_run_node(str(node), fused.nodes[node], n, chip, warm[node]) for node in order]
     rows = schedule(alone, fused, chip, n)
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
     return Run(
@@ -76,11 +79,11 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     )
 
 
-def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip) -> OpRun:
+def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip, warm: Warm) -> OpRun:
     """Time one node's share on one of `chips` chips; an error says which node it was."""
     op: Op = data["op"]
     try:
-        timed = time(op.shard(chips), chip)
+        timed = time(op.shard(chips), chip, warm)
     except ArchsimError as e:
         raise type(e)(f"{name}: {e}") from None
     return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed,

@@ -1,0 +1,82 @@
+"""What L2 holds from one operator to the next, and from one step to the next."""
+
+from dataclasses import replace
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim import chips, graph, models, ops, simulate, transformer
+from archsim.kernels.gpu_l2 import FADE, hit_share
+from archsim.simulation.residency import residency
+from archsim.timing import COLD, Warm
+from archsim.units import MB, MiB
+from archsim.workload.contract import execution_order
+
+GPU = chips.get("h100-sxm")
+
+
+def pair(mib: int) -> nx.DiGraph:
+    """Two products of `mib` MiB of activations each; 32 MiB of weights each."""
+    rows = mib * 2**20 // 2 // 4096
+    g = graph.new("pair", tokens=rows)
+    up = graph.add(g, "up", ops.MatMul(m=rows, n=4096, k=4096, weights=True))
+    graph.add(g, "down", ops.MatMul(m=rows, n=4096, k=4096, weights=True), up)
+    return g
+
+
+@pytest.mark.parametrize(("distance", "share"), [(1.0, 1.0), (50.0, 1.0), (50.0 * (1 + FADE / 2), 0.5), (63.0, 0.0)])
+def test_data_is_held_up_to_the_capacity_and_fades_beyond(distance: float, share: float) -> None:
+    assert hit_share(distance, 50.0) == pytest.approx(share)
+
+
+def test_a_result_is_near_when_its_reader_follows() -> None:
+    warm = residency(["up", "down"], pair(4), GPU, 1)
+    assert warm["down"] == Warm(inputs=1.0)  # 4 MiB just written; 72 MiB per step leave no weights in 50 MiB
+    assert warm["up"] == COLD  # its input is no operator's of this step
+
+
+def test_a_result_larger_than_the_cache_is_not() -> None:
+    assert residency(["up", "down"], pair(128), GPU, 1)["down"] == COLD
+
+
+def test_a_step_that_fits_finds_everything_again() -> None:
+    large = GPU.replace("cache", capacity=256 * MiB)
+    assert residency(["up", "down"], pair(4), large, 1) == {n: Warm(1.0, 1.0) for n in ("up", "down")}
+    assert residency(["up", "down"], pair(4), GPU, 2)["up"] == Warm(1.0, 1.0)  # 36 MiB on each of two chips
+
+
+def test_what_runs_in_between_evicts() -> None:
+    g = pair(4)
+    graph.add(g, "join", ops.Elementwise(elements=512 * 4096, inputs=2.0, name="add"), "up", "down")
+    warm = residency(list(g), g, GPU.replace("cache", capacity=30 * MiB), 1)
+    assert warm["join"].inputs == pytest.approx(0.5)  # down's result is near, up's is 44 MiB away
+
+
+def test_scratchpads_hold_what_software_puts_there() -> None:
+    tpu = chips.get("tpu-v4")
+    assert set(residency(["up", "down"], pair(4), tpu, 1).values()) == {COLD}
+
+
+@given(st.floats(1, 400), st.floats(1, 4), st.sampled_from(["llama-3.1-8b", "gpt2", "mixtral-8x7b"]),
+       st.sampled_from([1, 16]))
+def test_a_larger_cache_holds_no_less(mb: float, factor: float, model: str, batch: int) -> None:
+    g = transformer(models.get(model), phase="decode", batch=batch, context=512)
+    order = execution_order(g)
+    small, large = (residency(order, g, GPU.replace("cache", capacity=c * MB), 1) for c in (mb, mb * factor))
+    for node in order:
+        assert 0.0 <= small[node].inputs <= large[node].inputs <= 1.0
+        assert small[node].weights <= large[node].weights
+
+
+def test_a_run_moves_fewer_bytes_than_its_operators_alone() -> None:
+    run = simulate(transformer(models.get("llama-3.1-8b"), phase="decode", batch=8, context=512), GPU)
+    cold = sum(o.op.bytes * o.repeat for o in run.ops)
+    assert 0.9 * cold < run.hbm_bytes < cold
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_lies_between_nothing_and_all(share: float) -> None:
+    with pytest.raises(Exception, match=r"Warm.inputs is a share between 0 and 1"):
+        replace(COLD, inputs=share)
