@@ -290,8 +290,7 @@ def _systolic_core(chip: Chip, core: SystolicCore, on: Node) -> Iterator[Step]:
     yield _sram(f"{PER_CORE}vector registers", cores * vector.lanes * VECTOR_REGISTERS * 4, blocks.REGISTERS, on)
     yield _sram(f"{PER_CORE}scratchpad", cores * core.scratchpad.capacity, blocks.SRAM, on)
     yield _transistors(f"{PER_CORE}control", cores, blocks.CONTROL, on)
-    moved = chip.memory.bandwidth + (chip.link.bandwidth if chip.link else 0) + (chip.cache.bandwidth
-                                                                               if chip.cache else 0)
+    moved = chip.memory.bandwidth + (chip.link.bandwidth if chip.link else 0) + chip.cache_bandwidth
     yield _transistors(f"{PER_CORE}network ports", cores / chip.cores * _width(chip, moved),
                        blocks.PORT, on, "B/cycle")
 
@@ -304,13 +303,13 @@ def _shared(chip: Chip, on: Node) -> Iterator[Step]:
     """Yield what all cores share: cache, memory interfaces, links, host bus."""
     assert chip.die is not None
     if chip.cache is not None:
-        size = _with_spares(chip, chip.die.cache, lambda c: c.cache.capacity if c.cache else 0.0)
-        used = max(size / chip.cache.capacity, 1.0)
+        size = _with_spares(chip, chip.die.cache, lambda c: c.cache.total if c.cache else 0.0)
+        used = max(size / chip.cache.total, 1.0)
         yield _part("cache", lambda size, cell, overhead, check: size * 8 * cell * overhead * check / 1e6,
-                    "bits x cell x overhead x check bits", size=_count(max(size, chip.cache.capacity), "B"),
+                    "bits x cell x overhead x check bits", size=_count(max(size, chip.cache.total), "B"),
                     cell=on.bitcell, overhead=blocks.SRAM, check=blocks.ECC)
         if chip.kind == "gpu":
-            yield _transistors("cache slices", _width(chip, chip.cache.bandwidth) * used, blocks.CACHE_PORT,
+            yield _transistors("cache slices", _width(chip, chip.cache_bandwidth) * used, blocks.CACHE_PORT,
                                on, "B/cycle")
     count, kind = assembly.interfaces(chip), assembly.memory(chip)
     if count:

@@ -163,7 +163,7 @@ def _memory(chip: Chip) -> Iterator[Finding]:
 
 def on_chip(chip: Chip) -> float:
     """Return the bytes of SRAM that a definition tells of: caches, scratchpads, register files; 0 if none."""
-    cache = chip.cache.capacity if chip.cache else 0.0
+    cache = chip.cache.total if chip.cache else 0.0
     core = chip.core
     if isinstance(core, SystolicCore):
         return cache + chip.cores * core.scratchpad.capacity
@@ -200,8 +200,8 @@ def _silicon(chip: Chip) -> Iterator[Finding]:
 def _supply(chip: Chip) -> Iterator[Finding]:
     """Compare what the engines take with what the ports beside them give."""
     core, m = chip.core, chip.memory
-    if chip.cache is not None and chip.cache.bandwidth < m.bandwidth:
-        yield Finding("warn", "cache.bandwidth", "slower than the device memory behind it", chip.cache.bandwidth,
+    if chip.cache is not None and chip.cache_bandwidth < m.bandwidth:
+        yield Finding("warn", "cache.bandwidth", "slower than the device memory behind it", chip.cache_bandwidth,
                       m.bandwidth, None, "B/s", "memory.bandwidth")
     if isinstance(core, SystolicCore):
         yield from _array(chip, core)

@@ -123,7 +123,11 @@ class Chip:
 
     def __post_init__(self) -> None:
         if isinstance(self.core, GpuCore) and self.cache is None:
-            raise ArchsimError("Chip lacks 'cache': the L2 shared by the SMs, Cache(capacity=..., bandwidth=...)")
+            raise ArchsimError("Chip lacks 'cache': the L2 shared by the SMs, Cache(capacity=...)")
+        for level in (self.cache, self.cache and self.cache.beyond):
+            if level is not None and level.bandwidth is None and (level is not self.cache or self.kind != "gpu"):
+                where = "cache" if level is self.cache else "cache.beyond"
+                raise ArchsimError(f"{where} lacks 'bandwidth' (B/s): bandwidth to all cores together")
         if not self.name.strip() or not self.name.isprintable() or len(self.name) > 40:
             raise ArchsimError(f"Chip.name must be one line of 1 to 40 characters, not {self.name!r}")
         if not isinstance(self.sources, Sources):
@@ -179,6 +183,16 @@ class Chip:
     def peak(self, dtype: str = "bf16") -> float:
         """Return the dense matrix peak in FLOP/s: engines x MACs per cycle x 2 x clock."""
         return self.cores * self.core.flop_per_cycle(self.check_dtype(dtype)) * self.clock
+
+    @property
+    def cache_bandwidth(self) -> float:
+        """Bytes per second from the cache to all cores together: as stated, or what its L2 gives each SM; 0 if none."""
+        if self.cache is None:
+            return 0.0
+        if self.cache.bandwidth is not None:
+            return self.cache.bandwidth
+        assert isinstance(self.core, GpuCore)  # __post_init__ made it so
+        return self.core.l2_bytes * self.cores * self.clock
 
     def balance(self, dtype: str = "bf16") -> float:
         """Return the balance point, peak over HBM bandwidth, in FLOP/byte."""

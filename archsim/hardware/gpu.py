@@ -83,12 +83,16 @@ class GpuCore:
     """One SM or CU.
 
     Where the defaults come from: 16 transcendentals and 128 fp32 multiply-adds per cycle are those of most SMs since
-    2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines. 5 stages are the deepest pipelines
-    of libraries with per-thread copies. A pipeline step's barrier and shared-memory latency are about 30 cycles each
-    (29 cycles of shared-memory latency measured on three generations). Barrier set-up, descriptor and address work
-    before the first load, and the same after the last store, take 200 to 400 cycles each in published kernels. Block
-    dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs 0.9 to 1.9 us, on the machines
-    of te42kyfo/gpu-benches (gpu-small-kernels).
+    2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are
+    left when all SMs read (A100 and H100; 15 to 43 elsewhere: gpu-l2-cache of te42kyfo/gpu-benches). 5 stages are the
+    deepest pipelines of libraries with per-thread copies. A pipeline step's barrier and shared-memory latency are about
+    30 cycles each (29 cycles of shared-memory latency measured on three generations). Barrier set-up, descriptor and
+    address work before the first load, and the same after the last store, take 200 to 400 cycles each in published
+    kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs 0.9 to 1.9 us,
+    on the machines of te42kyfo/gpu-benches (gpu-small-kernels). A bulk copy takes 105 (369 against 264 cycles from L2,
+    HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and is complete with its last line,
+    which lies in the far partition of L2: half of the 188 cycles between a near and a far miss (556 and 744, the same
+    paper) later than the mean, together 199 to 264.
     """
 
     tensor: TensorCore = option("TensorCore(macs={'bf16': ...})")
@@ -97,7 +101,10 @@ class GpuCore:
     fp32_lanes: int = whole("fp32 multiply-adds per cycle", default=128)
     sfu: float = figure("op/cycle", "transcendentals per cycle (special-function units)", default=16.0)
     fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0)
+    l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=36.0)
     multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
+    bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
+                                 "than a load", default=205.0, zero=True)
     stages: int = whole("most stages of a software pipeline", default=5, high=64)
     sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0)
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",

@@ -34,11 +34,34 @@ class Memory:
 
 @part
 class Cache:
-    """A memory on the chip that all cores share: a GPU's L2, which hardware manages, or a scratchpad, as TPU v4's."""
+    """A memory on the chip that all cores share: a GPU's L2, which hardware manages, or a scratchpad, as TPU v4's.
 
-    capacity: float = figure("B", "capacity", low=1e3)
-    bandwidth: float = figure("B/s", "bandwidth to all cores together, over its whole capacity", low=1e6)
+    A large L2 lies in `partitions`, each beside a share of the cores. What cores of several partitions read is copied
+    into each of them, so that data up to capacity / partitions come at the full bandwidth; larger data are kept once
+    and cross between partitions, at `far` of the bandwidth (A100 and H100, in two partitions: the knees and steps of
+    gpu-l2-cache in te42kyfo/gpu-benches). Where dies have no such crossing, misses go `beyond`: MI300X has eight L2s,
+    one for each die, and one cache behind all of them.
+    """
+
+    capacity: float = figure("B", "capacity of all partitions together", low=1e3)
+    bandwidth: float | None = figure("B/s", "bandwidth to all cores together; without one, a GPU's is its SMs' share, "
+                                     "GpuCore.l2_bytes x cores x clock", default=None, low=1e6)
     latency: float = figure("s", "unloaded hit latency seen by a core", default=150e-9, high=1e-3)
+    partitions: int = whole("parts beside different cores, each with its own copy of what its cores read", default=1,
+                            high=1000)
+    far: float = figure("", "share of the bandwidth that is left for data that do not fit one partition", default=1.0,
+                        low=0.01, high=1.0)
+    beyond: "Cache | None" = option("a second level behind it: Cache(capacity=..., bandwidth=...)", default=None)
+
+    @property
+    def last(self) -> "Cache":
+        """The level next to device memory, whose capacity says what need not be read from there again."""
+        return self.beyond.last if self.beyond else self
+
+    @property
+    def total(self) -> float:
+        """Bytes of all levels."""
+        return self.capacity + (self.beyond.total if self.beyond else 0.0)
 
 
 @part

@@ -159,7 +159,7 @@ def block_diagram(chip: Chip, path: Path_ | None = None) -> Figure:
     pen = Pen(ax)
     pen.text(0.45, 7.08, chip.name, 20, width=WIDTH - 0.9, ha="left", bold=True)
     pen.text(0.45, 6.68, _subtitle(chip), 11, width=WIDTH - 0.9, ha="left", colour=MUTED)
-    rates = [chip.memory.bandwidth, chip.cache.bandwidth if chip.cache else 0, chip.link.bandwidth if chip.link else 0]
+    rates = [chip.memory.bandwidth, chip.cache_bandwidth, chip.link.bandwidth if chip.link else 0]
     per = min(PER_TB, WIDEST / (max(rates) / 1e12))
     _memory(pen, chip, per)
     tile = _chip(pen, chip, per)
@@ -232,8 +232,8 @@ def _chip(pen: Pen, chip: Chip, per: float) -> Box:
     pen.panel(CHIP, f"{chip.cores:,} core{'s' * (chip.cores != 1)} at {quantity(chip.clock, 'Hz')}")
     total, cache = on_chip(chip), chip.cache
     low, high = BOTTOM + 0.55, TOP - 0.95
-    core_bytes = (total - (cache.capacity if cache else 0.0)) / chip.cores
-    share = cache.capacity / total if cache and total else 0.0
+    core_bytes = (total - (cache.total if cache else 0.0)) / chip.cores
+    share = cache.total / total if cache and total else 0.0
     inner = x1 - x0 - 0.5
     strip = min(0.55, max(0.22, share)) * inner if cache else 0.0  # what the cache may take of the panel's width
     gap = 0.7 if cache else 0.0
@@ -242,21 +242,21 @@ def _chip(pen: Pen, chip: Chip, per: float) -> Box:
     tile_bytes = core_bytes * (chip.cores if chip.cores > MOST_TILES else 1)  # too many are drawn as one
     per_byte = (0.86 * cell) ** 2 / tile_bytes if tile_bytes else math.inf
     if cache:
-        per_byte = min(per_byte, strip * field.h / cache.capacity)
+        per_byte = min(per_byte, strip * field.h / cache.total)
     side = math.sqrt(per_byte * tile_bytes) if tile_bytes else 0.86 * cell
     side = max(side, 0.03)
     if cache:
-        area = per_byte * cache.capacity
+        area = per_byte * cache.total
         tall = min(field.h, max(area / strip, math.sqrt(area)))
         at = Box(x0 + 0.25 + (strip - area / tall) / 2, low + (field.h - tall) / 2, area / tall, tall)
         pen.box(at, SRAM)
         name = "shared cache" if isinstance(chip.core, GpuCore) else "shared memory"
         pen.text(x0 + 0.25 + strip / 2, TOP - 0.58, name, 9.5, width=strip + 0.25)
-        pen.text(x0 + 0.25 + strip / 2, TOP - 0.79, quantity(cache.capacity, "B"), 9.5, width=strip + 0.2, bold=True)
-        shaft = _shaft(cache.bandwidth, per)
+        pen.text(x0 + 0.25 + strip / 2, TOP - 0.79, quantity(cache.total, "B"), 9.5, width=strip + 0.2, bold=True)
+        shaft = _shaft(chip.cache_bandwidth, per)
         y = low + field.h / 2
         pen.arrow((x0 + 0.25 + strip + 0.05, y), (field.x - 0.05, y), min(shaft, field.h * 0.8), SRAM)
-        pen.text((x0 + x1) / 2, BOTTOM + 0.27, f"{name} to all cores: {quantity(cache.bandwidth, 'B/s')}", 9.5,
+        pen.text((x0 + x1) / 2, BOTTOM + 0.27, f"{name} to all cores: {quantity(chip.cache_bandwidth, 'B/s')}", 9.5,
                  width=x1 - x0 - 0.3, bold=True)
     tiles = _tiles(chip.cores, field, cell, columns, side)
     dashed = not core_bytes

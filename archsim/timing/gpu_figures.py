@@ -36,16 +36,16 @@ def figures(chip: Chip, dtype: str) -> Gpu:
         pair=float(t.pair), multicast=float(core.multicast), accumulators=t.accumulators,
         shared=core.shared.capacity, shared_read=core.shared.read_bytes, shared_write=core.shared.write_bytes,
         stages=float(core.stages), port=min(core.fill_bytes, core.shared.write_bytes), dispatch=core.dispatch,
-        prologue=core.prologue, epilogue=core.epilogue, launch=core.launch * clock, l2=cache.bandwidth / clock,
-        l2_capacity=cache.capacity, l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
+        prologue=core.prologue, epilogue=core.epilogue, launch=core.launch * clock, l2=chip.cache_bandwidth / clock,
+        l2_capacity=cache.last.capacity, l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
         dram_write=chip.memory.bandwidth * chip.memory.write_efficiency / clock,
-        dram_latency=chip.memory.latency * clock,
+        dram_latency=chip.memory.latency * clock + core.bulk_latency * float(t.asynchronous),
     )
 
 
 def row_figures(chip: Chip) -> Gpu:
-    """Return the chip's figures for work without a matrix engine: those of any dtype will do."""
-    return figures(chip, chip.dtypes[0])
+    """Return the chip's figures for work without a matrix engine, which loads: those of any dtype will do."""
+    return figures(chip, chip.dtypes[0])._replace(dram_latency=chip.memory.latency * chip.clock)
 
 
 @lru_cache(maxsize=1024)

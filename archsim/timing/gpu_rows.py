@@ -34,7 +34,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     writes = op.write_bytes * (1.0 - warm.output)
     busy = {
         "hbm": reads / memory.sustained + writes / (memory.bandwidth * memory.write_efficiency),
-        "scratchpad": op.bytes / cache.bandwidth,
+        "scratchpad": op.bytes / chip.cache_bandwidth,
         "vector": (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores / hz,
     }
     stream, fixed, plan = max(busy.values()), core.launch + memory.latency + cache.latency, "a stream over all SMs"
