@@ -27,7 +27,7 @@ H100 = Chip(
     ),
     cache=Cache(capacity=50 * MiB, bandwidth=8.4 * TB_per_s, latency=150 * ns),
     memory=Memory(type="HBM3", stacks=5, capacity=80 * GB, bandwidth=3350 * GB_per_s, efficiency=0.95,
-                  write_efficiency=0.795, latency=430 * ns),
+                  write_efficiency=0.795, latency=372 * ns),
     link=Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8), host=64 * GB_per_s,
     power=Power(tdp=700 * W, idle=70 * W),
     die=Die(process="TSMC 4N", area=814 * mm2, transistors=80e9, count=1, cores=144, stacks=6, cache=60 * MiB),
@@ -66,8 +66,8 @@ H100 = Chip(
         memory__efficiency=Source(f"3180 to 3240 GB/s: {nv.AZURE}"),
         memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read) with copy 87 %, read 96 %: {nv.AZURE}", "derived"),
         memory__energy=nv.HBM_ENERGY,
-        memory__latency=Source(f"649 to 657 cycles by load on H100 PCIe [{nv.TE42}], and 105 by TMA "
-                               "[HPMLL/NVIDIA-Hopper-Benchmark]", "derived"),
+        memory__latency=Source(f"649 to 657 cycles at 1.755 GHz on H100 PCIe: {nv.TE42}", note=f"H800: 556 from the "
+                               f"near partition of L2, 744 from the far one: {nv.LUO}"),
         link=Source(nv.AIC, note="900 GB/s both ways"), link__topology=sheet("HGX H100"),
         host=sheet(_H100, "PCIe 5.0 x16, 128 GB/s both ways"),
         power__tdp=Source(nv.AIC),
@@ -135,8 +135,7 @@ H200 = variant(H100, "h200", {
     "memory.efficiency": (0.93, Source(f"4480 GB/s: {nv.AZURE}", note=f"81 % by 8-byte loads: {nv.TE42}")),
     "memory.write_efficiency": (0.76, Source(f"1 / (2 / copy - 1 / read) with copy 84 %, read 93 %: {nv.AZURE}",
                                              "derived")),
-    "memory.latency": (401 * ns, Source(f"689 cycles by load at 1.98 GHz [{nv.TE42}], and 105 by TMA "
-                                        "[HPMLL/NVIDIA-Hopper-Benchmark]", "derived")),
+    "memory.latency": (348 * ns, Source(f"689 cycles at 1.98 GHz: {nv.TE42}")),
     "cache.latency": (142 * ns, Source(f"280 cycles near hit at 1.98 GHz: {nv.TE42}")),
     "power.idle": (80 * W, Source("80.3 W: api.serialalice.pt, third party", "estimated", nv.IDLE_NOTE, 70 * W,
                                   90 * W)),

@@ -89,10 +89,10 @@ class GpuCore:
     30 cycles each (29 cycles of shared-memory latency measured on three generations). Barrier set-up, descriptor and
     address work before the first load, and the same after the last store, take 200 to 400 cycles each in published
     kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs 0.9 to 1.9 us,
-    on the machines of te42kyfo/gpu-benches (gpu-small-kernels). A bulk copy takes 105 (369 against 264 cycles from L2,
-    HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and is complete with its last line,
-    which lies in the far partition of L2: half of the 188 cycles between a near and a far miss (556 and 744, the same
-    paper) later than the mean, together 199 to 264.
+    on the machines of te42kyfo/gpu-benches (gpu-small-kernels). A bulk copy takes 105 (369 against 264 cycles from L2:
+    HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and it is complete with
+    its last line, which lies in the far partition of L2: half of the 188 cycles between a near and a far miss (556 and
+    744 cycles, the same paper) later than the mean; together 199 to 264.
     """
 
     tensor: TensorCore = option("TensorCore(macs={'bf16': ...})")
@@ -113,6 +113,9 @@ class GpuCore:
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85)
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
                            high=1e-2)
+    stream_launch: float = figure("s", "the same of a kernel that the host has queued", default=2.45e-6, high=1e-2)
+    host_launch: float = figure("s", "host's time to start one kernel through driver and runtime", default=5e-6,
+                                high=1e-2)
     tiles: Tiles = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
     attention_tiles: tuple[tuple[int, int], ...] = option("attention tiles: (query rows, keys)",
                                                           default=ATTENTION_TILES)

@@ -5,14 +5,10 @@ All times are cycles of the SM clock, all rates bytes or MACs per cycle.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from numba import njit
-
-SOFTNESS = 2.5
-"""Exponent with which the in-flight limit and the bandwidth limit of device memory meet: throughput is
-``(x**-p + y**-p)**(-1/p)``. Read bandwidth against 1 to 64 KB in flight per SM, published for two generations of
-machines (HPMLL's and SemiAnalysis's microbenchmarks), lies between p = 2 and p = 3."""
 
 
 class Gpu(NamedTuple):
@@ -44,12 +40,18 @@ class Gpu(NamedTuple):
     l2_latency: float  # cycles
     dram_read: float  # sustained bytes per cycle, whole chip
     dram_write: float  # the same for writes among reads
-    dram_latency: float  # cycles
+    dram_latency: float  # cycles until the last byte of one unloaded copy or load
 
 
 @njit(cache=True)
 def memory_cycles(gpu: Gpu, active: float, flight: float, read: float, write: float) -> float:
-    """Cycles in which `active` SMs, each with `flight` bytes in flight, read and write device memory."""
-    little = active * flight / gpu.dram_latency
-    rate = (little**-SOFTNESS + gpu.dram_read**-SOFTNESS) ** (-1.0 / SOFTNESS)
-    return float(read / rate + write / gpu.dram_write)
+    """Cycles in which `active` SMs, each with `flight` bytes in flight, read and write device memory.
+
+    Little's law with a loaded latency: what is in flight is rate x latency, and the latency of a memory that runs at a
+    share u of its sustained rate is L0 / sqrt(1 - u^2): unloaded at first, growing with the square of the load (two
+    requests must meet in a bank), without bound at the full rate. Solved for the rate, the time per byte is the root
+    of the squares of what latency allows, L0 / in flight, and of what bandwidth allows.
+    """
+    waiting = gpu.dram_latency / (active * flight)
+    moving = 1.0 / gpu.dram_read
+    return float(read * math.sqrt(waiting * waiting + moving * moving) + write / gpu.dram_write)

@@ -76,14 +76,6 @@ def test_memory_follows_little_when_little_is_in_flight_and_bandwidth_when_much_
     assert kc.memory_cycles(PLAIN, 8.0, 1e7, 0.0, 1e6) == pytest.approx(1e6 / 90)
 
 
-# Bytes in flight per SM and share of the saturated rate, HPMLL Hopper benchmark (114 SM, 1.83 TB/s, latency 562 ns).
-@pytest.mark.parametrize(("flight", "share"), [(1024, 0.122), (4096, 0.455), (8192, 0.715), (16384, 0.941)])
-def test_bytes_in_flight_as_measured(flight: int, share: float) -> None:
-    g = PLAIN._replace(sms=114.0, dram_read=1826e9 / 1.755e9, dram_latency=562e-9 * 1.755e9)
-    got = 1e6 / kc.memory_cycles(g, 114.0, float(flight), 1e6, 0.0) / g.dram_read
-    assert got == pytest.approx(share, rel=0.08)
-
-
 def naive_hbm_reads(g: kc.Gpu, gm: int, gn: int, bm: int, bn: int, a: float, b: float, resident: int) -> float:
     """Walk patches of blocks down M, then across N, and count what each patch must fetch."""
     def walk(gm: int, gn: int, bm: int, bn: int, a: float, b: float) -> float:
