@@ -1,0 +1,172 @@
+"""What the time of a measured row includes: its kernels, and what L2 holds when each of them starts.
+
+These are conventions of whoever measured, applied alike to every device. Serving frameworks' kernels are measured as
+ai-dynamo/aiconfigurator's collectors do (collector/sglang, collector/vllm): a call is captured in a CUDA graph and
+replayed, so that no host cost is left but what a graph costs, and what a call touched is there again at the next one.
+
+- ``gemm``: six calls with a weight each make one graph, so that a weight comes round after six times the bytes of a
+  call, activations after one. In an 8-bit dtype (``fp8``, ``fp8_block``, ``int8``) it is two kernels: activations
+  arrive in bf16 and are quantised first.
+- ``attention_*`` is a framework's attention call on a paged cache: new keys and new values are each written to it by a
+  kernel, one more lays out the work, then attention itself. The same cache is read by every call.
+- ``moe`` is a fused kernel of experts: tokens are sorted by expert, the gated products up, the activation, the products
+  down, and the sum over each token's experts; router and shared experts are not in it. ``inter`` is cut by ``tp``; of
+  ``experts``, ``ep`` ranks hold equal shares: a row is one rank's, whose tokens all go to experts of its own.
+  ``distribution`` is ``balanced`` (the default) or ``power_law_ALPHA``. Every call reads the same weights.
+- ``rmsnorm``, ``silu_mul`` and ``add`` are measured within a running layer (microsoft/vidur's profiler): what they read
+  has just been written, what they write is not rewritten soon. ``silu_mul`` and ``add`` read two operands per result.
+- ``copy`` reads and writes ``bytes_tensor``, whatever the dtype, over and over.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from archsim.dtypes import BYTES, dtype
+from archsim.errors import ArchsimError, UnsupportedError
+from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
+from archsim.hardware import Chip
+from archsim.kernels.gpu_l2 import hit_share
+from archsim.timing import COLD, Warm
+from archsim.workload.moe import Routing
+from archsim.workload.ops import Attention, Elementwise, Gather, GroupedMatMul, MatMul, Norm, Op, Route, Scatter
+
+ATTENTION = ("attention_context", "attention_prefill", "attention_generation", "attention_decode")
+SHAPES: dict[str, tuple[str, ...]] = {
+    "gemm": ("m", "n", "k"),
+    **dict.fromkeys(ATTENTION, ("batch", "q_len", "kv_len", "heads", "kv_heads", "head_dim")),
+    **dict.fromkeys(("rmsnorm", "silu_mul", "add"), ("rows", "cols")),
+    "moe": ("tokens", "hidden", "inter", "topk", "experts"),
+    "copy": ("bytes_tensor",),
+}
+"""Ops that can be scored and the shape columns that each needs."""
+
+COPIES = 6
+"""Weights over which calls of a measured matrix product rotate (``outside_loop_count`` of both collectors)."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One kernel of a measured call.
+
+    `own` says that the row is about it: a plain roofline counts no other. `inputs`, `weights` and `output` are reuse
+    distances: bytes that are touched from one use of them to the next, themselves included; infinite if they are not
+    used again.
+    """
+
+    op: Op
+    own: bool = True
+    inputs: float = math.inf
+    weights: float = math.inf
+    output: float = math.inf
+
+    def warm(self, chip: Chip) -> Warm:
+        """Return what the chip's cache holds when the kernel starts."""
+        if chip.kind != "gpu" or chip.cache is None:
+            return COLD
+        capacity = chip.cache.last.capacity
+        return Warm(*(hit_share(d, capacity) if d < math.inf else 0.0
+                      for d in (self.inputs, self.weights, self.output)))
+
+
+def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
+    """Return the kernels that a row's time includes, in their order.
+
+    Raises
+    ------
+    BadRowError
+        If a cell is missing or cannot be meant; the message names line and column.
+    UnsupportedError
+        If no such op can be timed.
+    """
+    op = text(row, "op", line).lower()
+    if op not in SHAPES:
+        raise UnsupportedError(f"op {op!r} cannot be timed yet; these can: {', '.join(SHAPES)}")
+    size = {column: whole(row, column, line, 2**60 if op == "copy" else 2**31 - 1) for column in SHAPES[op]}
+    if op == "copy":
+        return _again(Elementwise(elements=-(-size["bytes_tensor"] // 2), ops=0.0, name="copy"))
+    name = dtype(text(row, "dtype", line).lower().removesuffix("_block"))
+    if op == "gemm":
+        return _product(size, name)
+    if op == "moe":
+        return _again(*_experts(row, line, size, name))
+    if op in ATTENTION:
+        return _again(*_attention(row, line, size, name))
+    values = size["rows"] * size["cols"]
+    if op == "rmsnorm":
+        call: Op = Norm(rows=size["rows"], cols=size["cols"], dtype=name)
+    elif op == "silu_mul":
+        call = _gate(values, name)
+    else:
+        call = Elementwise(elements=values, inputs=2.0, name=op, dtype=name, out_dtype=name)
+    return (Kernel(call, inputs=call.read_bytes),)
+
+
+def _again(*ops: Op) -> tuple[Kernel, ...]:
+    """Return the kernels of a call that is repeated on the same data; the products and attention are its own."""
+    call = sum(op.bytes for op in ops)
+    lone = len(ops) == 1
+    return tuple(Kernel(op, lone or isinstance(op, MatMul | GroupedMatMul | Attention), call, call, call) for op in ops)
+
+
+def _product(size: dict[str, int], name: str) -> tuple[Kernel, ...]:
+    product = MatMul(m=size["m"], n=size["n"], k=size["k"], dtype=name, weights=True)
+    quantise = _quantise(size["m"] * size["k"], name)
+    call = product.bytes + sum(op.bytes for op in quantise)
+    made = sum(op.bytes for op in quantise) or call  # activations come from the kernel before, or the call before
+    return (*(Kernel(op, False, call, call, call) for op in quantise),
+            Kernel(product, True, made, COPIES * call, call))
+
+
+def _quantise(values: int, name: str) -> list[Op]:
+    """Return the kernel that brings activations to a format of 8 bits, none for wider ones."""
+    return [Elementwise(elements=values, ops=3.0, name="quantize", out_dtype=name)] if BYTES[name] < 2 else []
+
+
+def _gate(values: int, name: str) -> Elementwise:
+    """Return ``silu(x) y = x / (1 + exp(-x)) y``: an exponential and a reciprocal."""
+    return Elementwise(elements=values, inputs=2.0, ops=3.0, exps=2.0, name="silu_mul", dtype=name, out_dtype=name)
+
+
+def _experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
+    """Return the kernels of a fused layer of experts, on one rank."""
+    tp, ep = (whole(row, c, line) if str(row.get(c) or "").strip() else 1 for c in ("tp", "ep"))
+    kind, _, alpha = str(row.get("distribution") or "balanced").strip().removesuffix("_").partition("power_law_")
+    try:
+        routing = Routing("power", alpha=float(alpha)) if alpha else Routing(kind)
+        own = max(1, size["experts"] // ep)
+        groups = routing.demand(size["tokens"], own, min(own, size["topk"]))
+    except UnsupportedError:
+        raise
+    except (ArchsimError, ValueError) as e:
+        raise BadRowError(f"line {line}: {e}") from None
+    rows, width, hidden = sum(groups), -(-size["inter"] // tp), size["hidden"]
+    act = name if BYTES[name] >= 2 else "bf16"
+    return [
+        Route(rows=size["tokens"], experts=own, top_k=min(own, size["topk"])),
+        *_quantise(size["tokens"] * hidden, name),
+        GroupedMatMul(groups=groups, n=2 * width, k=hidden, dtype=name),
+        _gate(rows * width, act),
+        *_quantise(rows * width, name),
+        GroupedMatMul(groups=groups, n=hidden, k=width, dtype=name),
+        Scatter(rows=rows, cols=hidden, entries=size["tokens"], weighted=True, dtype=act),
+    ]
+
+
+def _attention(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
+    """Return the kernels of a framework's attention call."""
+    kv = dtype(row.get("kv_dtype") or name)
+    try:
+        call = Attention(
+            batch=size["batch"], q_len=size["q_len"], kv_len=size["kv_len"], heads=size["heads"],
+            kv_heads=size["kv_heads"], head_dim=size["head_dim"], causal=flag(row, "causal", line), dtype=name,
+            kv_dtype=kv,
+        )
+    except UnsupportedError:
+        raise
+    except ArchsimError as e:
+        raise BadRowError(f"line {line}: {e}") from None
+    new, cache = size["batch"] * size["q_len"], size["batch"] * size["kv_len"]
+    write = Gather(rows=new, cols=size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
+    return [write, write, Elementwise(elements=size["batch"], name="schedule"), call]
