@@ -78,6 +78,9 @@ def run(
     unfused: Annotated[
         bool, typer.Option("--unfused-attention", help="Scores go through memory, as before fused kernels.")
     ] = False,
+    eager: Annotated[
+        bool, typer.Option("--eager", help="The host starts every kernel, instead of the GPU replaying a graph of them.")
+    ] = False,
     dims: Dims = None,
     usd: Price = None,
     out: Annotated[
@@ -132,7 +135,7 @@ def run(
         )
     hardware.check_dtype(graph.graph["dtype"])
     announce_compiling()
-    done = simulate(graph, hardware)
+    done = simulate(graph, hardware, launch="eager" if eager else "graph")
     cost, missing = price(done, money, hint=NO_PRICE)
     from archsim.report import data
 

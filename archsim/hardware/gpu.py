@@ -89,7 +89,8 @@ class GpuCore:
     30 cycles each (29 cycles of shared-memory latency measured on three generations). Barrier set-up, descriptor and
     address work before the first load, and the same after the last store, take 200 to 400 cycles each in published
     kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs 0.9 to 1.9 us,
-    on the machines of te42kyfo/gpu-benches (gpu-small-kernels). A bulk copy takes 105 (369 against 264 cycles from L2:
+    on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of
+    the host 1.6 to 2.6 us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105 (369 against 264 cycles from L2:
     HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and it is complete with
     its last line, which lies in the far partition of L2: half of the 188 cycles between a near and a far miss (556 and
     744 cycles, the same paper) later than the mean; together 199 to 264.

@@ -35,7 +35,7 @@ def residency(order: Sequence[str], graph: nx.DiGraph, chip: Chip, chips: int) -
     """
     if chip.kind != "gpu" or chip.cache is None:
         return dict.fromkeys(order, COLD)
-    capacity = chip.cache.capacity
+    capacity = chip.cache.last.capacity
     ops: dict[str, Op] = {node: graph.nodes[node]["op"] for node in order}
     before = {}  # bytes that a step touched until the operator starts
     touched = 0.0

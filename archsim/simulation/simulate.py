@@ -10,6 +10,7 @@ import networkx as nx
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
 from archsim.simulation.ahead import schedule
+from archsim.simulation.launch import check, launched
 from archsim.simulation.residency import residency
 from archsim.simulation.run import OpRun, Run
 from archsim.timing import Warm, time
@@ -31,7 +32,7 @@ def memory_need(graph: nx.DiGraph) -> tuple[float, float, float]:
     return need.weights + need.gradients + need.optimizer, need.kv_cache, need.activations
 
 
-def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
+def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None, launch: str = "graph") -> Run:
     """Time every operator of a layer graph on a chip.
 
     Parameters
@@ -43,6 +44,8 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     chips
         Spread the model evenly over this many chips without communication; by default over the fewest whose memory
         holds it.
+    launch
+        How a GPU's kernels start: ``graph`` (replayed by the device) or ``eager`` (each by the host).
 
     Returns
     -------
@@ -51,9 +54,10 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     Raises
     ------
     ArchsimError
-        If a node has no operator, or the chip has no path for a dtype.
+        If a node has no operator, there is no such launch, or the chip has no path for a dtype.
     """
     _check(graph, chip)
+    check(launch)
     weights, kv, activations = memory_need(graph)
     fewest = math.ceil((weights + kv + activations) / chip.memory.capacity)
     if fewest > MOST_CHIPS:
@@ -64,9 +68,11 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     fused = fuse(graph, chip)
     order = execution_order(fused)
     warm = residency(order, fused, chip, n)
-    alone = [_run_node(str(node), fused.nodes[node], n, chip, warm[node]) for node in order]
+    alone = [_run_node(str(node), fused.nodes[node], n, chip, warm[node], launch) for node in order]
     rows = schedule(alone, fused, chip, n)
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
+    if launch != "graph":
+        about["launch"] = launch
     return Run(
         chip=chip, chips=n, ops=rows,
         dtype=str(graph.graph.get("dtype", "bf16")),
@@ -79,11 +85,11 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None) -> Run:
     )
 
 
-def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip, warm: Warm) -> OpRun:
+def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip, warm: Warm, launch: str) -> OpRun:
     """Time one node's share on one of `chips` chips; an error says which node it was."""
     op: Op = data["op"]
     try:
-        timed = time(op.shard(chips), chip, warm)
+        timed = launched(time(op.shard(chips), chip, warm), chip, launch)
     except ArchsimError as e:
         raise type(e)(f"{name}: {e}") from None
     return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed,
