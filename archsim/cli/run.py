@@ -79,7 +79,7 @@ def run(
         bool, typer.Option("--unfused-attention", help="Scores go through memory, as before fused kernels.")
     ] = False,
     eager: Annotated[
-        bool, typer.Option("--eager", help="The host starts every kernel, instead of the GPU replaying a graph of them.")
+        bool, typer.Option("--eager", help="The host starts every kernel, instead of a graph replayed by the GPU.")
     ] = False,
     dims: Dims = None,
     usd: Price = None,

@@ -44,17 +44,32 @@ kernels (FlashInfer), leave room for keys in a small shared memory, and few keys
 class TensorCore:
     """The matrix engine of one SM.
 
-    The defaults describe warp-level instructions on registers (mma.sync, MFMA): a warp tile of 64 x 64 is fetched from
-    shared memory and multiplied by instructions that consume 32 bytes of K per row (16 values of bf16) and take 17 to
-    33 cycles until a dependent one may start. Accumulators are half of a 256 KiB register file; the other half holds
-    operands and addresses.
+    The defaults describe warp-level instructions on registers (mma.sync m16n8k16): four sub-cores each issue their own,
+    on operands that warps fetch from shared memory for tiles of 64 x 64; an instruction consumes 32 bytes of K per row
+    and its result is there 16.6 cycles after its arithmetic (24.6 after its issue on A100, which spends 8 on
+    arithmetic: Luo et al., arXiv 2402.13499). Accumulators are half of a 256 KiB register file; the other half holds
+    operands and addresses. Asynchronous instructions (wgmma, tcgen05) span the SM and read shared memory themselves:
+    what one fetch feeds is then the instruction. What pairs add is that of tcgen05 (SemiAnalysisAI/microbench-blackwell:
+    T = interval x count + 132 to 182 cycles, of which 12 are the commit).
     """
 
     macs: Mapping[str, float] = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
     pair: int = whole("SMs that share the B operand of one instruction", default=1, high=8)
-    fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds", default=64)
+    fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds: a warp's tile, or "
+                            "one asynchronous instruction (of one SM)", default=64)
     fetch_cols: int = whole("columns of the same", default=64)
+    rows: int = whole("rows of one warp-level instruction", default=16)
+    cols: int = whole("columns of the same", default=8)
+    sub_cores: int = whole("parts of the SM that issue warp-level instructions, each with its share of macs", default=4,
+                           high=64)
     k_bytes: int = whole("bytes of K that one instruction consumes per row", default=32)
+    depth: float = figure("cycle", "from the end of an instruction's arithmetic to its result", default=16.6, zero=True)
+    pair_depth: float = figure("cycle", "that an instruction of paired SMs takes longer", default=34.0, zero=True)
+    fold_depth: float = figure("cycle", "that it takes longer still where columns fold over idle rows", default=8.0,
+                               zero=True)
+    commit: float = figure("cycle", "from a pipeline step's last result to the warps that wait for it", default=12.0,
+                           zero=True)
+    a_first: bool = option("an instruction loads its A whole before B streams past it", default=False)
     latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=25.0)
     asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
                                 "barriers, prologues and epilogues", default=False)
@@ -85,20 +100,22 @@ class GpuCore:
     Where the defaults come from: 16 transcendentals and 128 fp32 multiply-adds per cycle are those of most SMs since
     2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are
     left when all SMs read (A100 and H100; 15 to 43 elsewhere: gpu-l2-cache of te42kyfo/gpu-benches). 5 stages are the
-    deepest pipelines of libraries with per-thread copies. A pipeline step's barrier and shared-memory latency are about
-    30 cycles each (29 cycles of shared-memory latency measured on three generations). Barrier set-up, descriptor and
-    address work before the first load, and the same after the last store, take 200 to 400 cycles each in published
-    kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs 0.9 to 1.9 us,
-    on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of
-    the host 1.6 to 2.6 us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105 (369 against 264 cycles from L2:
-    HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and it is complete with
-    its last line, which lies in the far partition of L2: half of the 188 cycles between a near and a far miss (556 and
-    744 cycles, the same paper) later than the mean; together 199 to 264.
+    deepest pipelines of libraries with per-thread copies. A pipeline step's barrier and shared-memory latency are
+    about 30 cycles each (29 cycles of shared-memory latency measured on three generations). Barrier set-up,
+    descriptor and address work before the first load, and the same after the last store, take 200 to 400 cycles each
+    in published kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs
+    0.9 to 1.9 us, on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of the host 1.6 to 2.6
+    us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105 (369 against
+    264 cycles from L2: HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and
+    it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between a near
+    and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
     """
 
     tensor: TensorCore = option("TensorCore(macs={'bf16': ...})")
     shared: Scratchpad = option("shared memory: Scratchpad(capacity=..., ...)")
+    shared_one_port: bool = option("bytes written to shared memory take cycles of its reads", default=True)
     registers: float = figure("B", "register file", default=256 * 1024.0)
+    register_read: float = figure("B/cycle", "operands that the register file gives", default=1536.0)
     fp32_lanes: int = whole("fp32 multiply-adds per cycle", default=128)
     sfu: float = figure("op/cycle", "transcendentals per cycle (special-function units)", default=16.0)
     fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0)

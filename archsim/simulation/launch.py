@@ -37,5 +37,5 @@ def launched(time: OpTime, chip: Chip, launch: str) -> OpTime:
         return time
     seconds = max(time.seconds + max(0.0, core.stream_launch - core.launch), core.host_launch)
     busy = {**time.busy, "launch": time.busy["launch"] + seconds - time.seconds}
-    return replace(time, seconds=seconds, cycles=seconds * chip.clock, busy=busy, bound=max(busy, key=lambda x: busy[x]),
-                   utilization=time.utilization * time.seconds / seconds)
+    return replace(time, seconds=seconds, cycles=seconds * chip.clock, busy=busy,
+                   bound=max(busy, key=lambda x: busy[x]), utilization=time.utilization * time.seconds / seconds)
