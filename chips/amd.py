@@ -1,7 +1,9 @@
 """AMD Instinct: MI210, MI250(X) (CDNA 2), MI300X and MI325X (CDNA 3). A core is a compute unit (CU).
 
 Matrix instructions (MFMA) take their operands from registers, which 64 KiB of LDS feed; accumulators are half of a
-512 KiB register file. A package of several dies is simulated as one chip: what crosses between dies is not modelled.
+512 KiB register file. Each compute die (GCD of MI200, XCD of MI300) has an L2 of its own: data that all dies read are
+copied into each, and MI300's dies share a 256 MB cache behind their L2s. Both dies of an MI250X are simulated as one
+chip; software sees two, each a `mi250x-gcd`.
 """
 
 from archsim.chips.prices import price_source, usd
@@ -18,6 +20,7 @@ _ZEXRON = "zexron.com, MI250 and MI250X table"
 _XPROF = "openxla/xprof xprof/utils/hardware_type_utils.cc, FLOP per CU and cycle"
 _GENZ = "GenZ-LLM-Analyzer Systems/system_configs.py @091bdd0a"
 _SWS = "SWS report, 2025-03-28"
+_DEFAULTS = "defaults of archsim.hardware.memory: one level, in one partition"
 _LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
 _HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
                      low=31 * pJ, high=56 * pJ)
@@ -38,6 +41,7 @@ CDNA_TILES = (
 
 _COMMON = {
     "core": _LIBRARY,
+    "cache": Source(_DEFAULTS, "derived"),
     "core.shared.capacity": Source(_XPROF, note="LDS"),
     "core.shared.read_bytes": Source(_XPROF, note="LDS, 128 B/cycle"),
     "core.shared.write_bytes": Source("as its reads", "estimated"),
@@ -50,16 +54,17 @@ _COMMON = {
     "memory.energy": _HBM_ENERGY,
 }
 
+CDNA2 = GpuCore(
+    tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40, cols=16, depth=8, accumulators=256 * KiB,
+                      energy={"bf16": 1.95 * pJ, "fp16": 1.95 * pJ}),
+    shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
+    fp32_lanes=64, l2_bytes=28, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
+)
+
 MI210 = Chip(
     name="mi210", vendor="AMD", year=2022,
-    clock=1.7 * GHz, cores=104,
-    core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40,
-                          accumulators=256 * KiB, energy={"bf16": 1.95 * pJ, "fp16": 1.95 * pJ}),
-        shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
-        fp32_lanes=64, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
-    ),
-    cache=Cache(capacity=8 * MiB, bandwidth=4.8 * TB_per_s, latency=142 * ns),
+    clock=1.7 * GHz, cores=104, core=CDNA2,
+    cache=Cache(capacity=8 * MiB, latency=142 * ns),
     memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1638 * GB_per_s, efficiency=0.82,
                   write_efficiency=0.86, latency=365 * ns),
     link=Link(type="Infinity Fabric", bandwidth=150 * GB_per_s, count=3, topology="fully connected", pod=4),
@@ -72,6 +77,8 @@ MI210 = Chip(
         "year": _sheet("MI210 data sheet"), "clock": Source(_TE42), "cores": _sheet("MI210 data sheet"),
         "core.tensor.macs": Source(f"cycles of the matrix instructions: {_MFMA}", "derived",
                                    "XProf prints 2048 FLOP per CU, twice as many: it takes a module for a die"),
+        "core.tensor.cols": Source(f"16x16x16: {_MFMA}"),
+        "core.tensor.depth": Source("result 2 passes of 4 cycles after the last issue", "published-unverified"),
         "core.tensor.latency": Source(f"16x16x16 issues for 32 cycles [{_MFMA}] and ends 2 passes later",
                                       "published-unverified"),
         "core.tensor.energy": Source(
@@ -80,7 +87,7 @@ MI210 = Chip(
         "core.dispatch": Source(f"830 blocks/us: {_TE42}, gpu-small-kernels", "derived"),
         "core.launch": Source(f"intercept of dependent small kernels in a replayed graph: {_TE42}", "derived"),
         "cache.capacity": Source(_TE42, note="full speed to 6-8 MB"),
-        "cache.bandwidth": Source(f"{_TE42}, gpu-l2-cache, to 5 MB", note="4.8 to 5.1 TB/s"),
+        "core.l2_bytes": Source(f"4.8 to 5.1 TB/s to 5 MB, 104 CUs at 1.7 GHz: {_TE42}, gpu-l2-cache", "derived"),
         "cache.latency": Source(f"236 to 248 cycles: {_TE42}"),
         "memory": _sheet("MI210 data sheet"),
         "memory.efficiency": Source(f"1345 GB/s read: {_TE42}"),
@@ -97,15 +104,17 @@ MI210 = Chip(
 _TWO_DIES = ("two dies (GCDs) that software sees as two devices, simulated as one chip",)
 _TWICE = Source(f"two dies of MI210's, {_TE42}", "derived")
 
+_MI250X_ENERGY = ({"bf16": 1.27 * pJ, "fp16": 1.27 * pJ}, Source(
+    "(500 W - 90 W idle - 36 W HBM) / 2 / 147.0 TFLOP/s of one die, best shape: stas00/ml-engineering @b9e29720",
+    "derived", "MI210's was measured with older libraries; bounds it from above"))
+
 MI250X = variant(MI210, "mi250x", {
     "year": (2021, Source(_ZEXRON)),
     "cores": (220, Source(_ZEXRON, note="2 x 110")),
     "cache.capacity": (16 * MiB, _sheet(_CDNA, "8 MiB per die")),
-    "cache.bandwidth": (9.6 * TB_per_s, _TWICE),
+    "cache.partitions": (2, _sheet(_CDNA, "one L2 per die")),
     "core.dispatch": (0.98, _TWICE),
-    "core.tensor.energy": ({"bf16": 1.27 * pJ, "fp16": 1.27 * pJ}, Source(
-        "(500 W - 90 W idle - 36 W HBM) / 2 / 147.0 TFLOP/s of one die, best shape: stas00/ml-engineering @b9e29720",
-        "derived", "MI210's was measured with older libraries; bounds it from above")),
+    "core.tensor.energy": _MI250X_ENERGY,
     "memory.stacks": (8, Source(_ZEXRON)),
     "memory.capacity": (128 * GB, Source(_ZEXRON)),
     "memory.bandwidth": (3277 * GB_per_s, Source(_ZEXRON)),
@@ -120,6 +129,19 @@ MI250X = variant(MI210, "mi250x", {
                     Source(_ZEXRON)),
 }, notes=_TWO_DIES)
 
+_HALF = Source(_ZEXRON, "derived", "half of the package's")
+
+MI250X_GCD = variant(MI210, "mi250x-gcd", {
+    "year": (2021, Source(_ZEXRON)),
+    "cores": (110, Source(_ZEXRON, note="of 220")),
+    "core.tensor.energy": _MI250X_ENERGY,
+    "link": (Link(type="Infinity Fabric", bandwidth=200 * GB_per_s, count=4, topology="mesh", pod=16), Source(
+        _ROCM, "derived", "half of the package's, which its two dies also share with each other")),
+    "power.tdp": (250 * W, Source("yobitel.com, MI250", "derived", "half of the package's")),
+    "peaks": ({dtype: peak / 2 for dtype, peak in (MI250X.peaks or {}).items()}, _HALF),
+    "other_peaks": ({name: peak / 2 for name, peak in (MI250X.other_peaks or {}).items()}, _HALF),
+}, notes=("one of the two dies of an MI250X, which is what software sees as a device",))
+
 MI250 = variant(MI250X, "mi250", {
     "cores": (208, Source(_ZEXRON, note="2 x 104")),
     "link": (Link(type="Infinity Fabric", bandwidth=300 * GB_per_s, count=6, topology="mesh", pod=8), _sheet(
@@ -130,19 +152,22 @@ MI250 = variant(MI250X, "mi250", {
                     Source(_ZEXRON)),
 }, notes=_TWO_DIES)
 
-_EIGHT_DIES = ("eight compute dies on four base dies, simulated as one chip: each has its own 4 MiB L2",)
+_EIGHT_DIES = ("eight compute dies on four base dies: each has its own 4 MiB L2, and all share what is behind",)
+
+CDNA3 = GpuCore(
+    tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
+                      latency=24, accumulators=256 * KiB,
+                      energy={"bf16": 0.78 * pJ, "fp16": 0.78 * pJ, "fp8": 0.43 * pJ}),
+    shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
+    fp32_lanes=128, l2_bytes=43, stages=2, dispatch=3.9, launch=1.89 * us, tiles=CDNA_TILES,
+)
 
 MI300X = Chip(
     name="mi300x", vendor="AMD", year=2023,
     clock=2.1 * GHz, cores=304,
-    core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
-                          latency=24, accumulators=256 * KiB,
-                          energy={"bf16": 0.78 * pJ, "fp16": 0.78 * pJ, "fp8": 0.43 * pJ}),
-        shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
-        fp32_lanes=128, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
-    ),
-    cache=Cache(capacity=256 * MB, bandwidth=27.5 * TB_per_s, latency=218 * ns),
+    core=CDNA3,
+    cache=Cache(capacity=32 * MiB, latency=102 * ns, partitions=8,
+                beyond=Cache(capacity=256 * MB, bandwidth=12.4 * TB_per_s, latency=218 * ns)),
     memory=Memory(type="HBM3", stacks=8, capacity=192 * GB, bandwidth=5300 * GB_per_s, efficiency=0.79,
                   write_efficiency=0.72, latency=420 * ns),
     link=Link(type="Infinity Fabric", bandwidth=448 * GB_per_s, count=7, topology="fully connected", pod=8),
@@ -159,17 +184,23 @@ MI300X = Chip(
         **_COMMON,
         "year": Source(_ROCM), "clock": _sheet(_CDNA), "cores": Source(_ROCM, note="38 of 40 per die"),
         "core.tensor.macs": Source(_XPROF, note=f"{_MFMA} agrees"),
+        "core.tensor.cols": Source(f"16x16x16: {_MFMA}"),
+        "core.tensor.depth": Source("result 2 passes of 4 cycles after the last issue", "published-unverified"),
         "core.tensor.latency": Source(f"16x16x16 issues for 16 cycles [{_MFMA}] and ends 2 passes later",
                                       "published-unverified"),
         "core.tensor.energy": Source(
             "(750 W - 200 W idle and HBM) / 708 TFLOP/s bf16, and 1273 fp8 [ROCm/rocm-blogs, maximum achievable FLOPs, "
             "part 2]", "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
-        "core.dispatch": Source(f"as MI210: {_TE42}", "estimated"),
+        "core.dispatch": Source(f"MI210's for each of eight dies: {_TE42}", "estimated", low=0.49, high=3.9),
         "core.launch": Source(f"as MI210: {_TE42}", "estimated"),
-        "cache.capacity": _sheet(_CDNA, "Infinity Cache; the L2s before it hold 8 x 4 MiB"),
-        "cache.bandwidth": Source(f"the eight L2s, which all reads of the CUs pass: {_RRZE}", "derived",
-                                  "the Infinity Cache behind them gives 12.4 TB/s (17.2 nominal)"),
-        "cache.latency": Source(f"456 cycles, Infinity Cache: {_RRZE}", note="213 cycles in an L2"),
+        "core.l2_bytes": Source(f"27.5 TB/s of 304 CUs at 2.1 GHz: {_RRZE}, gpu-l2-cache", "derived"),
+        "cache.capacity": _sheet(_CDNA, "8 x 4 MiB"),
+        "cache.partitions": _sheet(_CDNA, "one L2 per compute die"),
+        "cache.latency": Source(f"213 cycles at 2.09 GHz, to 4 MB: {_RRZE}"),
+        "cache.beyond": Source(_DEFAULTS, "derived"),
+        "cache.beyond.capacity": _sheet(_CDNA, "Infinity Cache"),
+        "cache.beyond.bandwidth": Source(f"at 11.8 MB: {_RRZE}, gpu-l2-cache", note="17.2 TB/s nominal"),
+        "cache.beyond.latency": Source(f"456 cycles at 2.09 GHz: {_RRZE}"),
         "memory": Source(_ROCM), "memory.bandwidth": Source(_GENZ),
         "memory.efficiency": Source(f"4199 GB/s read: {_RRZE}"),
         "memory.write_efficiency": Source(f"1 / (2 / copy - 1 / read) with copy 75 %, read 79 %: {_RRZE}", "derived"),
@@ -201,5 +232,5 @@ MI325X = variant(MI300X, "mi325x", {
     "other_peaks": (MI300X.other_peaks, _sheet(_CDNA)),
 }, notes=_EIGHT_DIES)
 
-CHIPS: tuple[Chip, ...] = (MI210, MI250, MI250X, MI300X, MI325X)
+CHIPS: tuple[Chip, ...] = (MI210, MI250, MI250X, MI250X_GCD, MI300X, MI325X)
 """Every chip of this module."""

@@ -6,7 +6,7 @@ from archsim.chips.prices import price_source, usd
 from archsim.chips.variants import figure_at, variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ, us
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ, us
 
 _A100 = "A100 white paper and datasheet"
 _GA102 = "GA102 white paper, RTX A and A40 datasheets"
@@ -22,9 +22,9 @@ A100 = Chip(
         tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "int8": 2048}, latency=24.6,
                           energy={"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}),
         shared=Scratchpad(capacity=163 * KiB, read_bytes=128, write_bytes=128),
-        fp32_lanes=64, dispatch=0.95, launch=1.32 * us,
+        fp32_lanes=64, l2_bytes=35.5, dispatch=0.95, launch=1.32 * us,
     ),
-    cache=Cache(capacity=40 * MiB, bandwidth=4.0 * TB_per_s, latency=150 * ns),
+    cache=Cache(capacity=40 * MiB, latency=150 * ns, partitions=2, far=0.74),
     memory=Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, efficiency=0.87,
                   write_efficiency=0.83, latency=403 * ns),
     link=Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8), host=_PCIE4.bandwidth,
@@ -39,16 +39,19 @@ A100 = Chip(
         clock=Source(nv.LLMCOMPASS),
         cores=sheet(_A100, "108 of 128 SM"),
         core__tensor__macs=Source(nv.XPROF, note="tf32 and int8 by the ratio of the published peaks"),
+        core__tensor__depth=Source(f"m16n8k16 f16 to f32, 24.6 cycles, of which 8 arithmetic: {nv.LUO}"),
         core__tensor__latency=Source(f"{nv.LUO}: m16n8k16 f16 to f32, 24.6 cycles"),
         core__tensor__energy=Source(
             "(300 W - 55 W idle - 8 W HBM) / 252.9 TFLOP/s of the PCIe card, the same die at the same clock "
             "[stas00/ml-engineering @b9e29720, best shape]", "derived",
             f"bounds it from above, +-15 %; at 400 W it limits nothing: 257 at 16384^3 [{nv.AZURE}] is the kernels'"),
+        core__l2_bytes=Source(f"5.4 TB/s of 108 SMs at 1.41 GHz, to 20 MB: {nv.TE42}, gpu-l2-cache", "derived",
+                              "LLMCompass has 5120 B/cycle for all, 47 each"),
         core__dispatch=Source(f"1340 blocks/us: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph: {nv.TE42}", "derived"),
         cache__capacity=Source(nv.LLMCOMPASS, note="2 partitions of 20 MiB; its GA100.json has the full die's 48"),
-        cache__bandwidth=Source(f"{nv.TE42}, gpu-l2-cache, at 30 MB", note="5.4 TB/s up to 20 MB, where each partition "
-                                "holds its own copy; LLMCompass has 5120 B/cycle, 7.2 TB/s"),
+        cache__partitions=Source(f"full speed up to 20 MB, half of it: {nv.TE42}, gpu-l2-cache"),
+        cache__far=Source(f"4.0 of 5.4 TB/s at 30 MB: {nv.TE42}, gpu-l2-cache", "derived"),
         cache__latency=Source(f"211 cycles near hit: {nv.TE42}, {nv.LUO} 208", note="357 cycles far hit"),
         memory__type=sheet(_A100), memory__stacks=sheet(_A100),
         memory__capacity=Source(nv.AIC), memory__bandwidth=Source(nv.AIC),
@@ -109,8 +112,6 @@ A30 = variant(A100_PCIE_40GB, "a30", {
     "clock": (1.44 * GHz, sheet("A30 datasheet")),
     "cores": (56, sheet("A30 datasheet")),
     "cache.capacity": (24 * MiB, sheet("A30 datasheet")),
-    "cache.bandwidth": (2.86 * TB_per_s, Source("35.5 B/cycle/SM of A100 within 20 MB", "estimated",
-                                                "26 at 30 MB; 47 nominal", 2.12 * TB_per_s, 3.82 * TB_per_s)),
     "memory.stacks": (3, Source("3072 bit [NVIDIA A30 datasheet], at the 311 GB/s per stack of A100 40GB", "derived")),
     "memory.capacity": (24 * GB, sheet("A30 datasheet")),
     "memory.bandwidth": (933 * GB_per_s, sheet("A30 datasheet")),
@@ -123,7 +124,6 @@ A30 = variant(A100_PCIE_40GB, "a30", {
               sheet("A30 datasheet")),
 })
 
-_A40_L2 = nv.l2_estimate(2.92 * TB_per_s)
 _LIKE_L40 = Source(f"as L40: {nv.TE42}", "estimated")
 _ENERGY = Source("between A100 (TSMC N7) and V100 (12FFN), by process: the geometric mean", "estimated",
                  low=0.94 * pJ, high=2.18 * pJ)
@@ -138,11 +138,11 @@ A40 = Chip(
     name="a40", vendor="NVIDIA", year=2020,
     clock=1.74 * GHz, cores=84,
     core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6,
+        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6, depth=8.6,
                           energy={"bf16": 1.43 * pJ, "fp16": 1.43 * pJ}),
-        shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
+        shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20,
     ),
-    cache=Cache(capacity=6 * MiB, bandwidth=_A40_L2[0], latency=111 * ns),
+    cache=Cache(capacity=6 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, bandwidth=696 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
@@ -152,10 +152,11 @@ A40 = Chip(
     sources=nv.common(
         year=sheet(_GA102), clock=sheet(_GA102), cores=sheet(_GA102),
         core__tensor__macs=Source(nv.XPROF, note="tf32, int8 and int4 by the ratios of the white paper"),
+        core__tensor__depth=Source(f"as RTX 4090, m16n8k16 f16, 24.6 cycles, of which 16 arithmetic: {nv.LUO}", "estimated"),
         core__tensor__latency=Source(f"as A100 and RTX 4090, m16n8k16 f16: {nv.LUO}", "estimated"),
         core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
-        cache__capacity=sheet(_GA102), cache__bandwidth=_A40_L2[1], cache__latency=_LIKE_L40,
+        core__l2_bytes=nv.L2_ESTIMATE, cache__capacity=sheet(_GA102), cache__latency=_LIKE_L40,
         memory=sheet(_GA102), memory__capacity=Source("CoreWeave price list, 2023-06"),
         memory__efficiency=_LIKE_L40, memory__write_efficiency=_LIKE_L40,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_LIKE_L40,
@@ -177,7 +178,6 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
     differs = {path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)}
     return variant(A40, name, {
         **differs,
-        "cache.bandwidth": nv.l2_estimate(20 * sms * ghz * GHz),
         "peaks": ({"bf16": bf16 * TFLOPS, "fp16": bf16 * TFLOPS}, s),
         "other_peaks": ({"fp32_vector": fp32 * TFLOPS}, s),
         **({"die": (die, s)} if die else {}),
@@ -196,12 +196,12 @@ L40S = Chip(
     name="l40s", vendor="NVIDIA", year=2023,
     clock=2.52 * GHz, cores=142,
     core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6,
+        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6, depth=8.6,
                           energy={"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
-        dispatch=0.75, launch=0.96 * us,
+        l2_bytes=14.7, dispatch=0.75, launch=0.96 * us,
     ),
-    cache=Cache(capacity=96 * MiB, bandwidth=5.2 * TB_per_s, latency=111 * ns),
+    cache=Cache(capacity=96 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, bandwidth=864 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
@@ -213,6 +213,7 @@ L40S = Chip(
     sources=nv.common(
         year=sheet(_ADA), clock=sheet(_ADA), cores=sheet(_ADA, "142 of 144 SM"),
         core__tensor__macs=Source("rates of AD102 with fp32 accumulation", "derived", "142 x 512 x 2 x 2.52 GHz"),
+        core__tensor__depth=Source(f"RTX 4090, m16n8k16 f16, 24.6 cycles, of which 16 arithmetic: {nv.LUO}"),
         core__tensor__latency=Source(f"RTX 4090, m16n8k16 f16: {nv.LUO}"),
         core__tensor__energy=Source(
             "as A100, whose instructions it has: a newer process, but a clock 1.8 times as high", "estimated",
@@ -220,7 +221,9 @@ L40S = Chip(
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__dispatch=Source(f"1850 blocks/us on L40: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph, L40: {nv.TE42}", "derived"),
-        cache__capacity=sheet(_ADA), cache__bandwidth=Source(f"L40, flat to 92 MB: {nv.TE42}"),
+        core__l2_bytes=Source(f"5.2 TB/s of L40's 142 SMs at 2.49 GHz, flat to 92 MB: {nv.TE42}, gpu-l2-cache",
+                              "derived"),
+        cache__capacity=sheet(_ADA),
         cache__latency=Source(f"277 cycles on L40 at 2.49 GHz: {nv.TE42}", note="222 to 339 by SM: arXiv 2606.22588"),
         memory=sheet(_ADA), memory__efficiency=Source(f"844 GB/s read on L40: {nv.TE42}"),
         memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read), copy 89 %, read 98 %, L40: {nv.TE42}", "derived"),
@@ -247,8 +250,6 @@ L4 = variant(L40S, "l4", {
     "clock": (2.04 * GHz, sheet(_ADA)),
     "cores": (58, sheet(_ADA)),
     "cache.capacity": (48 * MiB, sheet(_ADA)),
-    "cache.bandwidth": (1.74 * TB_per_s, Source("14.7 B/cycle/SM of L40", "estimated", low=1.57 * TB_per_s,
-                                                high=2.6 * TB_per_s)),
     "memory.capacity": (24 * GB, sheet(_ADA)),
     "memory.bandwidth": (300 * GB_per_s, sheet(_ADA)),
     "power.tdp": (72 * W, sheet(_ADA)),

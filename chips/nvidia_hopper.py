@@ -7,7 +7,7 @@ from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
 from archsim.hardware.gpu import ASYNC_TILES
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ, us
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ, us
 
 _H100 = "H100 white paper and datasheet"
 _H20 = "zangshuxian.com, summary of H20"
@@ -19,13 +19,13 @@ H100 = Chip(
     core=GpuCore(
         tensor=TensorCore(
             macs={"bf16": 2048, "fp16": 2048, "tf32": 1024, "fp8": 4096, "int8": 4096},
-            fetch_rows=64, fetch_cols=256, latency=20, asynchronous=True,
+            fetch_rows=64, fetch_cols=256, latency=20, depth=0, asynchronous=True,
             energy={"bf16": 0.76 * pJ, "fp16": 0.76 * pJ, "fp8": 0.43 * pJ},
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
-        multicast=2, stages=7, dispatch=0.84, launch=1.23 * us, tiles=ASYNC_TILES,
+        l2_bytes=36, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us, tiles=ASYNC_TILES,
     ),
-    cache=Cache(capacity=50 * MiB, bandwidth=8.4 * TB_per_s, latency=150 * ns),
+    cache=Cache(capacity=50 * MiB, latency=147 * ns, partitions=2, far=0.87),
     memory=Memory(type="HBM3", stacks=5, capacity=80 * GB, bandwidth=3350 * GB_per_s, efficiency=0.95,
                   write_efficiency=0.795, latency=372 * ns),
     link=Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8), host=64 * GB_per_s,
@@ -47,19 +47,25 @@ H100 = Chip(
         core__tensor__fetch_cols=Source(f"wgmma m64nNk16, N up to 256: {nv.LUO}"),
         core__tensor__latency=Source(f"wgmma of N = 16 with operands in shared memory, 16 + N/4 cycles: {nv.LUO}",
                                      "derived", "wider ones last N/2 cycles, which their arithmetic covers"),
+        core__tensor__depth=Source(f"m64nNk16 lasts as long as it keeps the engine busy, N/2 cycles: {nv.LUO}"),
         core__tensor__asynchronous=Source(f"wgmma is asynchronous: {nv.LUO}"),
         core__tensor__energy=Source(
             "(700 W - 70 W idle - 20 W HBM) / 800 TFLOP/s bf16, and 1400 fp8, sustained with random data "
             f"[stas00/ml-engineering; {nv.AZURE}]", "derived",
             "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
+        core__l2_bytes=Source(f"35.0 on H100 PCIe (7.0 TB/s to 28 MB, 114 SMs at 1.755 GHz), 37.5 on H200 (9.8 TB/s to "
+                              f"30 MB, 132 SMs at 1.98 GHz): {nv.TE42}, gpu-l2-cache", "derived",
+                              "DeepGEMM's model has 6154 B/cycle for all, 46.6 each"),
         core__multicast=Source("clusters of 2 with TMA multicast, as CUTLASS's kernels", "published-unverified"),
         core__stages=Source("227 KiB over 32 KiB stages, as DeepGEMM and CUTLASS", "derived"),
         core__dispatch=Source(f"1660 blocks/us on H200: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph, H200: {nv.TE42}", "derived"),
         cache__capacity=sheet(_H100, "2 partitions of 25 MiB"),
-        cache__bandwidth=Source(f"9.1 TB/s at 44 MB on H200 at 1.98 GHz: {nv.TE42}, scaled to 1.83 GHz", "derived",
-                                "H100 PCIe: 7.0 to 28 MB, 5.7 TB/s at 40 MB"),
-        cache__latency=Source(f"266 cycles near hit on H100 PCIe: {nv.TE42}", note="403 to 467 cycles far or mixed"),
+        cache__partitions=Source(f"full speed up to about half of it, 28 MB on H100 PCIe: {nv.TE42}, gpu-l2-cache"),
+        cache__far=Source(f"5.7 of 7.0 TB/s at 40 MB on H100 PCIe, 9.1 of 9.8 at 44 MB on H200: {nv.TE42}, "
+                          "gpu-l2-cache", "derived", low=0.81, high=0.93),
+        cache__latency=Source(f"266 cycles near hit on H100 PCIe at 1.755 GHz, 280 on H200 at 1.98: {nv.TE42}",
+                              "derived", "403 to 467 cycles far or mixed"),
         memory__type=Source(f"{nv.KLOCK}/h100"), memory__capacity=Source(nv.AIC),
         memory__stacks=Source(f"{nv.KLOCK}/h100", note="5 of 6 sites in use: 5 x 16 = 80 GB"),
         memory__bandwidth=Source(nv.AIC, note="calculon has 3072"),
@@ -92,8 +98,6 @@ H100_PCIE = variant(H100, "h100-pcie", {
     "core.tensor.energy": ({"bf16": 0.47 * pJ, "fp16": 0.47 * pJ}, Source(
         "(350 W - 50 W idle - 8 W HBM) / 627 TFLOP/s sustained [GOATnote]", "derived",
         "less than on SXM, whose voltage is higher; bounds it from above, +-15 %")),
-    "cache.bandwidth": (5.3 * TB_per_s, Source(f"5.7 TB/s at 40 MB and 1.755 GHz: {nv.TE42}, scaled to this clock",
-                                               "derived", "7.0 TB/s to 28 MB")),
     "memory.type": ("HBM2e", sheet(_H100)),
     "memory.bandwidth": (2000 * GB_per_s, Source(nv.AIC, note=f"2039 in {nv.TE42}")),
     "memory.write_efficiency": (0.745, Source(f"1 / (2 / copy - 1 / read), copy 84 %, read 95 %: {nv.TE42}",
@@ -112,8 +116,6 @@ H100_NVL = variant(H100_PCIE, "h100-nvl", {
     "clock": (1.545 * GHz, Source("closes the published 835.5 TFLOP/s: 132 x 2048 x 2 x 1.545 GHz", "derived")),
     "boost": (1.785 * GHz, sheet("H100 NVL datasheet")),
     "cores": (132, sheet("H100 NVL datasheet")),
-    "cache.bandwidth": (7.1 * TB_per_s, Source(
-        "as h100-sxm, scaled to this clock", "estimated", "as h100-pcie: 5.8", 5.8 * TB_per_s, 7.5 * TB_per_s)),
     "memory.type": ("HBM3", sheet("H100 NVL datasheet")),
     "memory.stacks": (6, sheet("H100 NVL datasheet")),
     "memory.capacity": (94 * GB, sheet("H100 NVL datasheet")),
@@ -136,7 +138,6 @@ H200 = variant(H100, "h200", {
     "memory.write_efficiency": (0.76, Source(f"1 / (2 / copy - 1 / read) with copy 84 %, read 93 %: {nv.AZURE}",
                                              "derived")),
     "memory.latency": (348 * ns, Source(f"689 cycles at 1.98 GHz: {nv.TE42}")),
-    "cache.latency": (142 * ns, Source(f"280 cycles near hit at 1.98 GHz: {nv.TE42}")),
     "power.idle": (80 * W, Source("80.3 W: api.serialalice.pt, third party", "estimated", nv.IDLE_NOTE, 70 * W,
                                   90 * W)),
     "peaks": ({"bf16": 989 * TFLOPS, "fp16": 989 * TFLOPS, "fp8": 1978 * TFLOPS, "int8": 1978 * TFLOPS},
@@ -163,7 +164,6 @@ H20 = variant(H100, "h20", {
     "core.tensor.macs": ({"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, Source(
         "a quarter of H100's, solved from 148 TFLOP/s of 78 SMs", "derived", "capped for export")),
     "cache.capacity": (60 * MiB, Source("the whole die's, as GH200", "estimated", low=50 * MiB, high=60 * MiB)),
-    "cache.bandwidth": (5.4 * TB_per_s, Source(f"37.5 B/cycle/SM of H200: {nv.TE42}", "derived")),
     "memory.stacks": (6, Source(nv.CCTV)),
     "memory.capacity": (96 * GB, Source(nv.CCTV)),
     "memory.bandwidth": (4000 * GB_per_s, Source(_H20)),

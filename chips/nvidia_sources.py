@@ -25,12 +25,6 @@ def sheet(name: str, note: str = "") -> Source:
     return Source(f"NVIDIA {name}", "published-unverified", note)
 
 
-def l2_estimate(bandwidth: float) -> tuple[float, Source]:
-    """Return an L2 bandwidth of 20 B/cycle/SM, of a chip on which nobody measured it, and its source."""
-    return bandwidth, Source("20 B/cycle/SM: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast; not "
-                             "published", "estimated", low=14.7 / 20 * bandwidth, high=22 / 20 * bandwidth)
-
-
 def common(**more: Source) -> dict[str, Source]:
     """Return sources that all GPUs share, and `more` with ``__`` for the dots of a path."""
     shared = {
@@ -39,6 +33,7 @@ def common(**more: Source) -> dict[str, Source]:
         "core.registers": Source(GUIDE, "published-unverified"),
         "core.fp32_lanes": Source(GUIDE, "published-unverified"),
         "core.sfu": Source(GUIDE, "published-unverified"),
+        "cache": Source("defaults of archsim.hardware.memory: one level, in one partition", "derived"),
     }
     return {**shared, **paths(**more)}
 
@@ -47,6 +42,10 @@ def paths(**sources: Source) -> dict[str, Source]:
     """Return `sources` by path: ``memory__bandwidth`` is ``memory.bandwidth``."""
     return {path.replace("__", "."): source for path, source in sources.items()}
 
+
+L2_ESTIMATE = Source("not published: between 14.7 (L40) and 22 (V100), whose SMs multiply as fast", "estimated",
+                     low=14.7, high=22)
+"""Source of what the L2 of a generation that nobody measured gives each SM."""
 
 HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
                     f"DRAM to SM end to end 117-122 pJ/B [{TE42}, power fit]; what lies on chip is in "

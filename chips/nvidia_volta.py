@@ -5,7 +5,7 @@ from archsim.chips.nvidia_sources import sheet
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ
 
 _VOLTA = "Volta white paper and V100 datasheet"
 _QUADRO = "Turing white paper and Quadro RTX datasheets"
@@ -18,11 +18,11 @@ V100 = Chip(
     name="v100-sxm2", vendor="NVIDIA", year=2017,
     clock=1.53 * GHz, cores=80,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512}, latency=54, energy={"fp16": 2.18 * pJ}),
+        tensor=TensorCore(macs={"fp16": 512}, latency=54, depth=22, cols=16, energy={"fp16": 2.18 * pJ}),
         shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
-        fp32_lanes=64, stages=2,
+        fp32_lanes=64, l2_bytes=22, stages=2,
     ),
-    cache=Cache(capacity=6 * MiB, bandwidth=2.69 * TB_per_s, latency=156 * ns),
+    cache=Cache(capacity=6 * MiB, latency=156 * ns),
     memory=Memory(type="HBM2", stacks=4, capacity=16 * GB, bandwidth=900 * GB_per_s, efficiency=0.96,
                   write_efficiency=0.83, latency=314 * ns),
     link=Link(type="NVLink 2", bandwidth=150 * GB_per_s, count=6, topology="hybrid cube mesh", pod=8),
@@ -32,13 +32,15 @@ V100 = Chip(
     sources=nv.common(
         year=sheet(_VOLTA), clock=sheet(_VOLTA), cores=sheet(_VOLTA),
         core__tensor__macs=Source(nv.XPROF),
+        core__tensor__cols=Source("wmma 16x16x16", "published-unverified"),
+        core__tensor__depth=Source("a whole wmma 16x16x16 takes 54 cycles, of which 32 arithmetic: Jia et al. / Raihan "
+                                   "et al. 2019", "published-unverified"),
         core__tensor__latency=Source("a whole wmma 16x16x16: Jia et al. / Raihan et al. 2019", "published-unverified",
                                      "GPGPU-Sim has 64"),
         core__tensor__energy=_ENERGY, core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
+        core__l2_bytes=Source(f"1760 B/cycle of all 80 SMs: {nv.TE42}, gpu-l2-cache", "derived", "25.6 nominal"),
         cache__capacity=sheet(_VOLTA),
-        cache__bandwidth=Source(f"1760 B/cycle: {nv.TE42}, gpu-l2-cache, at 1.38 GHz; scaled to this clock", "derived",
-                                "2048 B/cycle nominal"),
         cache__latency=Source(f"215 cycles at 1.38 GHz: {nv.TE42}"),
         memory=sheet(_VOLTA), memory__efficiency=Source(f"866 GB/s read: {nv.TE42}"),
         memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read) with copy 89 %, read 96 %: {nv.TE42}", "derived"),
@@ -59,7 +61,6 @@ V100_32GB = variant(V100, "v100-sxm2-32gb", {
 
 V100_PCIE = variant(V100, "v100-pcie", {
     "clock": (1.38 * GHz, sheet(_VOLTA)),
-    "cache.bandwidth": (2.43 * TB_per_s, Source(f"1760 B/cycle at this clock: {nv.TE42}")),
     "link": (_PCIE3, sheet(_VOLTA, "no NVLink")),
     "power.tdp": (250 * W, Source(nv.GUOHAI)),
     "peaks": ({"fp16": 112 * TFLOPS}, Source(nv.VIEWER)),
@@ -70,7 +71,6 @@ V100_PCIE = variant(V100, "v100-pcie", {
 V100S_PCIE = variant(V100, "v100s-pcie", {
     "year": (2019, sheet("announcement at SC19")),
     "clock": (1.597 * GHz, sheet(_VOLTA)),
-    "cache.bandwidth": (2.81 * TB_per_s, Source(f"1760 B/cycle: {nv.TE42}, at 1.38 GHz; scaled", "derived")),
     "memory.capacity": (32 * GB, sheet(_VOLTA)),
     "memory.bandwidth": (1134 * GB_per_s, Source(nv.SOOCHOW)),
     "link": (_PCIE3, sheet(_VOLTA, "no NVLink")),
@@ -79,7 +79,6 @@ V100S_PCIE = variant(V100, "v100s-pcie", {
     "other_peaks": ({"fp32_vector": 16.4 * TFLOPS, "fp64": 8.2 * TFLOPS}, Source(nv.SOOCHOW)),
 })
 
-_RTX5000_L2 = nv.l2_estimate(1.74 * TB_per_s)
 _GDDR_READ = Source(f"as L40: {nv.TE42}", "estimated")
 
 RTX5000 = Chip(
@@ -88,9 +87,9 @@ RTX5000 = Chip(
     core=GpuCore(
         tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}, energy={"fp16": 2.18 * pJ}),
         shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
-        fp32_lanes=64, stages=2,
+        fp32_lanes=64, l2_bytes=20, stages=2,
     ),
-    cache=Cache(capacity=4 * MiB, bandwidth=_RTX5000_L2[0], latency=111 * ns),
+    cache=Cache(capacity=4 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=16 * GB, bandwidth=448 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
                   energy=56e-12, latency=254 * ns),
     link=_PCIE3,
@@ -103,7 +102,7 @@ RTX5000 = Chip(
         core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
-        cache__capacity=sheet(_QUADRO), cache__bandwidth=_RTX5000_L2[1],
+        core__l2_bytes=nv.L2_ESTIMATE, cache__capacity=sheet(_QUADRO),
         cache__latency=Source(f"as L40: {nv.TE42}", "estimated"),
         memory=sheet(_QUADRO), memory__efficiency=_GDDR_READ, memory__write_efficiency=_GDDR_READ,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_GDDR_READ,
@@ -116,7 +115,6 @@ RTX5000 = Chip(
 RTX4000 = variant(RTX5000, "quadro-rtx-4000", {
     "clock": (1.545 * GHz, sheet(_QUADRO)),
     "cores": (36, sheet(_QUADRO)),
-    "cache.bandwidth": nv.l2_estimate(1.11 * TB_per_s),
     "memory.capacity": (8 * GB, sheet(_QUADRO)),
     "memory.bandwidth": (416 * GB_per_s, sheet(_QUADRO)),
     "power.tdp": (160 * W, sheet(_QUADRO)),
@@ -127,7 +125,6 @@ RTX4000 = variant(RTX5000, "quadro-rtx-4000", {
 T4 = variant(RTX5000, "t4", {
     "clock": (1.59 * GHz, sheet("T4 datasheet")),
     "cores": (40, sheet("T4 datasheet")),
-    "cache.bandwidth": nv.l2_estimate(1.27 * TB_per_s),
     "memory.bandwidth": (320 * GB_per_s, sheet("T4 datasheet")),
     "power.tdp": (70 * W, sheet("T4 datasheet")),
     "power.idle": (10 * W, Source("not published", "estimated", low=8 * W, high=17 * W)),
