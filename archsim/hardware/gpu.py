@@ -118,22 +118,25 @@ class GpuCore:
     register_read: float = figure("B/cycle", "operands that the register file gives", default=1536.0)
     fp32_lanes: int = whole("fp32 multiply-adds per cycle", default=128)
     sfu: float = figure("op/cycle", "transcendentals per cycle (special-function units)", default=16.0)
-    fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0)
-    l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=36.0)
+    fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0, likely=(64.0, 128.0))
+    l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=36.0,
+                             likely=(15.0, 43.0))
     multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
-                                 "than a load", default=205.0, zero=True)
+                                 "than a load", default=205.0, zero=True, likely=(199.0, 264.0))
     stages: int = whole("most stages of a software pipeline", default=5, high=64)
-    sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0)
+    sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0,
+                         likely=(30.0, 90.0))
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
-                             default=400.0)
-    epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0)
-    dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85)
+                             default=400.0, likely=(200.0, 400.0))
+    epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
+    dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85, likely=(0.75, 0.95))
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
-                           high=1e-2)
-    stream_launch: float = figure("s", "the same of a kernel that the host has queued", default=2.45e-6, high=1e-2)
+                           high=1e-2, likely=(0.9e-6, 1.9e-6))
+    stream_launch: float = figure("s", "the same of a kernel that the host has queued", default=2.45e-6, high=1e-2,
+                                  likely=(1.6e-6, 2.6e-6))
     host_launch: float = figure("s", "host's time to start one kernel through driver and runtime", default=5e-6,
-                                high=1e-2)
+                                high=1e-2, likely=(4e-6, 6e-6))
     tiles: Tiles = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
     attention_tiles: tuple[tuple[int, int], ...] = option("attention tiles: (query rows, keys)",
                                                           default=ATTENTION_TILES)

@@ -88,15 +88,17 @@ def figure(
     high: float = math.inf,
     zero: bool = False,
     hint: str = "",
+    likely: tuple[float, float] | None = None,
 ) -> Any:
     """Declare a number: its unit, what it means, and the range outside which it must be a mistake.
 
-    `low` and `high` are allowed, except that 0 is a figure only if `zero` says so (or it is the default).
+    `low` and `high` are allowed, except that 0 is a figure only if `zero` says so (or it is the default). `likely` is
+    where measurements and documents of such machines leave it, if they leave it open: what a fit may try.
     """
     return dataclasses.field(
         default=default,
         metadata={"kind": "number", "unit": unit, "doc": doc, "low": low, "high": high, "hint": hint,
-                  "zero": zero or default == 0},
+                  "zero": zero or default == 0, "likely": likely},
     )
 
 
@@ -259,6 +261,14 @@ def defaulted(record: Any, prefix: str = "") -> Iterator[str]:
             yield from defaulted(value, f"{prefix}{f.name}.")
         elif value is not None and value == f.default:
             yield from (f"{prefix}{f.name}.{key}" for key in value) if isinstance(value, Table) else (prefix + f.name,)
+
+
+def metadata_at(record: Any, path: str) -> Mapping[str, Any]:
+    """Return what was declared of the figure at a path of a nest of parts: unit, meaning, ranges."""
+    *parts, name = path.split(".")
+    for part_name in parts:
+        record = getattr(record, part_name)
+    return next(f.metadata for f in dataclasses.fields(record) if f.name == name)
 
 
 def replace_at(record: Any, path: str, changes: Mapping[str, Any], whole: str = "") -> Any:
