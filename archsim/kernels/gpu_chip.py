@@ -36,8 +36,12 @@ class Gpu(NamedTuple):
     epilogue: float  # cycles of the epilogue beside moving its bytes
     launch: float  # cycles of one dependent kernel launch
     l2: float  # bytes per cycle, whole chip
-    l2_capacity: float  # bytes
+    l2_capacity: float  # bytes that a cache next to device memory holds
     l2_latency: float  # cycles
+    partitions: float  # parts of L2, each with its own copy of what its SMs read
+    near_capacity: float  # bytes of one partition: data that all SMs read come at the rate `l2` up to here
+    far: float  # bytes per cycle, whole chip, from other partitions, or from the cache behind L2
+    far_latency: float  # cycles
     dram_read: float  # sustained bytes per cycle, whole chip
     dram_write: float  # the same for writes among reads
     dram_latency: float  # cycles until the last byte of one unloaded copy or load

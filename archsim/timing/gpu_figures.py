@@ -37,7 +37,10 @@ def figures(chip: Chip, dtype: str) -> Gpu:
         shared=core.shared.capacity, shared_read=core.shared.read_bytes, shared_write=core.shared.write_bytes,
         stages=float(core.stages), port=min(core.fill_bytes, core.shared.write_bytes), dispatch=core.dispatch,
         prologue=core.prologue, epilogue=core.epilogue, launch=core.launch * clock, l2=chip.cache_bandwidth / clock,
-        l2_capacity=cache.last.capacity, l2_latency=cache.latency * clock, dram_read=chip.memory.sustained / clock,
+        l2_capacity=cache.last.capacity, l2_latency=cache.latency * clock,
+        partitions=float(cache.partitions), near_capacity=cache.capacity / cache.partitions,
+        far=(cache.beyond.bandwidth or 0.0) / clock if cache.beyond else chip.cache_bandwidth * cache.far / clock,
+        far_latency=cache.last.latency * clock, dram_read=chip.memory.sustained / clock,
         dram_write=chip.memory.bandwidth * chip.memory.write_efficiency / clock,
         dram_latency=chip.memory.latency * clock + core.bulk_latency * float(t.asynchronous),
     )

@@ -18,7 +18,8 @@ PLAIN = kc.Gpu(
     sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
     decoupled=0.0, pair=1.0, multicast=1.0, accumulators=131072.0, shared=163840.0, shared_read=128.0,
     shared_write=96.0, stages=5.0, port=64.0, dispatch=1.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0,
-    l2_capacity=4e6, l2_latency=200.0, dram_read=100.0, dram_write=90.0, dram_latency=500.0,
+    l2_capacity=4e6, l2_latency=200.0, partitions=1.0, near_capacity=4e6, far=300.0, far_latency=200.0, dram_read=100.0,
+    dram_write=90.0, dram_latency=500.0,
 )
 ASYNC = PLAIN._replace(overlapped=1.0, multicast=2.0, fetch_n=256.0, stages=7.0)
 PAIRED = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0, fetch_m=128.0)
