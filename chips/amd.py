@@ -55,8 +55,8 @@ _COMMON = {
 }
 
 CDNA2 = GpuCore(
-    tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40, cols=16, depth=8, accumulators=256 * KiB,
-                      energy={"bf16": 1.95 * pJ, "fp16": 1.95 * pJ}),
+    tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40, cols=16, depth=8,
+                      accumulators=256 * KiB, energy={"bf16": 1.95 * pJ, "fp16": 1.95 * pJ}),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=64, l2_bytes=28, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
 )
@@ -156,7 +156,7 @@ _EIGHT_DIES = ("eight compute dies on four base dies: each has its own 4 MiB L2,
 
 CDNA3 = GpuCore(
     tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
-                      latency=24, accumulators=256 * KiB,
+                      latency=24, cols=16, depth=8, accumulators=256 * KiB,
                       energy={"bf16": 0.78 * pJ, "fp16": 0.78 * pJ, "fp8": 0.43 * pJ}),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=128, l2_bytes=43, stages=2, dispatch=3.9, launch=1.89 * us, tiles=CDNA_TILES,

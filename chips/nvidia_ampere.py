@@ -138,8 +138,8 @@ A40 = Chip(
     name="a40", vendor="NVIDIA", year=2020,
     clock=1.74 * GHz, cores=84,
     core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6, depth=8.6,
-                          energy={"bf16": 1.43 * pJ, "fp16": 1.43 * pJ}),
+        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6,
+                          depth=8.6, energy={"bf16": 1.43 * pJ, "fp16": 1.43 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20,
     ),
     cache=Cache(capacity=6 * MiB, latency=111 * ns),
@@ -152,7 +152,8 @@ A40 = Chip(
     sources=nv.common(
         year=sheet(_GA102), clock=sheet(_GA102), cores=sheet(_GA102),
         core__tensor__macs=Source(nv.XPROF, note="tf32, int8 and int4 by the ratios of the white paper"),
-        core__tensor__depth=Source(f"as RTX 4090, m16n8k16 f16, 24.6 cycles, of which 16 arithmetic: {nv.LUO}", "estimated"),
+        core__tensor__depth=Source(f"as RTX 4090, m16n8k16 f16, 24.6 cycles, of which 16 arithmetic: {nv.LUO}",
+                                   "estimated"),
         core__tensor__latency=Source(f"as A100 and RTX 4090, m16n8k16 f16: {nv.LUO}", "estimated"),
         core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
@@ -196,8 +197,8 @@ L40S = Chip(
     name="l40s", vendor="NVIDIA", year=2023,
     clock=2.52 * GHz, cores=142,
     core=GpuCore(
-        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6, depth=8.6,
-                          energy={"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}),
+        tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6,
+                          depth=8.6, energy={"bf16": 0.94 * pJ, "fp16": 0.94 * pJ}),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
         l2_bytes=14.7, dispatch=0.75, launch=0.96 * us,
     ),

@@ -18,10 +18,12 @@ Tiles = tuple[tuple[int, int, int], ...]
 
 TILES: Tiles = (
     (128, 256, 64), (256, 128, 64), (128, 128, 64), (128, 128, 128), (64, 256, 64), (256, 64, 64),
-    (128, 64, 64), (64, 128, 64), (128, 64, 128), (64, 128, 128), (64, 64, 64), (64, 64, 128),
+    (128, 64, 64), (64, 128, 64), (128, 64, 128), (64, 128, 128), (64, 64, 64), (64, 64, 128), (256, 256, 64),
+    (256, 192, 64), (192, 256, 64),
 )
 """Output tiles (rows, columns) of one SM and bytes of K per pipeline step: what libraries of warp-level matrix
-instructions ship (CUTLASS's profiler set for compute capability 8.x)."""
+instructions ship (CUTLASS's profiler set for compute capability 8.x; more than 128 x 256 fits only where registers are
+plenty, as on CDNA)."""
 
 ASYNC_TILES: Tiles = (
     (128, 256, 128), (256, 128, 128), (128, 192, 128), (192, 128, 128), (128, 128, 128), (64, 256, 128),
@@ -49,14 +51,14 @@ class TensorCore:
     and its result is there 16.6 cycles after its arithmetic (24.6 after its issue on A100, which spends 8 on
     arithmetic: Luo et al., arXiv 2402.13499). Accumulators are half of a 256 KiB register file; the other half holds
     operands and addresses. Asynchronous instructions (wgmma, tcgen05) span the SM and read shared memory themselves:
-    what one fetch feeds is then the instruction. What pairs add is that of tcgen05 (SemiAnalysisAI/microbench-blackwell:
-    T = interval x count + 132 to 182 cycles, of which 12 are the commit).
+    what one fetch feeds is then the instruction. What pairs add, and the commit, are those of tcgen05
+    (SemiAnalysisAI/microbench-blackwell: a burst takes interval x count + 132 to 182 cycles, 12 of them the commit).
     """
 
     macs: Mapping[str, float] = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
     pair: int = whole("SMs that share the B operand of one instruction", default=1, high=8)
-    fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds: a warp's tile, or "
-                            "one asynchronous instruction (of one SM)", default=64)
+    fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds: a warp's tile, "
+                            "or one asynchronous instruction (of one SM)", default=64)
     fetch_cols: int = whole("columns of the same", default=64)
     rows: int = whole("rows of one warp-level instruction", default=16)
     cols: int = whole("columns of the same", default=8)
@@ -137,7 +139,8 @@ class GpuCore:
                                   likely=(1.6e-6, 2.6e-6))
     host_launch: float = figure("s", "host's time to start one kernel through driver and runtime", default=5e-6,
                                 high=1e-2, likely=(4e-6, 6e-6))
-    tiles: Tiles = option("GEMM tiles: (rows, columns, bytes of K per step)", default=TILES)
+    tiles: Tiles | None = option("GEMM tiles: (rows, columns, bytes of K per step); without, what libraries ship for "
+                                 "this kind of matrix instruction", default=None)
     attention_tiles: tuple[tuple[int, int], ...] = option("attention tiles: (query rows, keys)",
                                                           default=ATTENTION_TILES)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them (a compiler "
@@ -146,8 +149,14 @@ class GpuCore:
     kind = "gpu"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
+        if self.tiles is not None:
+            object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
         object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 2))
+
+    @property
+    def library(self) -> Tiles:
+        """GEMM tiles to choose from: the chip's own, or those of its kind of matrix instruction."""
+        return self.tiles or (ASYNC_TILES if self.tensor.asynchronous else TILES)
 
     @property
     def rates(self) -> Mapping[str, float]:
