@@ -6,7 +6,6 @@ from archsim.chips.prices import price_source, usd
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.hardware.gpu import ASYNC_TILES
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ, us
 
 _TABLE = Source("NVIDIA Blackwell datasheet table at zdszero.github.io", note="sparse figures; dense is half")
@@ -24,7 +23,6 @@ B200 = Chip(
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
         shared_one_port=False, fill_bytes=128, l2_bytes=72, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us,
-        tiles=ASYNC_TILES,
     ),
     cache=Cache(capacity=126 * MiB, latency=150 * ns, partitions=2, far=0.87),
     memory=Memory(type="HBM3e", stacks=8, capacity=192 * GB, bandwidth=8 * TB_per_s, efficiency=0.91, latency=438 * ns),

@@ -6,7 +6,6 @@ from archsim.chips.prices import price_source, usd
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.hardware.gpu import ASYNC_TILES
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ, us
 
 _H100 = "H100 white paper and datasheet"
@@ -23,7 +22,7 @@ H100 = Chip(
             energy={"bf16": 0.76 * pJ, "fp16": 0.76 * pJ, "fp8": 0.43 * pJ},
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
-        l2_bytes=36, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us, tiles=ASYNC_TILES,
+        l2_bytes=36, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us,
     ),
     cache=Cache(capacity=50 * MiB, latency=147 * ns, partitions=2, far=0.87),
     memory=Memory(type="HBM3", stacks=5, capacity=80 * GB, bandwidth=3350 * GB_per_s, efficiency=0.95,

@@ -5,7 +5,6 @@ can: how the matrix engine is fed decides what is left of the peak in prefill. D
 """
 
 import archsim as sim
-from archsim.hardware.gpu import ASYNC_TILES
 from archsim.units import GB, MB, TFLOPS, GHz, KiB, MiB, TB_per_s, W
 
 MEMORY = sim.Memory(capacity=96 * GB, bandwidth=4 * TB_per_s)
@@ -26,7 +25,7 @@ GPU = sim.Chip(
         # instructions that read shared memory themselves and run beside the warps that issue them
         tensor=sim.TensorCore(macs={"bf16": 2048}, asynchronous=True, fetch_cols=256),
         shared=sim.Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
-        stages=7, tiles=ASYNC_TILES,
+        stages=7,
     ),
     cache=sim.Cache(capacity=50 * MB, bandwidth=9 * TB_per_s),
     memory=MEMORY, power=POWER, price=8000,

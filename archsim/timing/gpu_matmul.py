@@ -27,11 +27,11 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     operands = op.a_bytes + number * k * n * b + rows * n * out
     floor = powered(op, chip, 0.0)
     per_byte = powered(op, chip, 1e9) / 1e9 - floor / 1e9
-    p = kernel.best_gemm(figures(chip, op.dtype), as_array(core.tiles), as_array(groups), n, k, a, b, out,
+    p = kernel.best_gemm(figures(chip, op.dtype), as_array(core.library), as_array(groups), n, k, a, b, out,
                          max(0.0, op.bytes - operands), reuse, floor * chip.clock, per_byte * chip.clock)
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
-    bm, bn, bk = core.tiles[int(p.tile)]
+    bm, bn, bk = core.library[int(p.tile)]
     split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
     grouped = f", {int(number)} products in one kernel" if isinstance(op, GroupedMatMul) else ""
     plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}{grouped}"

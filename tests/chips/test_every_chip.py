@@ -108,7 +108,8 @@ def test_estimates_lie_in_their_ranges(chip: Chip | Listing) -> None:
 @EVERY
 def test_estimates_that_results_hang_on_have_a_range(chip: Chip) -> None:
     for path, value, _, _, source in chip.figures():
-        matters = path.startswith(("power.", "cache.bandwidth", "core.l2_bytes", "core.efficiency", "core.tensor.energy"))
+        matters = path.startswith(("power.", "cache.bandwidth", "core.l2_bytes", "core.efficiency",
+                                   "core.tensor.energy"))
         if matters and source is not None and source.confidence == "estimated":
             assert source.low is not None, (path, value)
 

@@ -4,7 +4,6 @@ import pytest
 
 from archsim import chips
 from archsim.hardware import Cache, Chip, GpuCore, Memory, Scratchpad, TensorCore
-from archsim.hardware.gpu import ASYNC_TILES, TILES
 from archsim.timing import time
 from archsim.units import GB, GB_per_s, GHz, KiB, MiB, TB_per_s
 from archsim.workload.ops import Attention, MatMul
@@ -70,7 +69,7 @@ def datasheet(
                 fetch_cols=256 if asynchronous else 64, accumulators=(256 if tensor_memory else 128) * KiB,
             ),
             shared=Scratchpad(capacity=shared * KiB, read_bytes=128, write_bytes=128), fp32_lanes=fp32_lanes,
-            fill_bytes=128 if tensor_memory else 64, tiles=ASYNC_TILES if asynchronous else TILES,
+            fill_bytes=128 if tensor_memory else 64,
             stages=7 if asynchronous else 5, multicast=2 if asynchronous else 1,
         ),
         cache=Cache(capacity=l2 * MiB, bandwidth=l2_rate * TB_per_s),

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.hardware import Cache, Chip, GpuCore, Memory, Power, Scratchpad, TensorCore
-from archsim.hardware.gpu import ASYNC_TILES, TILES
 from archsim.timing import BOUNDS, OpTime, gpu, roofline
 from archsim.timing.gpu_figures import flop_energy
 from archsim.units import GB, GHz, KiB, MiB, TB_per_s, W, pJ
@@ -27,7 +26,6 @@ def chip(
         core=GpuCore(
             tensor=TensorCore(macs={"bf16": macs, "fp8": 2 * macs}, asynchronous=asynchronous, pair=pair),
             shared=Scratchpad(capacity=shared * KiB, read_bytes=128, write_bytes=128),
-            tiles=ASYNC_TILES if asynchronous else TILES,
         ),
         cache=Cache(capacity=40 * MiB, bandwidth=l2 * TB_per_s),
         memory=Memory(capacity=80 * GB, bandwidth=hbm * TB_per_s),
