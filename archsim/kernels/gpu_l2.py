@@ -1,8 +1,10 @@
-"""What a cache that hardware manages still holds of data when it is touched again."""
+"""What a cache that hardware manages still holds of data when it is touched again, and how fast it then gives it."""
 
 from __future__ import annotations
 
 from numba import njit
+
+from archsim.kernels.gpu_chip import Gpu
 
 FADE = 0.25
 """Share of its capacity beyond which a cache that is walked round and round holds nothing of use.
@@ -19,3 +21,24 @@ def hit_share(distance: float, capacity: float) -> float:
     The reuse distance counts the data itself. All of it is there up to the capacity, nothing from (1 + FADE) times it.
     """
     return float(min(1.0, max(0.0, 1.0 - (distance / capacity - 1.0) / FADE)))
+
+
+@njit(cache=True)
+def reread_rate(gpu: Gpu, distance: float, dram: float) -> float:
+    """Return the bytes per cycle at which all SMs together read again what all of them have read before.
+
+    Each level gives what it still holds: a partition of L2 its own copy, then another partition or the cache behind
+    all of them, then device memory.
+
+    Parameters
+    ----------
+    gpu
+        The chip.
+    distance
+        Bytes touched since, the data themselves included: their size if they are read round and round.
+    dram
+        Bytes per cycle from device memory.
+    """
+    near = hit_share(distance, gpu.near_capacity)
+    held = max(near, hit_share(distance, gpu.l2_capacity))
+    return float(1.0 / (near / gpu.l2 + (held - near) / gpu.far + (1.0 - held) / dram))

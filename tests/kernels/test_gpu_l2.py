@@ -1,0 +1,46 @@
+"""Levels of L2 against measured bandwidths of data that all SMs read round and round, and as properties."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim import chips
+from archsim.kernels.gpu_l2 import hit_share, reread_rate
+from archsim.timing.gpu_figures import row_figures
+
+# te42kyfo/gpu-benches @1c36d50 and RRZE-HPC/gpu-benches, gpu-l2-cache: chip, GHz, MB that all SMs read, TB/s
+LOOPS = [
+    ("v100-pcie", 1.38, 4, 2.43), ("a100-sxm-80gb", 1.41, 15, 5.4), ("a100-sxm-80gb", 1.41, 20, 5.4),
+    ("a100-sxm-80gb", 1.41, 30, 4.0), ("h100-pcie", 1.755, 20, 7.0), ("h100-pcie", 1.755, 28, 7.0),
+    ("h100-pcie", 1.755, 40, 5.7), ("h200", 1.98, 15, 9.8), ("h200", 1.98, 30, 9.8), ("h200", 1.98, 44, 9.1),
+    ("h200", 1.98, 63, 4.5), ("l40", 2.49, 92, 5.2), ("mi210", 1.7, 5, 4.95), ("mi300x", 2.1, 2.9, 27.5),
+    ("mi300x", 2.1, 11.8, 12.4),
+]
+
+
+@pytest.mark.parametrize(("name", "ghz", "size", "rate"), LOOPS)
+def test_bandwidth_of_what_all_sms_read_round_and_round(name: str, ghz: float, size: float, rate: float) -> None:
+    """Within 12 %: one figure for each generation, and one rule for all of where a level ends."""
+    chip = chips.get(name)
+    gpu = row_figures(chip if chip.clock == ghz * 1e9 else chip.replace(clock=ghz * 1e9))
+    assert reread_rate(gpu, size * 1e6, gpu.dram_read) * ghz * 1e9 / 1e12 == pytest.approx(rate, rel=0.12)
+
+
+def naive_reread_rate(levels: list[tuple[float, float]], distance: float) -> float:
+    """Time of a byte: each level from the fastest on gives the share that it holds and none before it does."""
+    cycles, given_before = 0.0, 0.0
+    for capacity, rate in levels:
+        holds = max(given_before, hit_share(distance, capacity))
+        cycles += (holds - given_before) / rate
+        given_before = holds
+    return 1 / cycles
+
+
+@given(st.sampled_from(["a100-sxm-80gb", "h100-sxm", "b200", "l40s", "mi210", "mi300x"]), st.floats(1e3, 1e9))
+def test_reread_rate_level_by_level(name: str, distance: float) -> None:
+    gpu = row_figures(chips.get(name))
+    levels = [(gpu.near_capacity, gpu.l2), (gpu.l2_capacity, gpu.far), (float("inf"), gpu.dram_read)]
+    rate = reread_rate(gpu, distance, gpu.dram_read)
+    assert rate == pytest.approx(naive_reread_rate(levels, distance))
+    assert gpu.dram_read * 0.999 <= rate <= gpu.l2 * 1.001
+    assert reread_rate(gpu, distance * 1.1, gpu.dram_read) <= rate * 1.000001
