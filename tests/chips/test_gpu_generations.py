@@ -1,0 +1,96 @@
+"""A generation shares its microarchitecture: chips of one differ in what a datasheet prints, and in what is named here.
+
+So a device that the catalogue does not have is defined by replacing the datasheet figures of one of its generation.
+"""
+
+import pytest
+
+from archsim import chips
+from archsim.hardware import Chip
+from archsim.hardware.part import leaves
+from archsim.timing.gpu_figures import figures
+
+GENERATIONS = {
+    "Volta": ("v100-sxm2", "v100-sxm2-32gb", "v100-pcie", "v100s-pcie"),
+    "Turing": ("quadro-rtx-5000", "quadro-rtx-4000", "t4"),
+    "Ampere GA100": ("a100-sxm-80gb", "a100-sxm-40gb", "a100-pcie-80gb", "a100-pcie-40gb", "a800-sxm-80gb",
+                     "a800-pcie-80gb", "a30"),
+    "Ampere GA10x": ("a40", "a10", "rtx-a6000", "rtx-a5000", "rtx-a4000"),
+    "Ada": ("l40s", "l40", "l4"),
+    "Hopper": ("h100-sxm", "h100-pcie", "h100-nvl", "h200", "h800", "h20"),
+    "Blackwell": ("b200", "gb200", "b300", "gb300"),
+    "CDNA 2": ("mi210", "mi250", "mi250x", "mi250x-gcd"),
+    "CDNA 3": ("mi300x", "mi325x"),
+}
+
+DATASHEET = ("clock", "boost", "cores", "cache.capacity", "memory.type", "memory.stacks", "memory.capacity",
+             "memory.bandwidth", "link", "host", "power.tdp", "die")
+"""What datasheets print of each device."""
+
+ABOUT = ("name", "vendor", "year", "notes", "price", "peaks", "other_peaks")
+"""What no timing reads."""
+
+MACS, ENERGY, IDLE = "core.tensor.macs", "core.tensor.energy", "power.idle"
+DIFFERS = {
+    "l40": {MACS: "half rate by its datasheet"},
+    "h20": {MACS: "capped for export"},
+    "b300": {MACS: "more fp4, no int8", "core.sfu": "exponentials doubled"},
+    "gb300": {MACS: "more fp4, no int8", "core.sfu": "exponentials doubled"},
+    "mi250": {"core.dispatch": "two dies", "cache.partitions": "two dies"},
+    "mi250x": {"core.dispatch": "two dies", "cache.partitions": "two dies"},
+}
+"""Microarchitecture in which a chip differs from the first of its generation, and why."""
+
+MEASURED = (ENERGY, IDLE, "memory.efficiency", "memory.write_efficiency", "memory.latency")
+"""What was measured, or estimated, of each device by itself."""
+
+
+def within(path: str, parts: tuple[str, ...]) -> bool:
+    return any(path == part or path.startswith(part + ".") for part in parts)
+
+
+def test_every_gpu_is_of_a_generation() -> None:
+    named = [name for names in GENERATIONS.values() for name in names]
+    assert sorted(named) == sorted(name for name, chip in chips.catalogue().items() if chip.kind == "gpu")
+
+
+PAIRS = [(names[0], name) for names in GENERATIONS.values() for name in names[1:]]
+
+
+@pytest.mark.parametrize(("first", "name"), PAIRS)
+def test_chips_of_a_generation_differ_by_their_datasheets(first: str, name: str) -> None:
+    a, b = ({path: value for path, value, *_ in leaves(chips.get(which))} for which in (first, name))
+    differ = {path for path in a.keys() | b.keys() if a.get(path) != b.get(path)}
+    free = (*DATASHEET, *ABOUT, *MEASURED, *DIFFERS.get(name, {}))
+    assert not {path for path in differ if not within(path, free)}
+    for path in DIFFERS.get(name, {}):
+        assert any(within(d, (path,)) for d in differ), f"{path} is as the first's"
+
+
+def from_datasheet(base: Chip, of: Chip) -> Chip:
+    """Return the chip that a reader of a datasheet would define: `base` with the figures printed of another."""
+    made = base.replace(clock=of.clock, cores=of.cores)
+    made = made.replace("cache", capacity=of.cache.capacity)  # type: ignore[union-attr]
+    return made.replace("memory", type=of.memory.type, stacks=of.memory.stacks, capacity=of.memory.capacity,
+                        bandwidth=of.memory.bandwidth)
+
+
+MEMORY = ("dram_read", "dram_write", "dram_latency")
+
+
+@pytest.mark.parametrize(("first", "name"), [(a, b) for a, b in PAIRS if b not in DIFFERS])
+def test_a_chip_is_defined_by_replacing_the_datasheet_of_another(first: str, name: str) -> None:
+    """All that kernels are told of the chip follows: bandwidth of L2 from SMs and clock, latencies in cycles ..."""
+    given, made = chips.get(name), from_datasheet(chips.get(first), chips.get(name))
+    for dtype in given.dtypes:
+        a, b = ({k: v for k, v in figures(chip, dtype)._asdict().items() if k not in MEMORY} for chip in (made, given))
+        assert a == pytest.approx(b), dtype
+
+
+def test_the_chips_that_two_dies_make() -> None:
+    """A package of two dies has twice the L2 bandwidth and dispatch of one, at the same latencies."""
+    one, two = chips.get("mi250x-gcd"), chips.get("mi250x")
+    a, b = figures(one, "bf16"), figures(two, "bf16")
+    for field in ("sms", "l2", "dispatch", "l2_capacity", "dram_read"):
+        assert getattr(b, field) == pytest.approx(2 * getattr(a, field), rel=0.01), field
+    assert (b.near_capacity, b.l2_latency, b.dram_latency) == (a.near_capacity, a.l2_latency, a.dram_latency)
