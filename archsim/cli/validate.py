@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from archsim.cli.options import Json
-from archsim.cli.output import check_file, show, show_json, spinner
+from archsim.cli.output import check_file, progress, show, show_json, spinner
+from archsim.errors import ArchsimError
 
 
 def validate(
@@ -20,6 +21,18 @@ def validate(
         str | None,
         typer.Option("--chip", metavar="CHIP", help="Time every row on this chip, whatever its device says."),
     ] = None,
+    constants: Annotated[
+        bool, typer.Option("--constants", help="Every constant of the GPUs in the file, and how far the error moves "
+                           "when it is 20 % less or more.")
+    ] = False,
+    fit: Annotated[
+        str | None,
+        typer.Option("--fit", metavar="CHIP,...", help="Fit the constants that documents leave open on this chip's "
+                     "rows alone, and carry them over to the others; several chips, one fit each.")
+    ] = None,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="The error with one piece of the GPU model after the other switched on.")
+    ] = False,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE.csv", help="Also write the rows with a column predicted_us.")
     ] = None,
@@ -43,25 +56,56 @@ def validate(
 
     - copy: bytes_tensor
 
+    --constants scores a sample of at most 150 rows of each device, op and dtype again for every constant; --fit uses
+    200 for the search, and all rows for the errors that it prints.
+
     --json: one object: scores (an array: device, op, dtype, n, mape_percent, median_ape_percent, bias_percent and the
-    same for the roofline), total, skipped (an array: device, op, dtype, reason, n), rows_scored, rows_skipped.
+    same for the roofline), total, skipped (an array: device, op, dtype, reason, n), rows_scored, rows_skipped; or
+    constants; or errors, fits and differing; or ablation.
     """
+    studies = {"--constants": constants, "--fit": fit is not None, "--ablation": ablation, "--out": out is not None}
+    asked = [name for name, given in studies.items() if given]
+    if len(asked) > 1:
+        raise ArchsimError(f"{' and '.join(asked)} are separate: give one of them")
     target = check_file(out) if out is not None else None
     import archsim.chips as catalogue
     from archsim.cli.files import find_chip
+    from archsim.report import validation
 
     hardware = find_chip(chip) if chip is not None else None
-    from archsim.explore.validate import validate as score
+    from archsim.explore.validate import load, scored
 
     with spinner(f"timing the kernels of {file}"):
-        report = score(file, hardware, resolve=catalogue.get)
-    if target is not None:
-        report.write(target)
-    if json:
-        show_json(report.to_dict())
-        return
-    from archsim.report.table import scores
+        table = load(file, hardware, resolve=catalogue.get)
+    if constants:
+        from archsim.explore.constants import sensitivity
 
-    show(scores(report))
-    if target is not None:
-        show(f"wrote {target}")
+        moved = sensitivity(table, progress=progress)
+        _print([m.to_dict() for m in moved] if json else validation.sensitivity(moved), "constants", json)
+    elif fit is not None:
+        from archsim.explore.carry_over import carry_over
+
+        names = [catalogue.get(name).name for name in fit.split(",") if name.strip()] if hardware is None else [
+            hardware.name]
+        carried = carry_over(table, names, progress=progress)
+        _print(carried.to_dict() if json else validation.carried(carried), "", json)
+    elif ablation:
+        from archsim.explore.ablation import ablate
+
+        stages = ablate(table, progress=progress)
+        _print([s.to_dict() for s in stages] if json else [validation.ablation(stages)], "ablation", json)
+    else:
+        report = scored(table)
+        if target is not None:
+            report.write(target)
+        _print(report.to_dict() if json else [validation.scores(report)], "", json)
+        if target is not None and not json:
+            show(f"wrote {target}")
+
+
+def _print(what: Any, key: str, json: bool) -> None:
+    if json:
+        show_json({key: what} if key else what)
+        return
+    for i, sheet in enumerate(what):
+        show(*([""] if i else []), sheet)

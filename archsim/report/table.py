@@ -14,14 +14,12 @@ from archsim.report.theme import BOUND, BOUND_NAME, BOUND_SHORT
 
 if TYPE_CHECKING:
     from archsim.economics import Cost
-    from archsim.explore.validate import Report
     from archsim.simulation import Run
     from archsim.workload.architecture import ModelConfig
     from archsim.workload.sublayers import Layer
 
 
-__all__ = ["comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "scores", "summary", "table",
-           "workload"]
+__all__ = ["comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "summary", "table", "workload"]
 
 
 def __dir__() -> list[str]:
@@ -312,30 +310,3 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
     return Sheet(f"{m:,} × {n:,} × {k:,} (M N K) {run.dtype} on {_count(run)}{run.chip.name} [{run.fidelity}]",
                  [Column("", [a for a, _ in rows], text=True), Column("", [b for _, b in rows], text=True, wrap=True)],
                  notes=[f"note: {run.note}"] if run.note else [])
-
-
-def scores(report: Report) -> Sheet:
-    """Return how well measured kernels were predicted, beside a plain roofline, and what could not be timed."""
-    rows = [*report.scores, *([report.total] if report.total and len(report.scores) > 1 else [])]
-
-    def percents(heading: str, values: Sequence[float], rank: int = 0, signed: bool = False) -> Column:
-        return Column(heading, [f"{v:+.1f}" if signed else f"{v:.1f}" for v in values], rank)
-
-    skipped = [f"not scored: {s.n:,} × {s.device} {s.op} {s.dtype}: {s.reason}" for s in report.skipped]
-    return Sheet(
-        "error in % of the measured time" if rows else "no row could be scored",
-        [
-            Column("device", [s.device for s in rows], text=True),
-            Column("op", [s.op for s in rows], text=True),
-            Column("dtype", [s.dtype for s in rows], text=True),
-            Column("rows", [f"{s.n:,}" for s in rows]),
-            percents("MAPE", [s.mape for s in rows]),
-            percents("median", [s.median for s in rows], 1),
-            percents("bias", [s.bias for s in rows], signed=True),
-            percents("roofline\nMAPE", [s.roofline_mape for s in rows]),
-            percents("roofline\nmedian", [s.roofline_median for s in rows], 3),
-            percents("roofline\nbias", [s.roofline_bias for s in rows], 2, signed=True),
-        ] if rows else [],
-        notes=skipped,
-        rules=[len(report.scores) - 1] if len(rows) > 1 else [],
-    )

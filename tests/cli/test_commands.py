@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import shutil
 
 import archsim.chips as chips
@@ -302,6 +303,35 @@ def test_validate(cli, tmp_path):
     assert float(next(csv.DictReader((tmp_path / "p.csv").open()))["predicted_us"]) > 0
     other = strict(cli("validate", table, "--chip", "tpu-v5p", "--json").out)
     assert other["scores"][0]["mape_percent"] != said["scores"][0]["mape_percent"]
+
+
+def test_validate_studies_constants(cli, tmp_path):
+    table = tmp_path / "k.csv"
+    table.write_text("device,op,dtype,m,n,k,measured_us\nh100,gemm,bf16,64,4096,4096,16\na100,gemm,bf16,8,8192,8192,90\n")
+    data = strict(cli("validate", table, "--constants", "--json").out)["constants"]
+    assert {"device", "figure", "value", "unit", "meaning", "source", "datasheet", "changes"} <= set(data[0])
+    assert "points of MAPE" in cli("validate", table, "--constants").out
+    fit = strict(cli("validate", table, "--fit", "h100,a100", "--json").out)
+    assert [f["chip"] for f in fit["fits"]] == ["h100-sxm", "a100-sxm-80gb"]
+    assert any(e["carried_over"] for e in fit["fits"][0]["errors"])
+    assert "carried over" in cli("validate", table, "--fit", "h100").out
+    stages = strict(cli("validate", table, "--ablation", "--json").out)["ablation"]
+    assert next(iter(stages[0]["mape_percent"])) == "roofline"
+    assert "+ SM pipeline" in cli("validate", table, "--ablation").out
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (("--fit", "b200"), "unknown chip of the table 'b200'"), (("--fit", "h10O"), "did you mean 'h100'"),
+    (("--fit", ","), "name a chip to fit on"), (("--fit", ""), "name a chip to fit on"),
+    (("--constants", "--ablation"), "--constants and --ablation are separate"),
+    (("--ablation", "--out", "x.csv"), "separate"), (("--constants", "--chip", "tpu-v5p"), "no row .* on a GPU")])
+def test_validate_says_what_cannot_be_studied(cli, tmp_path, options, message):
+    table = tmp_path / "k.csv"
+    table.write_text("device,op,dtype,m,n,k,measured_us\nh100,gemm,bf16,64,4096,4096,16\n")
+    said = cli("validate", table, *options)
+    assert said.code == 2
+    assert re.search(message, said.err)
+    assert not said.out
 
 
 @pytest.mark.parametrize("width", [80, 120])

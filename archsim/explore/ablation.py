@@ -1,0 +1,164 @@
+"""Ablation: what each piece of physics buys, by switching them on one after the other.
+
+Every stage is the same model on an idealised chip: what a stage leaves out is a rate so high or a latency so low that
+it costs nothing. The first stage is a plain roofline, the last is the chip as defined. Errors are split by shape: a
+batch of 8 tokens and one of 8,192 stand on different pieces.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archsim.explore.constants import Constant, Progress, by_chip, changed, constants
+from archsim.explore.measured_table import Row
+from archsim.explore.validate import Case, Table, plain
+from archsim.hardware import Chip, GpuCore
+from archsim.timing import COLD, time
+
+CLASSES = ("decode-like", "skinny", "large")
+FEW, SOME = 16, 256
+"""Most rows (tokens) of a decode-like shape, and of a skinny one."""
+
+FREE, FAST = 1e-9, 1e12
+"""Factors that make a latency cost nothing, and a rate or a capacity suffice."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One piece of physics; `owns` says whether a constant is idealised where the piece is left out.
+
+    What becomes of it is its unit's to say: a latency or a count of operations shrinks to nothing, a rate or a capacity
+    grows until it suffices, a share becomes 1, a power the most that a chip may state.
+    """
+
+    name: str
+    meaning: str
+    owns: Callable[[Constant], bool]
+
+    def without(self, chip: Chip) -> Chip:
+        """Return the chip idealised in this piece."""
+        return changed(chip, {c.path: _ideal(c) for c in constants(chip) if self.owns(c)})
+
+
+def _ideal(c: Constant) -> float:
+    assert not isinstance(c.value, Mapping)
+    if c.unit in ("s", "cycle", "op"):
+        return c.value * FREE
+    return {"": 1.0, "W": 1e5}.get(c.unit, c.value * FAST)
+
+
+_L2 = ("core.fill_bytes", "core.l2_bytes", "cache.bandwidth", "cache.capacity", "cache.latency", "cache.far",
+       "cache.far_latency")
+_HBM = ("memory.efficiency", "memory.write_efficiency")
+_HOST = ("core.launch", "core.stream_launch", "core.host_launch")
+
+
+def _in_sm(c: Constant) -> bool:
+    """Whether a constant is a latency, a rate or a count of operations of the SM, or the latency that it covers."""
+    if isinstance(c.value, Mapping) or c.path in (*_L2, *_HOST):
+        return False
+    timed = c.unit in ("cycle", "s", "op") or c.unit.endswith("/cycle")
+    return c.path == "memory.latency" or (c.path.startswith("core.") and timed)
+
+
+TILES = Piece("tiles", "padding to tiles that fit one SM's shared memory and accumulators", lambda c: False)
+WAVES = Piece("waves", "whole tiles on whole SMs, instead of one SM as fast as all", lambda c: False)
+PIECES: tuple[Piece, ...] = (
+    TILES,
+    WAVES,
+    Piece("SM pipeline", "operands from shared memory and registers, instruction latencies, barriers, prologue and "
+          "epilogue, bytes in flight, dispatch, softmax beside the products", _in_sm),
+    Piece("L2", "bandwidth of L2 and of its ports, its capacity and latency, what it holds from the kernel before",
+          lambda c: c.path in _L2),
+    Piece("HBM", "the share of its bandwidth that reads and writes reach", lambda c: c.path in _HBM),
+    Piece("launch", "a kernel's start and end in a replayed graph", lambda c: c.path == "core.launch"),
+    Piece("power", "a clock that falls until the power limit is met", lambda c: c.path == "power.tdp"),
+)
+"""Pieces in the order in which they are switched on; `WAVES` and what L2 holds are switched by more than figures."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Mean absolute errors of one class of shapes, in percent, with one piece after the other switched on.
+
+    `errors` has an entry for ``roofline`` and one for each piece, which includes all before it.
+    """
+
+    device: str
+    op: str
+    dtype: str
+    shapes: str
+    n: int
+    errors: Mapping[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the errors as plain data."""
+        return {"device": self.device, "op": self.op, "dtype": self.dtype, "class": self.shapes, "n": self.n,
+                "mape_percent": dict(self.errors)}
+
+
+def stages(chip: Chip) -> dict[str, Chip]:
+    """Return the chips on which the stages are timed, by the piece that each adds; the last is the chip itself."""
+    chips: dict[str, Chip] = {}
+    for i, piece in enumerate(PIECES):
+        ideal = chip
+        for left_out in PIECES[i + 1:]:
+            ideal = _one_sm(ideal) if left_out is WAVES else left_out.without(ideal)
+        chips[piece.name] = ideal
+    return chips
+
+
+def _one_sm(chip: Chip) -> Chip:
+    """Return the chip with one SM that multiplies as fast as all of them: no tile ever waits for a wave to fill."""
+    core = chip.core
+    assert isinstance(core, GpuCore)
+    macs = {dtype: rate * chip.cores for dtype, rate in core.tensor.macs.items()}
+    return changed(chip, {"core.tensor.macs": macs, "core.fp32_lanes": core.fp32_lanes * chip.cores, "cores": 1})
+
+
+def shape_class(row: Row) -> str:
+    """Return the class of a row's shape by its rows: tokens that share a weight, or ask a cache."""
+    named = next((row[c] for c in ("m", "tokens", "rows") if row.get(c)), None)
+    rows = float(named) if named else float(row.get("batch") or SOME + 1) * float(row.get("q_len") or 1)
+    return CLASSES[0] if rows <= FEW else CLASSES[1] if rows <= SOME else CLASSES[2]
+
+
+def _seconds(case: Case, chip: Chip, held: bool) -> float:
+    return sum(time.__wrapped__(k.op, chip, k.warm(chip) if held else COLD).seconds for k in case.kernels)
+
+
+def ablate(table: Table, *, progress: Progress[Any] | None = None) -> list[Ablation]:
+    """Return the errors of every class of shapes, stage by stage.
+
+    Parameters
+    ----------
+    table
+        What `archsim.explore.validate.load` returns.
+    progress
+        Wraps the stages, to show how far it is.
+
+    Raises
+    ------
+    ArchsimError
+        If no row was measured on a GPU.
+    """
+    groups = by_chip(table)
+    jobs = [(cases, name, chip, i >= [p.name for p in PIECES].index("L2"))
+            for cases in groups.values() for i, (name, chip) in enumerate(stages(cases[0].chip).items())]
+    errors: dict[tuple[str, str, str, str], dict[str, list[float]]] = {}
+
+    def note(case: Case, stage: str, seconds: float) -> None:
+        key = (*case.key, shape_class(table.rows[case.row]))
+        errors.setdefault(key, {}).setdefault(stage, []).append(abs(seconds / case.seconds - 1.0))
+
+    for cases in groups.values():
+        for case in cases:
+            note(case, "roofline", plain(case))
+    for cases, name, chip, held in progress(jobs, lambda job: f"{job[2].name}: {job[1]}") if progress else jobs:
+        for case in cases:
+            note(case, name, _seconds(case, chip, held))
+    return [Ablation(*key, len(by["roofline"]), {name: 100.0 * statistics.fmean(e) for name, e in by.items()})
+            for key, by in sorted(errors.items(), key=lambda kv: (*kv[0][:3], CLASSES.index(kv[0][3])))]

@@ -1,0 +1,198 @@
+"""Carry-over: constants fitted on one chip's measurements, and what they are worth on chips that the fit never saw.
+
+What is fitted are the constants that nobody has measured (see `archsim.explore.constants.free`), each within the range
+that documents leave it. A constant with a physical meaning fitted on one machine serves the next; one that merely makes
+an error small does not, and fits on two machines disagree about it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archsim.errors import ArchsimError, unknown
+from archsim.explore.constants import Constant, Progress, by_chip, changed, free, mape, sample
+from archsim.explore.validate import Case, Table, plain, predict
+from archsim.hardware import Chip
+
+ROWS = 200
+"""Rows per op and dtype on which constants are fitted, evenly from the table; errors are those of all rows."""
+
+SWEEPS = 8
+"""Times that every constant is tried lower and higher; where neither helps, its next step is half as wide."""
+
+FIRST_STEP = 0.25
+"""First step of a constant, as a share of its range (in logarithms). A search starts in the middle of every range, so
+that it owes nothing to values that were chosen with the rows of other chips in sight."""
+
+DIFFERS = 0.1
+"""Share of its range by which fits on two chips may differ over a constant that both need."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Constants fitted on the rows of one chip.
+
+    `values` and `constants` are by path; `errors` holds the mean absolute error in percent by (chip, op, dtype) with
+    these values on every chip: `chip` itself saw them, for the others they are carried over. A chip whose definition
+    states a figure keeps it. `costs` says by how many points the error of the fitted rows rises if a constant takes
+    the value that another fit found (the one farthest from this).
+    """
+
+    chip: str
+    values: Mapping[str, float]
+    constants: Mapping[str, Constant]
+    costs: Mapping[str, float]
+    errors: Mapping[tuple[str, str, str], float]
+    rows: int
+    evaluations: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as plain data."""
+        return {
+            "chip": self.chip, "rows_fitted": self.rows, "evaluations": self.evaluations,
+            "constants": [{**self.constants[path].to_dict(), "fitted": value,
+                           "cost_of_other_value_points": self.costs.get(path)} for path, value in self.values.items()],
+            "errors": [{"chip": c, "op": op, "dtype": d, "mape_percent": e, "carried_over": c != self.chip}
+                       for (c, op, d), e in self.errors.items()],
+        }
+
+
+@dataclass(frozen=True)
+class CarryOver:
+    """Fits on several chips, beside the errors of the chips as defined and of a plain roofline."""
+
+    defined: Mapping[tuple[str, str, str], float]
+    roofline: Mapping[tuple[str, str, str], float]
+    fits: tuple[Fit, ...]
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Paths of the constants on which fits on different chips disagree by more than a tenth of their range."""
+        found: dict[str, list[float]] = {}
+        for fit in self.fits:
+            for path, value in fit.values.items():
+                low, high = _range(fit.constants[path])
+                found.setdefault(path, []).append((value - low) / (high - low))
+        return tuple(path for path, shares in found.items() if max(shares) - min(shares) > DIFFERS)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return errors and fits as plain data."""
+        return {
+            "errors": [{"chip": c, "op": op, "dtype": d, "mape_percent": e,
+                        "roofline_mape_percent": self.roofline[c, op, d]} for (c, op, d), e in self.defined.items()],
+            "fits": [fit.to_dict() for fit in self.fits],
+            "differing": list(self.differing),
+        }
+
+
+def carry_over(table: Table, chips: Sequence[str], *, progress: Progress[Any] | None = None) -> CarryOver:
+    """Fit the open constants on each of some chips alone, and carry the values over to all chips of the table.
+
+    Parameters
+    ----------
+    table
+        What `archsim.explore.validate.load` returns.
+    chips
+        Names of the chips to fit on, as the catalogue spells them.
+    progress
+        Wraps the steps of the search, to show how far it is.
+
+    Raises
+    ------
+    ArchsimError
+        If no row was measured on one of the chips, or none of its constants is open.
+    """
+    groups = by_chip(table)
+    names = list(dict.fromkeys(chips))
+    if not names:
+        raise ArchsimError(f"name a chip to fit on: {', '.join(groups)}")
+    for name in names:
+        if name not in groups:
+            raise unknown("chip of the table", name, groups)
+    searches = {name: _Search(groups[name]) for name in names}
+    for name, search in searches.items():
+        if not search.open:
+            raise ArchsimError(f"none of the constants that {name} leaves open matters to its rows: nothing to fit")
+    steps = [(name, sweep) for name in names for sweep in range(SWEEPS)]
+    for name, _ in progress(steps, lambda step: f"fit on {step[0]}: sweep {step[1] + 1}") if progress else steps:
+        searches[name].sweep()
+    fits = []
+    for name, search in searches.items():
+        errors: dict[tuple[str, str, str], float] = {}
+        for device, cases in groups.items():
+            errors.update(_by_device(device, cases, _with(cases[0].chip, search.values)))
+        costs = {}
+        for path, value in search.values.items():
+            others = [s.values[path] for s in searches.values() if s is not search and path in s.values]
+            if others:
+                far = max(others, key=lambda v: abs(v - value))
+                costs[path] = 100.0 * (search.error({**search.values, path: far}) - search.best)
+        fits.append(Fit(name, search.values, search.open, costs, errors, len(search.cases), search.evaluations))
+    defined: dict[tuple[str, str, str], float] = {}
+    roofline: dict[tuple[str, str, str], float] = {}
+    for device, cases in groups.items():
+        defined.update(_by_device(device, cases, None))
+        ratios: dict[tuple[str, str, str], list[float]] = {}
+        for case in cases:
+            ratios.setdefault((device, *case.key[1:]), []).append(abs(plain(case) / case.seconds - 1.0))
+        roofline.update({key: 100.0 * statistics.fmean(r) for key, r in ratios.items()})
+    return CarryOver(defined, roofline, tuple(fits))
+
+
+def _by_device(device: str, cases: Sequence[Case], chip: Chip | None) -> Iterator[tuple[tuple[str, str, str], float]]:
+    for (op, dtype), error in mape(cases, chip).items():
+        yield (device, op, dtype), error
+
+
+def _with(chip: Chip, values: Mapping[str, float]) -> Chip:
+    """Return the chip with fitted values where its own definition leaves them open."""
+    own = free(chip)
+    return changed(chip, {path: value for path, value in values.items() if path in own})
+
+
+def _range(constant: Constant) -> tuple[float, float]:
+    assert constant.likely is not None  # it is open
+    return constant.likely
+
+
+class _Search:
+    """Coordinate descent on the mean absolute error of one chip's rows; deterministic."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.cases = sample(cases, ROWS)
+        self.chip = cases[0].chip
+        self.evaluations = 0
+        whole = free(self.chip)
+        self.values = {path: math.sqrt(math.prod(_range(c))) for path, c in whole.items()}
+        self.best = self.error(self.values)
+        self.open = {path: c for path, c in whole.items() if self._matters(path, c)}
+        self.values = {path: self.values[path] for path in self.open}
+        self.steps = dict.fromkeys(self.open, FIRST_STEP)
+
+    def error(self, values: Mapping[str, float]) -> float:
+        """Return the mean absolute error of the sampled rows."""
+        self.evaluations += 1
+        chip = changed(self.chip, values)
+        return statistics.fmean(abs(predict(case, chip) / case.seconds - 1.0) for case in self.cases)
+
+    def _matters(self, path: str, constant: Constant) -> bool:
+        """Whether any row depends on a constant at all."""
+        return any(self.error({**self.values, path: end}) != self.best for end in _range(constant))
+
+    def sweep(self) -> None:
+        """Try every constant a step lower and higher, in logarithms; keep what lowers the error."""
+        for path, constant in self.open.items():
+            low, high = _range(constant)
+            width = math.log(high / low) * self.steps[path]
+            moved = False
+            for way in (-1.0, 1.0):
+                tried = {**self.values, path: min(high, max(low, self.values[path] * math.exp(way * width)))}
+                if tried[path] != self.values[path] and (error := self.error(tried)) < self.best:
+                    self.values, self.best, moved = tried, error, True
+                    break
+            if not moved:
+                self.steps[path] /= 2.0

@@ -1,0 +1,169 @@
+"""Tables of how well measured kernels are met: scores, constants with their sensitivity, carry-over, ablation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archsim.report.quantity import NONE, quantity, scale
+from archsim.report.sheet import Column, Sheet
+
+if TYPE_CHECKING:
+    from archsim.explore.ablation import Ablation
+    from archsim.explore.carry_over import CarryOver
+    from archsim.explore.constants import Constant, Sensitivity
+    from archsim.explore.validate import Report
+
+
+def _percents(heading: str, values: Sequence[float], rank: int = 0, signed: bool = False) -> Column:
+    return Column(heading, [f"{v:+.1f}" if signed else f"{v:.1f}" for v in values], rank)
+
+
+def scores(report: Report) -> Sheet:
+    """Return how well measured kernels were predicted, beside a plain roofline, and what could not be timed."""
+    rows = [*report.scores, *([report.total] if report.total and len(report.scores) > 1 else [])]
+    skipped = [f"not scored: {s.n:,} × {s.device} {s.op} {s.dtype}: {s.reason}" for s in report.skipped]
+    return Sheet(
+        "error in % of the measured time" if rows else "no row could be scored",
+        [
+            Column("device", [s.device for s in rows], text=True),
+            Column("op", [s.op for s in rows], text=True),
+            Column("dtype", [s.dtype for s in rows], text=True),
+            Column("rows", [f"{s.n:,}" for s in rows]),
+            _percents("MAPE", [s.mape for s in rows]),
+            _percents("median", [s.median for s in rows], 1),
+            _percents("bias", [s.bias for s in rows], signed=True),
+            _percents("roofline\nMAPE", [s.roofline_mape for s in rows]),
+            _percents("roofline\nmedian", [s.roofline_median for s in rows], 3),
+            _percents("roofline\nbias", [s.roofline_bias for s in rows], 2, signed=True),
+        ] if rows else [],
+        notes=skipped,
+        rules=[len(report.scores) - 1] if len(rows) > 1 else [],
+    )
+
+
+def _value(constant: Constant) -> str:
+    if isinstance(constant.value, Mapping):
+        return _together(constant.value.values(), constant.unit, [f"{name} " for name in constant.value], ", ")
+    return quantity(constant.value, constant.unit)
+
+
+def _together(values: Iterable[float], unit: str, names: Sequence[str], between: str) -> str:
+    """Write values of one unit with the unit said once: ``bf16 1,024, fp8 2,048 MAC/cycle``, ``30 to 90 cycle``."""
+    numbers = list(values)
+    factor, unit = scale(numbers, unit) if max(numbers) < 1e-3 else (1.0, unit)
+    said = [f"{name}{quantity(v / factor, digits=3)}" for name, v in zip(names, numbers, strict=True)]
+    return f"{between.join(said)} {unit}"
+
+
+def _source(constant: Constant) -> str:
+    if constant.source is None:
+        return NONE
+    kind = "" if constant.source.confidence == "published" else f" ({constant.source.confidence})"
+    return f"{constant.source.text}{kind}"
+
+
+def _moves(changes: Mapping[tuple[str, str], float] | None, key: tuple[str, str]) -> str:
+    if changes is None:
+        return NONE
+    return "0" if abs(changes[key]) < 0.005 else f"{changes[key]:+.2f}"
+
+
+def sensitivity(found: Sequence[Sensitivity]) -> list[Sheet]:
+    """Return a table of constants per device: value, meaning, source, and what a fifth less or more does to the error.
+
+    The largest effect comes first. Figures that change no prediction are named below the table.
+    """
+    sheets = []
+    for device in dict.fromkeys(s.device for s in found):
+        mine = [s for s in found if s.device == device]
+        shown = [s for s in mine if s.largest >= 0.005]
+        idle = [s.constant.path for s in mine if s.largest < 0.005]
+        keys = sorted({key for s in mine for key in (*(s.down or {}), *(s.up or {}))})
+        constants = [s.constant for s in shown]
+        columns = [
+            Column("figure", [c.path for c in constants], text=True),
+            Column("value", [_value(c) for c in constants], text=True, wrap=True, least=12),
+            *(Column(f"{op} {dtype}\n{sign}", [_moves(getattr(s, side), (op, dtype)) for s in shown])
+              for op, dtype in keys for sign, side in (("−20 %", "down"), ("+20 %", "up"))),
+            Column("kind", ["datasheet" if c.datasheet else "" for c in constants], 1, text=True),
+            Column("meaning", [c.meaning for c in constants], 3, text=True, wrap=True, least=24),
+            Column("source", [_source(c) for c in constants], 2, text=True, wrap=True, least=24),
+        ]
+        notes = [f"{NONE} cannot be changed so: a whole number that rounds to itself, or out of range"] if any(
+            s.down is None or s.up is None for s in shown) else []
+        if idle:
+            notes.append(f"moves nothing by 0.005 points: {', '.join(idle)}")
+        sheets.append(Sheet(f"{device}: points of MAPE when one figure is 20 % less, or more", columns if shown else [],
+                            notes=notes, brief=True))
+    return sheets
+
+
+def carried(result: CarryOver) -> list[Sheet]:
+    """Return the errors of constants fitted on one chip and carried over to others, and the constants themselves."""
+    keys = list(result.defined)
+    errors = Sheet(
+        "MAPE in %: constants fitted on one chip's rows, carried over to the others",
+        [
+            Column("chip", [k[0] for k in keys], text=True),
+            Column("op", [k[1] for k in keys], text=True),
+            Column("dtype", [k[2] for k in keys], text=True),
+            _percents("roofline", [result.roofline[k] for k in keys]),
+            _percents("as defined", [result.defined[k] for k in keys]),
+            *(Column(f"fit on\n{f.chip}", [f"{f.errors[k]:.1f}{'*' if k[0] == f.chip else ' '}" for k in keys])
+              for f in result.fits),
+        ],
+        notes=["* the rows that the fit saw" + "; all others are carried over" * (len({k[0] for k in keys}) > 1),
+               *(f"fit on {f.chip}: {len(f.values)} constants, {f.rows:,} rows, {f.evaluations} evaluations"
+                 for f in result.fits)],
+    )
+    paths = list(dict.fromkeys(path for f in result.fits for path in f.values))
+    first = {path: next(f.constants[path] for f in result.fits if path in f.constants) for path in paths}
+
+    def fitted(values: Mapping[str, float], path: str) -> str:
+        return quantity(values[path], first[path].unit, 3) if path in values else NONE
+
+    constants = Sheet(
+        "the constants that documents leave open",
+        [
+            Column("figure", paths, text=True),
+            Column("range", [_together(first[p].likely or (), first[p].unit, ["", ""], " to ") for p in paths]),
+            Column("as defined", [_value(first[p]) for p in paths]),
+            *(Column(f"fit on\n{f.chip}", [fitted(f.values, p) for p in paths]) for f in result.fits),
+            *(Column(f"cost on {f.chip}\nof the other's", [
+                f"{f.costs[p]:+.2f}" if p in f.costs else NONE for p in paths], 1)
+              for f in result.fits if len(result.fits) > 1),
+            Column("differs", ["yes" if p in result.differing else "" for p in paths], 2, text=True),
+            Column("meaning", [first[p].meaning for p in paths], 4, text=True, wrap=True, least=24),
+        ] if paths else [],
+        notes=[f"{NONE} its definition has it from a measurement or a document, or no row depends on it",
+               *(["cost: points of MAPE on the fitted rows with the value that the other fit found; differs: by more "
+                  "than a tenth of the range"] if len(result.fits) > 1 else [])],
+    )
+    return [errors, constants]
+
+
+def ablation(found: Sequence[Ablation]) -> Sheet:
+    """Return the errors of every class of shapes as one piece of physics after the other is switched on."""
+    from archsim.explore.ablation import FEW, PIECES, SOME
+
+    names = list(found[0].errors) if found else []
+    return Sheet(
+        "MAPE in %, each stage with all before it",
+        [
+            Column("device", [a.device for a in found], text=True),
+            Column("op", [a.op for a in found], 1, text=True),
+            Column("dtype", [a.dtype for a in found], text=True),
+            Column("shapes", [a.shapes for a in found], text=True),
+            Column("rows", [f"{a.n:,}" for a in found], 2),
+            *(Column(name if i == 0 else f"+ {name}", [f"{a.errors[name]:.1f}" for a in found])
+              for i, name in enumerate(names)),
+        ],
+        notes=[f"decode-like: at most {FEW} rows; skinny: at most {SOME}; large: more",
+               *(f"+ {p.name}: {p.meaning}" for p in PIECES)],
+        rules=[i for i in range(len(found) - 1) if (found[i].device, found[i].dtype) !=
+               (found[i + 1].device, found[i + 1].dtype)],
+    )
+
+
+__all__ = ["ablation", "carried", "scores", "sensitivity"]

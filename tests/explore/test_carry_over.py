@@ -1,0 +1,62 @@
+"""Carry-over: a fit finds the constants of a made-up truth, and what it finds serves a chip that it never saw."""
+
+from pathlib import Path
+
+import pytest
+
+from archsim.errors import ArchsimError
+from archsim.explore.carry_over import CarryOver, carry_over
+from archsim.explore.constants import free
+from tests.explore.test_constants import A100, H100, measured
+
+TRUTH = {"core.prologue": 240.0, "core.epilogue": 900.0}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> CarryOver:
+    table = measured(tmp_path_factory.mktemp("rows"), TRUTH, ("h100", "a100"))
+    return carry_over(table, [H100.name, A100.name])
+
+
+def test_a_fit_meets_rows_that_the_model_made(both: CarryOver) -> None:
+    for fit in both.fits:
+        own = fit.errors[fit.chip, "gemm", "bf16"]
+        assert own < 0.25 * both.defined[fit.chip, "gemm", "bf16"]
+        assert own < 1.0
+
+
+def test_physical_constants_carry_over(both: CarryOver) -> None:
+    for fit, other in zip(both.fits, (A100.name, H100.name), strict=True):
+        assert fit.errors[other, "gemm", "bf16"] < 0.6 * both.defined[other, "gemm", "bf16"]
+        assert fit.errors[other, "gemm", "bf16"] < 0.1 * both.roofline[other, "gemm", "bf16"]
+
+
+def test_values_stay_within_their_ranges(both: CarryOver) -> None:
+    for fit, chip in zip(both.fits, (H100, A100), strict=True):
+        assert fit.values
+        assert set(fit.values) <= set(free(chip))
+        for path, value in fit.values.items():
+            low, high = fit.constants[path].likely or (1.0, 0.0)
+            assert low <= value <= high
+        assert "core.host_launch" not in fit.values, "no replayed row depends on it"
+
+
+def test_the_same_answer_twice(tmp_path: Path) -> None:
+    table = measured(tmp_path, TRUTH)
+    assert carry_over(table, [H100.name]) == carry_over(table, [H100.name])
+
+
+def test_a_value_of_the_other_fit_costs_something(both: CarryOver) -> None:
+    for fit in both.fits:
+        assert set(fit.costs) <= set(fit.values)
+    data = both.to_dict()
+    assert set(data) == {"errors", "fits", "differing"}
+    assert set(data["differing"]) <= {c["figure"] for f in data["fits"] for c in f["constants"]}
+
+
+def test_a_chip_without_rows_is_named(tmp_path: Path) -> None:
+    table = measured(tmp_path, {})
+    with pytest.raises(ArchsimError, match="unknown chip of the table 'b200'.*h100-sxm"):
+        carry_over(table, ["b200"])
+    with pytest.raises(ArchsimError, match="name a chip"):
+        carry_over(table, [])

@@ -1,0 +1,65 @@
+"""Tables of scores, constants, carry-over and ablation: what they show is what was computed."""
+
+
+import pytest
+
+from archsim.explore.ablation import PIECES, ablate
+from archsim.explore.carry_over import carry_over
+from archsim.explore.constants import Constant, sensitivity
+from archsim.explore.validate import Table, scored
+from archsim.hardware import Source
+from archsim.report import validation
+from tests.explore.test_constants import H100, measured
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    return measured(tmp_path_factory.mktemp("rows"), {"core.epilogue": 900.0}, ("h100", "a100"))
+
+
+def test_scores(table: Table) -> None:
+    said = str(validation.scores(scored(table)))
+    assert "MAPE" in said and "roofline" in said
+    assert "h100" in said and "a100" in said
+
+
+def test_a_table_of_constants_per_device(table: Table) -> None:
+    found = sensitivity(table)
+    sheets = validation.sensitivity(found)
+    assert len(sheets) == 2
+    said = str(next(s for s in sheets if s.title.startswith("h100-sxm")))
+    for heading in ("figure", "value", "−20 %", "+20 %", "kind", "meaning", "source"):
+        assert heading in said
+    assert "memory.bandwidth" in said and "3.35 TB/s" in said and "datasheet" in said
+    assert "moves nothing" in said and "core.host_launch" in said
+    assert "–" in said, "a share above one cannot be"
+
+
+def test_carry_over(table: Table) -> None:
+    result = carry_over(table, ["h100-sxm", "a100-sxm-80gb"])
+    errors, constants = map(str, validation.carried(result))
+    assert f"{result.fits[0].errors['h100-sxm', 'gemm', 'bf16']:.1f}*" in errors
+    assert f"{result.defined['a100-sxm-80gb', 'gemm', 'bf16']:.1f}" in errors
+    assert "core.epilogue" in constants and "cost on h100-sxm" in constants
+    alone = list(map(str, validation.carried(carry_over(table, ["h100-sxm"]))))
+    assert "cost" not in alone[1]
+
+
+def test_ablation(table: Table) -> None:
+    said = str(validation.ablation(ablate(table)))
+    for piece in PIECES:
+        assert f"+ {piece.name}" in said and piece.meaning in said
+    assert "decode-like" in said and "large" in said
+
+
+@pytest.mark.parametrize(("value", "unit", "want"), [
+    ({"bf16": 1024.0, "fp8": 2048.0}, "MAC/cycle", "bf16 1,024, fp8 2,048 MAC/cycle"),
+    ({"bf16": 0.9e-12, "fp8": 0.5e-12}, "J/FLOP", "bf16 0.9, fp8 0.5 pJ/FLOP"), (1.25e-6, "s", "1.25 µs")])
+def test_values_with_their_unit(value, unit: str, want: str) -> None:
+    constant = Constant("x", value, unit, "", Source("somebody", "derived"), None)
+    assert validation._value(constant) == want
+    assert validation._source(constant) == "somebody (derived)"
+
+
+def test_headings_name_the_chip_that_was_fitted(table: Table) -> None:
+    assert f"fit on {H100.name}" in validation.carried(carry_over(table, [H100.name]))[0].columns[-1].name
