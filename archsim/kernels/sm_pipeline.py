@@ -135,32 +135,42 @@ def _epilogue(sm: Sm, step: TileStep, block: Block, supply: Supply) -> float:
 
 
 @njit(cache=True)
-def mainloop(p: Pipeline, steps: float, filled: float) -> float:
-    """Cycles from the first copy of `steps` steps until the last instruction of all resident blocks.
-
-    With `filled`, from the first instruction of stages that were filled while an epilogue ran.
+def _loop(p: Pipeline, steps: float, resident: float, filled: float) -> float:
+    """Return `mainloop` with another number of resident blocks.
 
     The last step starts after the longest chain of events that leads to it. A chain advances by S steps per
     turn-around of a stage, by one per step of its block, and by one block on the engine or the port; its length grows
     linearly with the numbers of each, so the longest is at an end of their ranges.
     """
-    away, between = steps - 1.0, p.resident - 1.0
+    away, between = steps - 1.0, resident - 1.0
     pace = max(p.engine, p.fetch)  # from a block to the next
     first, before = p.latency + p.fetch + p.barrier, pace
     if filled > 0.0:  # operands of the first turn are there: the port holds nothing up
         first, before = 0.0, p.engine
-    longest = max(p.resident * before, p.own) * away + between * before
+    longest = max(resident * before, p.own) * away + between * before
     most = float(math.floor(away / p.uses))
     for turns in (min(1.0, most), most):
         if turns > 0.0:
             rest = away - turns * p.uses
-            longest = max(longest, turns * p.turn + max(p.resident * pace, p.own) * rest + between * pace)
+            longest = max(longest, turns * p.turn + max(resident * pace, p.own) * rest + between * pace)
     return first + longest + p.alone
+
+
+@njit(cache=True)
+def mainloop(p: Pipeline, steps: float, filled: float) -> float:
+    """Cycles from the first copy of `steps` steps until the last instruction of all resident blocks.
+
+    With `filled`, from the first instruction of stages that were filled while an epilogue ran.
+    """
+    return _loop(p, steps, p.resident, filled)
 
 
 @njit(cache=True)
 def tile_cycles(p: Pipeline, steps: float, persistent: float, double: float) -> float:
     """Cycles that one round of tiles (one for each resident block) takes of an SM, among many.
+
+    Blocks that share an SM drift apart until the prologue and epilogue of one run beside the steps of another: a round
+    is then what engine and port take for all, or what one block takes by itself.
 
     Parameters
     ----------
@@ -173,8 +183,9 @@ def tile_cycles(p: Pipeline, steps: float, persistent: float, double: float) -> 
     if double > 0.0:
         return max(steps * p.step, p.resident * p.epilogue)
     if persistent > 0.0:
-        return mainloop(p, steps, 1.0) + p.epilogue
-    return p.prologue - (p.latency + p.fetch + p.barrier) + mainloop(p, steps, 0.0) + p.epilogue
+        return max(p.resident * steps * max(p.engine, p.fetch), _loop(p, steps, 1.0, 1.0) + p.epilogue)
+    start = p.prologue - (p.latency + p.fetch + p.barrier)
+    return max(p.resident * steps * max(p.engine, p.fetch), start + _loop(p, steps, 1.0, 0.0) + p.epilogue)
 
 
 @njit(cache=True)

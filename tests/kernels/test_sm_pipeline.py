@@ -137,6 +137,13 @@ def test_tiles_of_a_persistent_kernel() -> None:
     assert k.tile_cycles(p, 1.0, 1.0, 1.0) == p.epilogue, "unless there is too little to hide it behind"
 
 
+def test_blocks_that_share_an_sm_hide_each_others_ends() -> None:
+    p = k.pipeline(SM, STEP, BLOCK._replace(stages=3.0, resident=2.0), SUPPLY)
+    lone = k.pipeline(SM, STEP, BLOCK._replace(stages=3.0), SUPPLY)
+    assert k.tile_cycles(p, 64.0, 0.0, 0.0) == max(2 * 64 * 256, k.tile_cycles(lone, 64.0, 0.0, 0.0))
+    assert k.tile_cycles(p, 2.0, 0.0, 0.0) == k.tile_cycles(lone, 2.0, 0.0, 0.0), "too short to wait for the engine"
+
+
 @given(pipelines(), st.integers(1, 100))
 @settings(deadline=None)
 def test_filled_stages_only_help(p: k.Pipeline, steps: int) -> None:
