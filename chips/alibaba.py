@@ -25,7 +25,7 @@ HANGUANG_800 = Chip(
             "one row at least, or the arrays starve", 1.08 * TB_per_s, 8.6 * TB_per_s),
         "memory.efficiency": Source("SRAM neither refreshes nor turns around", "derived"),
         "memory.write_efficiency": Source("SRAM neither refreshes nor turns around", "derived"),
-        "power": _HOTCHIPS, "die": _HOTCHIPS, "die.transistors": Source("SWS report, 2025-03-28"),
+        "power.tdp": _HOTCHIPS, "die": _HOTCHIPS, "die.transistors": Source("SWS report, 2025-03-28"),
     },
 )
 
@@ -43,7 +43,7 @@ PPU = Chip(
                                    "2.4 to 3.6 Gb/s per pin", 1840 * GB_per_s, 2760 * GB_per_s),
         "link": Source(_CCTV, "derived", "700 GB/s both ways"),
         "link.count": Source("links are not counted; taken together", "estimated"),
-        "host": Source(_CCTV, "derived", "PCIe 5.0 x16"), "power": Source(_CCTV),
+        "host": Source(_CCTV, "derived", "PCIe 5.0 x16"), "power.tdp": Source(_CCTV),
     },
 )
 

@@ -50,15 +50,19 @@ _COMMON = {
     "core.fp32_lanes": _sheet(_CDNA),
     "core.sfu": Source("a quarter of the 64 lanes", "estimated", low=8, high=16),
     "core.stages": Source("two steps of the largest tile fill the LDS; loads wait in registers", "derived"),
+    "core.fill_bytes": Source(f"L1, 64 B/cycle, of which 61 are reached on MI300X: {_RRZE}, gpu-l1-cache"),
+    "core.shared_latency": Source("LDS, about 64 cycles", "published-unverified"),
+    "core.load_lanes": Source("64 B/cycle of L1 are 16 lanes of 4 B", "derived"),
     "core.tiles": Source("tiles of AMD's best kernels: see CDNA_TILES", "derived"),
     "memory.energy": _HBM_ENERGY,
 }
 
 CDNA2 = GpuCore(
     tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40, cols=16, depth=8,
-                      accumulators=256 * KiB, energy={"bf16": 1.95 * pJ, "fp16": 1.95 * pJ}),
+                      accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
-    fp32_lanes=64, l2_bytes=28, stages=2, dispatch=0.49, launch=1.89 * us, tiles=CDNA_TILES,
+    fp32_lanes=64, l2_bytes=28, stages=2, dispatch=0.49, launch=1.89 * us, stream_launch=1.9 * us,
+    shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
 )
 
 MI210 = Chip(
@@ -81,11 +85,9 @@ MI210 = Chip(
         "core.tensor.depth": Source("result 2 passes of 4 cycles after the last issue", "published-unverified"),
         "core.tensor.latency": Source(f"16x16x16 issues for 32 cycles [{_MFMA}] and ends 2 passes later",
                                       "published-unverified"),
-        "core.tensor.energy": Source(
-            "(300 W - 45 W idle - 18 W HBM) / 121.6 TFLOP/s fp16 [PrincetonUniversity/LLMCompass]", "derived",
-            "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
         "core.dispatch": Source(f"830 blocks/us: {_TE42}, gpu-small-kernels", "derived"),
         "core.launch": Source(f"intercept of dependent small kernels in a replayed graph: {_TE42}", "derived"),
+        "core.stream_launch": Source(f"the same in a stream: {_TE42}", "derived", "a graph gains nothing"),
         "cache.capacity": Source(_TE42, note="full speed to 6-8 MB"),
         "core.l2_bytes": Source(f"4.8 to 5.1 TB/s to 5 MB, 104 CUs at 1.7 GHz: {_TE42}, gpu-l2-cache", "derived"),
         "cache.latency": Source(f"236 to 248 cycles: {_TE42}"),
@@ -95,7 +97,7 @@ MI210 = Chip(
         "memory.energy": _HBM_ENERGY,
         "memory.latency": Source(f"570 to 670 cycles: {_TE42}"),
         "link": _sheet("MI210 data sheet", "3 Infinity Fabric links, 300 GB/s both ways"),
-        "power": _sheet("MI210 data sheet"),
+        "power.tdp": _sheet("MI210 data sheet"),
         "power.idle": Source("not published", "estimated", low=35 * W, high=55 * W),
         "die": _sheet(_CDNA), "peaks": _sheet("MI210 data sheet"), "other_peaks": _sheet("MI210 data sheet"),
     },
@@ -104,17 +106,12 @@ MI210 = Chip(
 _TWO_DIES = ("two dies (GCDs) that software sees as two devices, simulated as one chip",)
 _TWICE = Source(f"two dies of MI210's, {_TE42}", "derived")
 
-_MI250X_ENERGY = ({"bf16": 1.27 * pJ, "fp16": 1.27 * pJ}, Source(
-    "(500 W - 90 W idle - 36 W HBM) / 2 / 147.0 TFLOP/s of one die, best shape: stas00/ml-engineering @b9e29720",
-    "derived", "MI210's was measured with older libraries; bounds it from above"))
-
 MI250X = variant(MI210, "mi250x", {
     "year": (2021, Source(_ZEXRON)),
     "cores": (220, Source(_ZEXRON, note="2 x 110")),
     "cache.capacity": (16 * MiB, _sheet(_CDNA, "8 MiB per die")),
     "cache.partitions": (2, _sheet(_CDNA, "one L2 per die")),
     "core.dispatch": (0.98, _TWICE),
-    "core.tensor.energy": _MI250X_ENERGY,
     "memory.stacks": (8, Source(_ZEXRON)),
     "memory.capacity": (128 * GB, Source(_ZEXRON)),
     "memory.bandwidth": (3277 * GB_per_s, Source(_ZEXRON)),
@@ -134,7 +131,6 @@ _HALF = Source(_ZEXRON, "derived", "half of the package's")
 MI250X_GCD = variant(MI210, "mi250x-gcd", {
     "year": (2021, Source(_ZEXRON)),
     "cores": (110, Source(_ZEXRON, note="of 220")),
-    "core.tensor.energy": _MI250X_ENERGY,
     "link": (Link(type="Infinity Fabric", bandwidth=200 * GB_per_s, count=4, topology="mesh", pod=16), Source(
         _ROCM, "derived", "half of the package's, which its two dies also share with each other")),
     "power.tdp": (250 * W, Source("yobitel.com, MI250", "derived", "half of the package's")),
@@ -156,10 +152,10 @@ _EIGHT_DIES = ("eight compute dies on four base dies: each has its own 4 MiB L2,
 
 CDNA3 = GpuCore(
     tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
-                      latency=24, cols=16, depth=8, accumulators=256 * KiB,
-                      energy={"bf16": 0.78 * pJ, "fp16": 0.78 * pJ, "fp8": 0.43 * pJ}),
+                      latency=24, cols=16, depth=8, accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
-    fp32_lanes=128, l2_bytes=43, stages=2, dispatch=3.9, launch=1.89 * us, tiles=CDNA_TILES,
+    fp32_lanes=128, l2_bytes=43, stages=2, dispatch=3.9, launch=1.89 * us, stream_launch=1.9 * us,
+    shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
 )
 
 MI300X = Chip(
@@ -171,7 +167,7 @@ MI300X = Chip(
     memory=Memory(type="HBM3", stacks=8, capacity=192 * GB, bandwidth=5300 * GB_per_s, efficiency=0.79,
                   write_efficiency=0.72, latency=420 * ns),
     link=Link(type="Infinity Fabric", bandwidth=448 * GB_per_s, count=7, topology="fully connected", pod=8),
-    power=Power(tdp=750 * W, idle=170 * W),
+    power=Power(tdp=750 * W, idle=170 * W, voltage=0.913, voltage_clock=1.45 * GHz),
     die=Die(process="TSMC N5", area=2400 * mm2, transistors=153e9, count=8, cores=320,
             base=Die(process="TSMC N6", area=1480 * mm2, count=4)),
     price=usd("mi300x"),
@@ -188,11 +184,9 @@ MI300X = Chip(
         "core.tensor.depth": Source("result 2 passes of 4 cycles after the last issue", "published-unverified"),
         "core.tensor.latency": Source(f"16x16x16 issues for 16 cycles [{_MFMA}] and ends 2 passes later",
                                       "published-unverified"),
-        "core.tensor.energy": Source(
-            "(750 W - 200 W idle and HBM) / 708 TFLOP/s bf16, and 1273 fp8 [ROCm/rocm-blogs, maximum achievable FLOPs, "
-            "part 2]", "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
         "core.dispatch": Source(f"MI210's for each of eight dies: {_TE42}", "estimated", low=0.49, high=3.9),
         "core.launch": Source(f"as MI210: {_TE42}", "estimated"),
+        "core.stream_launch": Source(f"as MI210: {_TE42}", "estimated"),
         "core.l2_bytes": Source(f"27.5 TB/s of 304 CUs at 2.1 GHz: {_RRZE}, gpu-l2-cache", "derived"),
         "cache.capacity": _sheet(_CDNA, "8 x 4 MiB"),
         "cache.partitions": _sheet(_CDNA, "one L2 per compute die"),
@@ -207,8 +201,12 @@ MI300X = Chip(
         "memory.energy": _HBM_ENERGY,
         "memory.latency": Source(f"880 cycles: {_RRZE}"),
         "link": Source(_ROCM, note="7 links, 896 GB/s both ways"),
-        "power": _sheet(_CDNA),
+        "power.tdp": _sheet(_CDNA),
         "power.idle": Source("not published", "estimated", low=120 * W, high=190 * W),
+        "power.voltage": Source(
+            f"fp32 FMA at the limit, 750 W: 1401 to 1476 MHz, 4.3 pJ/FLOP [{_RRZE}, roofline], over the 3.33 that one "
+            "takes at 5 nm and 0.8 V", "derived", low=0.84, high=0.98),
+        "power.voltage_clock": Source(f"the clock of that measurement: {_RRZE}"),
         "die": _sheet(_CDNA),
         "die.base": _sheet(_CDNA, "four IODs with Infinity Cache, HBM and links"),
         "die.base.area": Source("4 x 370 mm2", "estimated", low=1360 * mm2, high=1520 * mm2),
@@ -225,9 +223,6 @@ MI325X = variant(MI300X, "mi325x", {
     "memory.capacity": (256 * GB, Source(_ROCM)),
     "memory.bandwidth": (6000 * GB_per_s, Source(_SWS)),
     "power.tdp": (1000 * W, Source(_SWS)),
-    "core.tensor.energy": ({"bf16": 0.95 * pJ, "fp16": 0.95 * pJ, "fp8": 0.53 * pJ}, Source(
-        "(1000 W - 200 W idle and HBM) / 843 TFLOP/s bf16, and 1519 fp8 [ROCm/rocm-blogs, part 2]", "derived",
-        "more than MI300X, which runs at a lower clock and voltage; bounds it from above")),
     "peaks": (MI300X.peaks, Source(_GENZ, note="printed as 1300 in bf16")),
     "other_peaks": (MI300X.other_peaks, _sheet(_CDNA)),
 }, notes=_EIGHT_DIES)

@@ -17,7 +17,7 @@ KUNLUN_2 = Chip(
     sources={
         **roofline_sources(_SAID), "year": Source(_PAGE, "published-unverified"),
         "memory.type": _SAID, "memory.capacity": _SAID, "memory.bandwidth": _SAID,
-        "power": Source(_PAGE, "estimated", low=120 * W, high=150 * W), "die": Source("SWS report, 2025-03-28"),
+        "power.tdp": Source(_PAGE, "estimated", low=120 * W, high=150 * W), "die": Source("SWS report, 2025-03-28"),
     },
 )
 

@@ -25,7 +25,7 @@ MLU270_S4 = Chip(
     sources={
         **roofline_sources(_SOOCHOW), "core.rates.fp16": _INT16, "peaks.int4": _PAGE, "other_peaks": _PAGE,
         "year": _PAGE, "memory.type": _PAGE, "memory.capacity": _PAGE, "memory.bandwidth": _SOOCHOW,
-        "power": _SOOCHOW, "die": _PAGE,
+        "power.tdp": _SOOCHOW, "die": _PAGE,
     },
 )
 
@@ -47,7 +47,7 @@ MLU290_M5 = Chip(
         "other_peaks": _ZOUKANKAN, "other_peaks.cint32": _PAGE,
         "year": _PAGE, "memory.type": _ZOUKANKAN, "memory.capacity": _ZOUKANKAN, "memory.bandwidth": _ZOUKANKAN,
         "link": Source(_ZOUKANKAN.text, note="600 GB/s both ways"), "link.pod": _PAGE,
-        "power": _ZOUKANKAN, "die": _ZOUKANKAN,
+        "power.tdp": _ZOUKANKAN, "die": _ZOUKANKAN,
     },
 )
 
@@ -62,7 +62,7 @@ MLU370_S4 = Chip(
         **roofline_sources(_SOOCHOW),
         "peaks.fp16": Source(_PAGE.text, _PAGE.confidence, "Soochow has 96 in this column, which is int16"),
         "other_peaks": _PAGE, "year": _PAGE, "memory.type": _PAGE, "memory.capacity": _PAGE,
-        "memory.bandwidth": _SOOCHOW, "power": _SOOCHOW, "die": _SOOCHOW, "die.count": _PAGE,
+        "memory.bandwidth": _SOOCHOW, "power.tdp": _SOOCHOW, "die": _SOOCHOW, "die.count": _PAGE,
     },
 )
 

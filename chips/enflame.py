@@ -19,7 +19,7 @@ T20 = Chip(
         **roofline_sources(_SOOCHOW),
         "peaks.tf32": Source(_PAGE.text, "estimated", low=32 * TFLOPS, high=128 * TFLOPS),
         "year": _PAGE, "memory.type": _PAGE, "memory.capacity": _PAGE, "memory.bandwidth": _SOOCHOW,
-        "power": _SOOCHOW, "die": _PAGE,
+        "power.tdp": _SOOCHOW, "die": _PAGE,
     },
 )
 

@@ -25,7 +25,7 @@ ASCEND_310 = Chip(
         "year": _PAGE, "memory.type": _PAGE,
         "memory.capacity": Source(f"{_PAGES}, Atlas 200 module", "published-unverified"),
         "memory.bandwidth": Source(f"{_PAGES}, Atlas 200 module", "published-unverified"),
-        "power": Source(_SOOCHOW), "die": Source(_SOOCHOW),
+        "power.tdp": Source(_SOOCHOW), "die": Source(_SOOCHOW),
     },
 )
 
@@ -45,7 +45,7 @@ ASCEND_910 = Chip(
         "year": Source(_HOTCHIPS), "memory.type": Source(_HOTCHIPS), "memory.stacks": Source(_HOTCHIPS),
         "memory.capacity": _PAGE, "memory.bandwidth": Source(_HOTCHIPS),
         "link": Source(_HOTCHIPS, note="and 2 x 100 GbE"), "link.pod": _PAGE, "link.topology": _PAGE,
-        "power": Source(_SOOCHOW, note=f"350 W at most: {_HOTCHIPS}"),
+        "power.tdp": Source(_SOOCHOW, note=f"350 W at most: {_HOTCHIPS}"),
         "die": Source(_HOTCHIPS), "die.count": Source(_HOTCHIPS),
         "die.area": Source(_PAGES, "published-unverified", "beside it 168 mm2 of I/O die"),
     },
@@ -69,7 +69,7 @@ ASCEND_910B = Chip(
         "link": Source(_CCTV, "derived", "392 GB/s both ways"),
         "link.count": Source(_SECONDARY, "estimated"), "link.topology": Source(_SECONDARY, "estimated"),
         "link.pod": Source(_SECONDARY, "estimated"),
-        "power": Source(_SECONDARY, "estimated", low=310 * W, high=400 * W), "die": Source(_SECONDARY, "estimated"),
+        "power.tdp": Source(_SECONDARY, "estimated", low=310 * W, high=400 * W), "die": Source(_SECONDARY, "estimated"),
     },
 )
 

@@ -21,7 +21,7 @@ SHENSUAN_1 = Chip(
         "year": Source("date of the prospectus", "estimated"),
         "memory.type": _PROSPECTUS, "memory.stacks": Source("4096 bit", "derived"), "memory.capacity": _PROSPECTUS,
         "memory.bandwidth": Source(_PROSPECTUS.text, note="4096 bit at 2.0 Gb/s"),
-        "link": Source(_PROSPECTUS.text, "derived", "up to 184 GB/s both ways"), "power": _PROSPECTUS,
+        "link": Source(_PROSPECTUS.text, "derived", "up to 184 GB/s both ways"), "power.tdp": _PROSPECTUS,
         "die": _PROSPECTUS, "other_peaks": _PROSPECTUS,
     },
 )

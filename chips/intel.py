@@ -30,7 +30,7 @@ GAUDI2 = Chip(
         "year": _PAPER, "memory.type": _PAPER, "memory.stacks": _PAPER,
         "memory.capacity": Source(_DECK), "memory.bandwidth": Source(_DECK),
         "link": Source(_DECK, note="24 x 100 GbE, 4.8 Tb/s both ways"), "link.pod": Source("HLS-2 server"),
-        "power": Source(_DECK), "die": Source(_DECK), "price": price_source("gaudi2"),
+        "power.tdp": Source(_DECK), "die": Source(_DECK), "price": price_source("gaudi2"),
     },
 )
 

@@ -24,13 +24,13 @@ def _jm9(name: str, year: int, tflops: float, rate: float, watts: float, sources
 
 JM9100 = _jm9("jm9100", 2022, 0.512, 25.6, 10, {
     **roofline_sources(_SOOCHOW), "year": _YEAR, "memory.bandwidth": _SOOCHOW, "memory.capacity": _CAPACITY,
-    "power": Source(_SOOCHOW.text, note="printed as a range", low=5 * W, high=15 * W)})
+    "power.tdp": Source(_SOOCHOW.text, note="printed as a range", low=5 * W, high=15 * W)})
 JM92 = _jm9("jm92", 2022, 1.2, 128, 22.5, {
     **roofline_sources(_SOOCHOW), "year": _YEAR, "memory.bandwidth": _SOOCHOW, "memory.capacity": _CAPACITY,
-    "power": Source(_SOOCHOW.text, note="printed as a range", low=15 * W, high=30 * W)})
+    "power.tdp": Source(_SOOCHOW.text, note="printed as a range", low=15 * W, high=30 * W)})
 JM9 = _jm9("jm9", 2021, 1.5, 128, 30, {
     **roofline_sources(_PRESS, _PRESS), "year": _PRESS, "memory.bandwidth": _PRESS, "memory.capacity": _PRESS,
-    "power": Source(_PRESS.text, note="below 30 W in Soochow, 2024-03")}, clock=1.5 * GHz)
+    "power.tdp": Source(_PRESS.text, note="below 30 W in Soochow, 2024-03")}, clock=1.5 * GHz)
 
 CHIPS: tuple[Chip, ...] = (JM9, JM9100, JM92)
 """Every chip of this module."""

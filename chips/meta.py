@@ -25,7 +25,7 @@ MTIA_V1 = Chip(
         "cache": _PAPERS, "cache.latency": _LATENCY,
         "memory.type": _SWS, "memory.capacity": Source(_SWS.text, note="up to 128 GB"), "memory.bandwidth": _PAPERS,
         "host": Source(_PAPERS.text, _PAPERS.confidence, "PCIe 4.0 x8"),
-        "power": _V1, "die": _V1, "die.area": _PAPERS, "die.count": _PAPERS,
+        "power.tdp": _V1, "die": _V1, "die.area": _PAPERS, "die.count": _PAPERS,
     },
 )
 
@@ -48,7 +48,7 @@ MTIA_V2 = Chip(
         "memory.type": _SWS, "memory.capacity": Source(_V2.text, note="press: 128 GB per board of two chips"),
         "memory.bandwidth": _SWS,
         "host": Source(_PAPERS.text, _PAPERS.confidence, "PCIe 5.0 x8"),
-        "power": _V2, "die": _V2, "die.area": _V2_DIE, "die.count": _V2_DIE, "other_peaks": _V2,
+        "power.tdp": _V2, "die": _V2, "die.area": _V2_DIE, "die.count": _V2_DIE, "other_peaks": _V2,
     },
 )
 

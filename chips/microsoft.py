@@ -23,7 +23,7 @@ MAIA_100 = Chip(
         "memory.capacity": Source(_HOTCHIPS), "memory.bandwidth": Source(_HOTCHIPS, note="SWS prints 1600 GB/s"),
         "link": Source(_HOTCHIPS, note="12 x 400 GbE; all-gather 4800 Gb/s, all-to-all 1200 Gb/s"),
         "host": Source(_HOTCHIPS, note="PCIe 5.0 x8"),
-        "power": Source(_HOTCHIPS, note="design power; 500 W provisioned; SWS prints 860"),
+        "power.tdp": Source(_HOTCHIPS, note="design power; 500 W provisioned; SWS prints 860"),
         "die": Source(_HOTCHIPS), "die.count": Source(_HOTCHIPS), "other_peaks": Source(_HOTCHIPS),
     },
 )

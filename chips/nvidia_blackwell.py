@@ -6,7 +6,7 @@ from archsim.chips.prices import price_source, usd
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, pJ, us
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s, W, mm2, ns, us
 
 _TABLE = Source("NVIDIA Blackwell datasheet table at zdszero.github.io", note="sparse figures; dense is half")
 _TWO_DIES = "two dies; traffic between them is not modelled"
@@ -19,15 +19,16 @@ B200 = Chip(
             macs={"bf16": 4096, "fp16": 4096, "tf32": 2048, "fp8": 8192, "int8": 8192, "fp4": 16384},
             pair=2, fetch_rows=128, fetch_cols=256, latency=32, depth=104, a_first=True,
             asynchronous=True, tensor_memory=True,
-            accumulators=256 * KiB, energy={"bf16": 0.47 * pJ, "fp16": 0.47 * pJ, "fp8": 0.24 * pJ},
+            accumulators=256 * KiB,
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
         shared_one_port=False, fill_bytes=128, l2_bytes=72, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us,
+        stream_launch=2.44 * us,
     ),
-    cache=Cache(capacity=126 * MiB, latency=150 * ns, partitions=2, far=0.87),
+    cache=Cache(capacity=126 * MiB, latency=150 * ns, partitions=2, far=0.87, far_latency=303 * ns),
     memory=Memory(type="HBM3e", stacks=8, capacity=192 * GB, bandwidth=8 * TB_per_s, efficiency=0.91, latency=438 * ns),
     link=Link(type="NVLink 5", bandwidth=900 * GB_per_s, count=18, topology="NVSwitch", pod=8),
-    power=Power(tdp=1000 * W, idle=140 * W),
+    power=Power(tdp=1000 * W, idle=140 * W, voltage=1.05),
     die=Die(process="TSMC 4NP", area=1600 * mm2, transistors=208e9, count=2, cores=160),
     price=usd("b200"),
     peaks={"bf16": 2250 * TFLOPS, "fp16": 2250 * TFLOPS, "fp8": 4500 * TFLOPS, "int8": 4500 * TFLOPS,
@@ -55,9 +56,6 @@ B200 = Chip(
         core__tensor__asynchronous=Source(f"tcgen05.mma is asynchronous: {nv.SEMI}"),
         core__tensor__tensor_memory=Source(f"TMEM, 256 KB per SM: {nv.ULTRA}"),
         core__tensor__accumulators=Source(f"TMEM, 256 KB per SM: {nv.ULTRA}"),
-        core__tensor__energy=Source(
-            "(1000 W - 140 W idle - 40 W HBM) / 1745 TFLOP/s bf16, and 3432 fp8, best measured [stas00/ml-engineering]",
-            "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
         core__fill_bytes=Source(f"one SM alone fetches 122 B/cycle: {nv.SEMI}", "derived"),
         core__l2_bytes=Source("not published: twice Hopper's, as its port; about 21 TB/s", "estimated",
                               f"from what enters shared memory with multicast, 13.3 TB/s [{nv.SEMI}], to the ports",
@@ -66,8 +64,11 @@ B200 = Chip(
         core__stages=Source("227 KiB over 32 KiB stages, as DeepGEMM and CUTLASS", "derived"),
         core__dispatch=Source(f"as H200: {nv.TE42}", "estimated", low=0.75, high=0.95),
         core__launch=Source(f"as H200: {nv.TE42}", "estimated", low=1.0 * us, high=1.9 * us),
+        core__stream_launch=Source(f"as H200: {nv.TE42}", "estimated", low=1.6 * us, high=2.6 * us),
         cache__capacity=Source("126 MB, markdewing/AI_kernels reads 126.5", "estimated", low=120 * MiB,
                                high=128 * MiB),
+        cache__far_latency=Source("about 300 cycles from die to die beyond a near hit: buzzberg, of SemiAnalysis",
+                                  "published-unverified"),
         cache__partitions=Source("one in each die, as each half of Hopper's", "estimated"),
         cache__far=Source("as Hopper, whose partitions share a die", "estimated", low=0.5, high=1.0),
         cache__latency=Source("295 cycles at 1.965 GHz: markdewing/AI_kernels",
@@ -83,6 +84,7 @@ B200 = Chip(
         link=Source(nv.AIC, note="1800 GB/s both ways"), link__topology=sheet("HGX B200"),
         power__tdp=_TABLE,
         power__idle=Source("not published", "estimated", nv.IDLE_NOTE, 100 * W, 180 * W),
+        power__voltage=Source("as H100 at its highest clock", "estimated", low=0.95, high=1.1),
         die__process=Source(nv.ULTRA), die__count=Source(nv.ULTRA),
         die__area=Source("two reticle-limited dies of about 800 mm2", "estimated", low=1500 * mm2, high=1660 * mm2),
         die__transistors=Source(nv.ULTRA), die__cores=Source(nv.ULTRA, note="160 SM in the full GPU"),
@@ -96,9 +98,6 @@ _NVL72 = Link(type="NVLink 5", bandwidth=900 * GB_per_s, count=18, topology="NVS
 GB200 = variant(B200, "gb200", {
     "clock": (2.008 * GHz, Source("closes the published 2500 TFLOP/s: 152 x 4096 x 2 x 2.008 GHz", "derived")),
     "cores": (152, Source("analyst judgement", "estimated", low=148, high=160)),
-    "core.tensor.energy": ({"bf16": 0.56 * pJ, "fp16": 0.56 * pJ, "fp8": 0.28 * pJ}, Source(
-        "(1200 W - 140 W idle - 40 W HBM) / 1822 TFLOP/s bf16, and 3616 fp8, best measured [stas00/ml-engineering]",
-        "derived", "more than B200, which runs at a lower clock and voltage; bounds it from above")),
     "memory.capacity": (186 * GB, Source(_TABLE.text, note="192 GB raw")),
     "link": (_NVL72, Source(nv.AIC, note="NVL72; 1800 GB/s both ways")),
     "power.tdp": (1200 * W, Source(_TABLE.text, note="2700 W for two with their Grace processor")),
@@ -115,9 +114,6 @@ B300 = variant(B200, "b300", {
     "year": (2025, Source(nv.ULTRA)),
     "boost": (B200.boost, Source("as b200", "estimated")),
     "core.tensor.macs": (_B300_MACS, Source("as B200; fp4 1.5 times B200's, by the published peaks", "derived")),
-    "core.tensor.energy": ({"bf16": 0.52 * pJ, "fp16": 0.52 * pJ, "fp8": 0.27 * pJ}, Source(
-        "(1100 W - 140 W idle - 40 W HBM) / 1769 TFLOP/s bf16, and 3353 fp8, best measured [stas00/ml-engineering]",
-        "derived", "bounds it from above, if the limit is reached; data-dependent, +-15 %")),
     "core.sfu": (32, Source(f"twice Blackwell's: {nv.ULTRA}", "published-unverified",
                             "10.7 TeraExp/s: 160 x 32 x 2.08 GHz")),
     "memory.capacity": (288 * GB, Source(nv.AIC, note="nvidia-smi shows 275040 MiB")),

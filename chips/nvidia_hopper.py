@@ -1,4 +1,4 @@
-"""NVIDIA Hopper: H100 as SXM, PCIe and NVL, H200, and the export variants H800 and H20."""
+"""NVIDIA Hopper: H100 as SXM, PCIe and NVL, H200, GH200, and the export variants H800 and H20."""
 
 from archsim.chips import nvidia_sources as nv
 from archsim.chips.nvidia_sources import sheet
@@ -6,7 +6,7 @@ from archsim.chips.prices import price_source, usd
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ, us
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, us
 
 _H100 = "H100 white paper and datasheet"
 _H20 = "zangshuxian.com, summary of H20"
@@ -19,16 +19,16 @@ H100 = Chip(
         tensor=TensorCore(
             macs={"bf16": 2048, "fp16": 2048, "tf32": 1024, "fp8": 4096, "int8": 4096},
             fetch_rows=64, fetch_cols=256, latency=20, depth=0, asynchronous=True,
-            energy={"bf16": 0.76 * pJ, "fp16": 0.76 * pJ, "fp8": 0.43 * pJ},
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
         l2_bytes=36, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us,
+        stream_launch=2.44 * us,
     ),
-    cache=Cache(capacity=50 * MiB, latency=147 * ns, partitions=2, far=0.87),
+    cache=Cache(capacity=50 * MiB, latency=147 * ns, partitions=2, far=0.87, far_latency=236 * ns),
     memory=Memory(type="HBM3", stacks=5, capacity=80 * GB, bandwidth=3350 * GB_per_s, efficiency=0.95,
                   write_efficiency=0.795, latency=372 * ns),
     link=Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=8), host=64 * GB_per_s,
-    power=Power(tdp=700 * W, idle=70 * W),
+    power=Power(tdp=700 * W, idle=70 * W, voltage=1.05, voltage_clock=1.98 * GHz),
     die=Die(process="TSMC 4N", area=814 * mm2, transistors=80e9, count=1, cores=144, stacks=6, cache=60 * MiB),
     price=usd("h100-sxm"),
     peaks={"bf16": 989.4 * TFLOPS, "fp16": 989.4 * TFLOPS, "tf32": 494.7 * TFLOPS, "fp8": 1978.9 * TFLOPS,
@@ -48,10 +48,6 @@ H100 = Chip(
                                      "derived", "wider ones last N/2 cycles, which their arithmetic covers"),
         core__tensor__depth=Source(f"m64nNk16 lasts as long as it keeps the engine busy, N/2 cycles: {nv.LUO}"),
         core__tensor__asynchronous=Source(f"wgmma is asynchronous: {nv.LUO}"),
-        core__tensor__energy=Source(
-            "(700 W - 70 W idle - 20 W HBM) / 800 TFLOP/s bf16, and 1400 fp8, sustained with random data "
-            f"[stas00/ml-engineering; {nv.AZURE}]", "derived",
-            "bounds it from above, if the limit is reached; data-dependent, +-15 %"),
         core__l2_bytes=Source(f"35.0 on H100 PCIe (7.0 TB/s to 28 MB, 114 SMs at 1.755 GHz), 37.5 on H200 (9.8 TB/s to "
                               f"30 MB, 132 SMs at 1.98 GHz): {nv.TE42}, gpu-l2-cache", "derived",
                               "DeepGEMM's model has 6154 B/cycle for all, 46.6 each"),
@@ -59,7 +55,9 @@ H100 = Chip(
         core__stages=Source("227 KiB over 32 KiB stages, as DeepGEMM and CUTLASS", "derived"),
         core__dispatch=Source(f"1660 blocks/us on H200: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph, H200: {nv.TE42}", "derived"),
+        core__stream_launch=Source(f"the same in a stream, H200: {nv.TE42}", "derived"),
         cache__capacity=sheet(_H100, "2 partitions of 25 MiB"),
+        cache__far_latency=Source(f"414 cycles far hit on H800 PCIe at 1.755 GHz: {nv.LUO}", "derived"),
         cache__partitions=Source(f"full speed up to about half of it, 28 MB on H100 PCIe: {nv.TE42}, gpu-l2-cache"),
         cache__far=Source(f"5.7 of 7.0 TB/s at 40 MB on H100 PCIe, 9.1 of 9.8 at 44 MB on H200: {nv.TE42}, "
                           "gpu-l2-cache", "derived", low=0.81, high=0.93),
@@ -77,6 +75,9 @@ H100 = Chip(
         host=sheet(_H100, "PCIe 5.0 x16, 128 GB/s both ways"),
         power__tdp=Source(nv.AIC),
         power__idle=Source("api.serialalice.pt, third-party benchmark", "estimated", nv.IDLE_NOTE, 60 * W, 75 * W),
+        power__voltage=Source(f"5.8 pJ on H200: {nv.FP32_VOLTS}", "derived", low=0.98, high=1.12),
+        power__voltage_clock=Source(f"H200's: {nv.TE42}"),
+        power__floor=Source("nvidia-smi of an idle H800: github.com/NVIDIA/DCGM/issues/120"),
         die__process=sheet(_H100), die__count=sheet(_H100),
         die__area=Source("siliconanalysts.com cost bridge, Epoch AI based"),
         die__transistors=Source(f"{nv.KLOCK}/h100"), die__cores=Source(f"{nv.KLOCK}/h100: 132 of 144 SM"),
@@ -94,9 +95,6 @@ H100_PCIE = variant(H100, "h100-pcie", {
     "clock": (1.62 * GHz, Source("closes the published 756.5 TFLOP/s: 114 x 2048 x 2 x 1.62 GHz", "derived")),
     "boost": (1.755 * GHz, sheet(_H100)),
     "cores": (114, sheet(_H100)),
-    "core.tensor.energy": ({"bf16": 0.47 * pJ, "fp16": 0.47 * pJ}, Source(
-        "(350 W - 50 W idle - 8 W HBM) / 627 TFLOP/s sustained [GOATnote]", "derived",
-        "less than on SXM, whose voltage is higher; bounds it from above, +-15 %")),
     "memory.type": ("HBM2e", sheet(_H100)),
     "memory.bandwidth": (2000 * GB_per_s, Source(nv.AIC, note=f"2039 in {nv.TE42}")),
     "memory.write_efficiency": (0.745, Source(f"1 / (2 / copy - 1 / read), copy 84 %, read 95 %: {nv.TE42}",
@@ -144,6 +142,24 @@ H200 = variant(H100, "h200", {
     "other_peaks": _VECTOR,
 }, notes=H100.notes)
 
+_GH200 = "GH200 Grace Hopper datasheet"
+
+GH200 = variant(H100, "gh200", {
+    "year": (2023, sheet(_GH200)),
+    "boost": _BOOST,
+    "cache.capacity": (60 * MiB, Source(nv.TE42, note="the whole die's")),
+    "memory.stacks": (6, sheet(_GH200)),
+    "memory.capacity": (96 * GB, sheet(_GH200, "also with 144 GB of HBM3e, 4.9 TB/s")),
+    "memory.bandwidth": (4000 * GB_per_s, sheet(_GH200)),
+    "link": (Link(type="NVLink 4", bandwidth=450 * GB_per_s, count=18, topology="NVSwitch", pod=32), sheet(
+        "GH200 NVL32")),
+    "host": (450 * GB_per_s, sheet(_GH200, "NVLink-C2C to its Grace processor, 900 GB/s both ways")),
+    "power.tdp": (900 * W, Source("stas00/ml-engineering", note="450 to 1000 W for the module with its processor")),
+    "peaks": ({"bf16": 990 * TFLOPS, "fp16": 990 * TFLOPS, "tf32": 494 * TFLOPS, "fp8": 1979 * TFLOPS,
+               "int8": 1979 * TFLOPS}, sheet(_GH200, "half of the sparse figures")),
+    "other_peaks": ({"fp32_vector": 67 * TFLOPS, "fp64": 34 * TFLOPS, "fp64_matrix": 67 * TFLOPS}, sheet(_GH200)),
+}, notes=(*H100.notes, "the GPU of a Grace Hopper superchip"))
+
 H800 = variant(H100, "h800", {
     "year": (2023, sheet("H800")),
     "boost": _BOOST,
@@ -174,5 +190,5 @@ H20 = variant(H100, "h20", {
 }, notes=("tensor rate capped to a quarter of H100's for export",), sources={
     "link": Source(nv.CCTV, "derived", "900 GB/s both ways: 18 links of H100's")})
 
-CHIPS: tuple[Chip, ...] = (H100, H100_PCIE, H100_NVL, H200, H800, H20)
+CHIPS: tuple[Chip, ...] = (H100, H100_PCIE, H100_NVL, H200, GH200, H800, H20)
 """Every chip of this module."""

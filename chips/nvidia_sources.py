@@ -49,6 +49,8 @@ L2_ESTIMATE = Source("not published: between 14.7 (L40) and 22 (V100), whose SMs
 
 HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
                     f"DRAM to SM end to end 117-122 pJ/B [{TE42}, power fit]; what lies on chip is in "
-                    "core.tensor.energy", 31e-12, 56e-12)
+                    "power.energy.fill and power.energy.l2", 31e-12, 56e-12)
+FP32_VOLTS = (f"fits of power against fp32 FLOP/s of FMA kernels [{TE42}, roofline]: the square root of what a FLOP "
+              "takes over the 4.75 pJ that it takes at 7 nm and 0.8 V (0.70 of it at 5 nm)")
 GDDR_ENERGY = Source("about 7 pJ/bit for GDDR6, device and PHY", "estimated",
                      "Jouppi et al., Ten Lessons, table 2: 44-60 pJ/B", 44e-12, 60e-12)

@@ -5,20 +5,18 @@ from archsim.chips.nvidia_sources import sheet
 from archsim.chips.variants import variant
 
 from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scratchpad, Source, TensorCore
-from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ
+from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns
 
 _VOLTA = "Volta white paper and V100 datasheet"
 _QUADRO = "Turing white paper and Quadro RTX datasheets"
 _PCIE3 = Link(type="PCIe 3.0 x16", bandwidth=16 * GB_per_s, count=1)
-_ENERGY = Source("A100's 0.94 pJ times its peak per watt over V100's, PCIe cards, (312 / 300) / (112 / 250)",
-                 "estimated", low=1.6 * pJ, high=3.0 * pJ)
 _FP64 = Source(nv.SOOCHOW)
 
 V100 = Chip(
     name="v100-sxm2", vendor="NVIDIA", year=2017,
     clock=1.53 * GHz, cores=80,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512}, latency=54, depth=22, cols=16, energy={"fp16": 2.18 * pJ}),
+        tensor=TensorCore(macs={"fp16": 512}, latency=54, depth=22, cols=16),
         shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, l2_bytes=22, stages=2,
     ),
@@ -37,7 +35,7 @@ V100 = Chip(
                                    "et al. 2019", "published-unverified"),
         core__tensor__latency=Source("a whole wmma 16x16x16: Jia et al. / Raihan et al. 2019", "published-unverified",
                                      "GPGPU-Sim has 64"),
-        core__tensor__energy=_ENERGY, core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
+        core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
         core__l2_bytes=Source(f"1760 B/cycle of all 80 SMs: {nv.TE42}, gpu-l2-cache", "derived", "25.6 nominal"),
         cache__capacity=sheet(_VOLTA),
@@ -47,7 +45,7 @@ V100 = Chip(
         memory__energy=nv.HBM_ENERGY, memory__latency=Source(f"428 to 437 cycles at 1.38 GHz: {nv.TE42}"),
         link=sheet(_VOLTA, "300 GB/s both ways"), link__pod=sheet("DGX-1"), link__topology=sheet("DGX-1"),
         host=sheet(_VOLTA, "PCIe 3.0 x16, 32 GB/s both ways"),
-        power=sheet(_VOLTA),
+        power__tdp=sheet(_VOLTA),
         power__idle=Source("AccelWattch: 32.3 W constant and 0.283 W for each of 80 idle SMs", "derived"),
         die=sheet(_VOLTA), peaks=sheet(_VOLTA), other_peaks=_FP64,
     ),
@@ -85,7 +83,7 @@ RTX5000 = Chip(
     name="quadro-rtx-5000", vendor="NVIDIA", year=2018,
     clock=1.815 * GHz, cores=48,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}, energy={"fp16": 2.18 * pJ}),
+        tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}),
         shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, l2_bytes=20, stages=2,
     ),
@@ -99,14 +97,13 @@ RTX5000 = Chip(
     sources=nv.common(
         year=sheet(_QUADRO), clock=sheet(_QUADRO), cores=sheet(_QUADRO),
         core__tensor__macs=Source(nv.XPROF, note="int8 and int4 by the ratios of the white paper"),
-        core__tensor__energy=_ENERGY,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__stages=Source("copies pass through registers, so one stage is filled while one is used", "derived"),
         core__l2_bytes=nv.L2_ESTIMATE, cache__capacity=sheet(_QUADRO),
         cache__latency=Source(f"as L40: {nv.TE42}", "estimated"),
         memory=sheet(_QUADRO), memory__efficiency=_GDDR_READ, memory__write_efficiency=_GDDR_READ,
         memory__energy=nv.GDDR_ENERGY, memory__latency=_GDDR_READ,
-        link=sheet(_QUADRO), power=sheet(_QUADRO),
+        link=sheet(_QUADRO), power__tdp=sheet(_QUADRO),
         power__idle=Source("not published", "estimated", low=10 * W, high=30 * W),
         die=sheet(_QUADRO), peaks=sheet(_QUADRO), other_peaks=sheet(_QUADRO),
     ),

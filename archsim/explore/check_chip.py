@@ -24,6 +24,7 @@ from archsim.explore.physical_ranges import (
 from archsim.explore.select import headline, peak
 from archsim.hardware import Chip, GpuCore, RooflineCore, SystolicCore
 from archsim.hardware.part import defaulted
+from archsim.power import known, mac_energy
 
 SEVERITIES = ("error", "warn", "info")
 """``error``: cannot be, or contradicts itself; ``warn``: unlike anything known, or without a source; ``info``: what a
@@ -272,17 +273,17 @@ def _power(chip: Chip) -> Iterator[Finding]:
         yield Finding("error" if memory > tdp else "warn", "memory.energy", "power of the memory at its full bandwidth",
                       memory, None, tdp if memory > tdp else 0.5 * tdp, "W",
                       "power.tdp" if memory > tdp else "half of power.tdp")
-    if isinstance(chip.core, GpuCore) and chip.core.tensor.energy:
-        for dtype, energy in chip.core.tensor.energy.items():
-            if dtype not in chip.dtypes:
-                continue
-            busy = (idle or 0.0) + energy * chip.peak(dtype)
-            if busy > 3 * tdp:
-                yield Finding("error", "core.tensor.energy", f"{dtype}: power of matrix work at its peak, several "
-                              "times what the chip may draw", busy, None, tdp, "W", "power.tdp")
-            elif busy > tdp:
-                yield Finding("info", "core.tensor.energy", f"{dtype}: at its peak the chip would draw more than it "
-                              "may, so long products run at a lower clock", busy, None, tdp, "W", "power.tdp")
+    if not known(chip):
+        yield Finding("info", "die.process", "no node: no energies are known, and no power limit slows it")
+        return
+    for dtype in chip.dtypes:
+        busy = chip.power.standby + 0.5 * chip.peak(dtype) * mac_energy(chip, dtype)
+        if busy > 3 * tdp:
+            yield Finding("error", "power.energy", f"{dtype}: power of matrix work at its peak, several times what the "
+                          "chip may draw", busy, None, tdp, "W", "power.tdp")
+        elif busy > tdp:
+            yield Finding("info", "power.energy", f"{dtype}: at its peak the chip would draw more than it may, so long "
+                          "products run at a lower clock", busy, None, tdp, "W", "power.tdp")
 
 
 def _links(chip: Chip) -> Iterator[Finding]:
@@ -302,7 +303,7 @@ def _missing(chip: Chip) -> Iterator[Finding]:
         if getattr(chip, name) in (None, ""):
             yield Finding("info", name, why)
     if chip.power is not None and chip.power.idle is None:
-        yield Finding("info", "power.idle", "not given: a power limit slows nothing")
+        yield Finding("info", "power.idle", "not given: energies are computed with a fifth of tdp")
     default = set(defaulted(chip))
     bare: dict[str, list[str]] = {}
     assumed: dict[str, list[str]] = {}

@@ -8,11 +8,16 @@ from typing import Any
 from archsim.errors import ArchsimError, UnsupportedError, nearest, unknown
 from archsim.hardware.gpu import GpuCore
 from archsim.hardware.memory import Cache, Memory
-from archsim.hardware.part import Source, figure, leaves, option, part, replace_at, table, whole
+from archsim.hardware.node import node_name
+from archsim.hardware.part import Source, defaulted, figure, leaves, option, part, replace_at, table, whole
+from archsim.hardware.power import Power
 from archsim.hardware.roofline import RooflineCore
 from archsim.hardware.systolic import SystolicCore
 
 Core = SystolicCore | GpuCore | RooflineCore
+
+ENERGIES = Source("defaults of archsim.hardware.power, derived there", "derived")
+"""Source of the energies of a chip that states none of its own but has sources for what it states."""
 
 
 @part
@@ -24,14 +29,6 @@ class Link:
     count: int = whole("links per chip", default=1)
     topology: str = option("how chips are wired, e.g. 3D torus", default="")
     pod: int = whole("most chips that one such network joins", default=1, high=100_000_000)
-
-
-@part
-class Power:
-    """Electrical power of one chip with its memory."""
-
-    tdp: float = figure("W", "thermal design power", low=0.1, high=1e5)
-    idle: float | None = figure("W", "power when nothing runs", default=None, high=1e5)
 
 
 @part
@@ -51,6 +48,14 @@ class Die:
     cache: float | None = figure("B", "shared cache on all dies together, disabled parts included", default=None)
     base: Die | None = option("dies below the compute dies, with memory interfaces, links and shared cache",
                               default=None)
+
+    @property
+    def node(self) -> str:
+        """The process node that `process` means; empty if it names none."""
+        try:
+            return node_name(self.process)
+        except ArchsimError:
+            return ""
 
 
 class Sources(Mapping[str, Source]):
@@ -134,6 +139,10 @@ class Chip:
             object.__setattr__(self, "sources", Sources(self.sources))
         if not self.sources:
             return
+        if self.power is not None:  # energies are the library's, unless a chip states its own
+            given = self.sources
+            own = {path: ENERGIES for path in defaulted(self.power, "power.") if given.of(path) is None}
+            object.__setattr__(self, "sources", Sources({**given, **own}, given.base))
         paths = {path for path, *_ in leaves(self)}
         parts = {p.rsplit(".", i)[0] for p in paths for i in range(p.count(".") + 1)}
         for path in self.sources:
@@ -159,9 +168,9 @@ class Chip:
 
     @property
     def power_limited(self) -> bool:
-        """Whether a power limit can slow the chip: its energies, idle and design power are known."""
-        energy = isinstance(self.core, GpuCore) and self.core.tensor.energy is not None
-        return energy and self.power is not None and self.power.idle is not None
+        """Whether a power limit can slow the chip: its design power is known, and the node of its dies."""
+        known = self.kind != "roofline" and self.die is not None and self.die.node != ""
+        return known and self.power is not None and self.power.capped
 
     @property
     def dtypes(self) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from archsim.errors import ArchsimError, UnsupportedError
-from archsim.hardware.chip import Die, Link, Power, Sources
+from archsim.hardware.chip import Die, Link, Sources
 from archsim.hardware.part import Source, figure, leaves, option, part, table, whole
+from archsim.hardware.power import Power
 
 
 @part

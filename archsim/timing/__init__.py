@@ -30,7 +30,22 @@ def _engine(kind: str) -> Callable[[Op, Chip], OpTime]:
 def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
     """Time one operator on one chip (pure, memoised), whose shared cache holds `warm` of the operands.
 
-    Only GPUs have a cache that hardware manages: elsewhere every operand comes from device memory.
+    Only GPUs have a cache that hardware manages: elsewhere every operand comes from device memory. The clock is the
+    highest that the power limit allows if the operator runs again and again.
+
+    Raises
+    ------
+    UnsupportedError
+        If the chip has no path for the operator's dtype, or the engine model cannot time the operator.
+    """
+    from archsim.timing import throttle
+
+    return throttle.limited(op, chip, unlimited(op, chip, warm))
+
+
+@lru_cache(maxsize=65536)
+def unlimited(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
+    """Time one operator at the chip's clock, whatever power that draws; else as `time`.
 
     Raises
     ------
@@ -42,9 +57,9 @@ def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
     from archsim.workload.ops import GroupedMatMul
 
     if isinstance(op, Conv):
-        return lower.conv(op, chip, time)
+        return lower.conv(op, chip, unlimited)
     if isinstance(op, GroupedMatMul) and chip.kind == "systolic":
-        return lower.grouped(op, chip, time)
+        return lower.grouped(op, chip, unlimited)
     if chip.kind == "gpu":
         from archsim.timing import gpu
 
@@ -52,4 +67,4 @@ def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
     return _engine(chip.kind)(op, chip)
 
 
-__all__ = ["BOUNDS", "COLD", "OpTime", "Warm", "time"]
+__all__ = ["BOUNDS", "COLD", "OpTime", "Warm", "time", "unlimited"]

@@ -8,7 +8,7 @@ from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
-from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds
+from archsim.timing.gpu_figures import as_array, figures, optime, rounds
 from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import GroupedMatMul, MatMul
@@ -25,10 +25,8 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
     rows, number = sum(m * count for m, count in groups), sum(count for _, count in groups)
     operands = op.a_bytes + number * k * n * b + rows * n * out
-    floor = powered(op, chip, 0.0)
-    per_byte = powered(op, chip, 1e9) / 1e9 - floor / 1e9
     p = kernel.best_gemm(figures(chip, op.dtype), as_array(core.library), as_array(groups), n, k, a, b, out,
-                         max(0.0, op.bytes - operands), reuse, floor * chip.clock, per_byte * chip.clock)
+                         max(0.0, op.bytes - operands), reuse, 0.0, 0.0)
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
     bm, bn, bk = core.library[int(p.tile)]
@@ -36,7 +34,7 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     grouped = f", {int(number)} products in one kernel" if isinstance(op, GroupedMatMul) else ""
     plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}{grouped}"
     vector = (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores
-    return optime(op, chip, p, vector=vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)
+    return optime(op, chip, p, vector=vector, plan=plan)
 
 
 def products(op: MatMul | GroupedMatMul) -> tuple[tuple[tuple[float, float], ...], float, float, float]:

@@ -14,6 +14,9 @@ STALLS = ("padding", "weight load", "fill and drain", "scratchpad ports", "vecto
 """Why matrix arrays do no useful work. ``padding`` is tiles that the operands do not fill, arrays without a tile and
 masked scores or scores computed again; ``weight load`` the wait for the operand that stays in the array."""
 
+POWER = "power limit"
+"""A cause that is there only where it costs time: the clock was below the chip's (`archsim.timing.throttle`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpTime:
@@ -27,6 +30,8 @@ class OpTime:
     Where an engine model keeps account of it, `stalls` holds the seconds per cause of `STALLS` in which the matrix
     arrays do no useful multiply-accumulate, averaged over the arrays of the chip: they and the time that the work
     takes at the peak add up to `seconds`.
+
+    `clock` is that of the cores in Hz; below the chip's where the power limit slows the operator.
 
     `resident` is how many bytes of operands a and b of a product stay whole in scratchpad that no blocks may fill.
     """
@@ -44,6 +49,7 @@ class OpTime:
     fidelity: str = "cycle"
     stalls: dict[str, float] = field(default_factory=dict)
     resident: tuple[float, float] = (0.0, 0.0)
+    clock: float = 0.0
 
 
 def pace(seconds: float, busy: Mapping[str, float], stalls: Mapping[str, float]) -> str:

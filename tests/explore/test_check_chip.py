@@ -160,8 +160,9 @@ def test_ports_that_starve_the_arrays():
 def test_power_and_links():
     assert found(chip(power=Power(tdp=100, idle=120)))["power.idle"].severity == "error"
     assert found(chip(power=None))["power"].severity == "warn"
-    hot = gpu().replace("core.tensor", energy={"bf16": 1e-11})  # 3.9 kW
-    assert found(hot)["core.tensor.energy"].severity == "error"
+    hot = gpu().replace("power.energy", add=1e-11)
+    assert found(hot)["power.energy"].severity == "error"
+    assert found(chip(die=None))["die.process"].severity == "info"
     assert found(chip(link=Link(bandwidth=4800 * GB_per_s)))["link.bandwidth"].severity == "warn"
     assert found(chip(link=None))["link"].severity == "info"
 

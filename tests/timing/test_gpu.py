@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim.errors import ArchsimError, UnsupportedError
-from archsim.hardware import Cache, Chip, GpuCore, Memory, Power, Scratchpad, TensorCore
+from archsim.hardware import Cache, Chip, GpuCore, Memory, Scratchpad, TensorCore
 from archsim.timing import BOUNDS, OpTime, gpu, roofline
-from archsim.timing.gpu_figures import flop_energy
-from archsim.units import GB, GHz, KiB, MiB, TB_per_s, W, pJ
+from archsim.units import GB, GHz, KiB, MiB, TB_per_s
 from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm, Op
 
 
@@ -213,32 +212,6 @@ def test_a_large_cache_saves_rereads() -> None:
     assert gpu.time(op, large).hbm_bytes == pytest.approx(op.bytes)
 
 
-def test_the_power_limit_slows_long_products() -> None:
-    op = MatMul(m=8192, n=8192, k=8192)
-    free = chip()
-    base = dict(gpu.time(op, free).busy)
-    hot = free.replace("core.tensor", energy={"bf16": 2 * pJ}).replace(power=Power(tdp=300 * W, idle=50 * W))
-    t = gpu.time(op, hot)
-    assert t.seconds == pytest.approx((op.flops * 2e-12 + t.hbm_bytes * hot.memory.energy) / 250)
-    assert t.bound == "matrix"
-    assert "power-limited" in t.plan
-    assert t.seconds > sum(base.values()) / len(base)
-    unlimited = free.replace("core.tensor", energy={"bf16": 2 * pJ}).replace(power=Power(tdp=9000 * W, idle=50 * W))
-    assert gpu.time(op, unlimited).seconds == gpu.time(op, free).seconds
-
-
-def test_a_dtype_without_an_energy_scales_the_nearest() -> None:
-    known = {"bf16": 0.8e-12, "fp8": 0.4e-12}
-    assert flop_energy(known, "fp8") == 0.4e-12
-    assert flop_energy(known, "int8") == 0.4e-12
-    assert flop_energy(known, "int4") == 0.2e-12
-    assert flop_energy(known, "tf32") == 1.6e-12
-    hot = chip().replace("core.tensor", energy={"bf16": 2 * pJ}).replace(power=Power(tdp=300 * W, idle=50 * W))
-    full, half = (gpu.time(MatMul(m=8192, n=8192, k=8192, dtype=name), hot) for name in ("bf16", "fp8"))
-    assert "power-limited" in half.plan, "the chip lists no energy for fp8"
-    assert half.seconds == pytest.approx(full.seconds / 2, rel=0.05)
-
-
 def test_shared_memory_must_be_written() -> None:
     op = MatMul(m=4096, n=4096, k=4096)
     slow = chip().replace("core.shared", write_bytes=8.0)
@@ -264,25 +237,6 @@ def test_tiles_may_be_lists() -> None:
     assert "128x128x64B" in gpu.time(MatMul(m=1, n=1, k=1), on).plan
     assert "64x64" in gpu.time(Attention(batch=1, q_len=1, kv_len=1, heads=1, kv_heads=1, head_dim=64), on).plan
     assert on.core.fuse_elementwise is False
-
-
-def test_small_row_operators_cost_a_launch() -> None:
-    on = chip()
-    t = gpu.time(Elementwise(elements=64), on)
-    assert t.bound == "launch"
-    assert t.seconds == pytest.approx(1.25e-6 + on.memory.latency + 150e-9, rel=0.01)
-    assert gpu.time(Elementwise(elements=10**9), on).bound == "hbm"
-
-
-def test_a_norm_waits_for_its_row() -> None:
-    on = chip()
-    short, long = gpu.time(Norm(rows=1, cols=1024), on).seconds, gpu.time(Norm(rows=1, cols=16384), on).seconds
-    assert long - short > 15 * on.memory.latency * 0.9, "16 iterations of 1024 threads against one"
-    fused = gpu.time(Norm(rows=1, cols=16384, residual=True), on).seconds
-    assert fused < 0.5 * long, "the fused residual norm takes eight elements at a time"
-    many = gpu.time(Norm(rows=65536, cols=8192), on)
-    copy = gpu.time(Elementwise(elements=65536 * 8192), on)
-    assert 1 < many.seconds / copy.seconds < 2.5
 
 
 def test_a_batch_shares_one_launch() -> None:
