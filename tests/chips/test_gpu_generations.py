@@ -17,7 +17,7 @@ GENERATIONS = {
                      "a800-pcie-80gb", "a30"),
     "Ampere GA10x": ("a40", "a10", "rtx-a6000", "rtx-a5000", "rtx-a4000"),
     "Ada": ("l40s", "l40", "l4"),
-    "Hopper": ("h100-sxm", "h100-pcie", "h100-nvl", "h200", "h800", "h20"),
+    "Hopper": ("h100-sxm", "h100-pcie", "h100-nvl", "h200", "gh200", "h800", "h20"),
     "Blackwell": ("b200", "gb200", "b300", "gb300"),
     "CDNA 2": ("mi210", "mi250", "mi250x", "mi250x-gcd"),
     "CDNA 3": ("mi300x", "mi325x"),
