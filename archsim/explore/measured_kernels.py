@@ -7,30 +7,45 @@ replayed, so that no host cost is left but what a graph costs, and what a call t
 - ``gemm``: six calls with a weight each make one graph, so that a weight comes round after six times the bytes of a
   call, activations after one. In an 8-bit dtype (``fp8``, ``fp8_block``, ``int8``) it is two kernels: activations
   arrive in bf16 and are quantised first.
-- ``attention_*`` is a framework's attention call on a paged cache: new keys and new values are each written to it by a
-  kernel, one more lays out the work, then attention itself. The same cache is read by every call.
+- ``attention_*`` is a framework's attention call on a paged cache: a kernel writes new keys and values to it, a block of
+  another adds up the lengths of all sequences to lay out the work, then attention itself. The same cache is read by
+  every call. Each call is a graph of its own (`Kernel.begins`).
 - ``moe`` is a fused kernel of experts: tokens are sorted by expert, the gated products up, the activation, the products
   down, and the sum over each token's experts; router and shared experts are not in it. ``inter`` is cut by ``tp``; of
   ``experts``, ``ep`` ranks hold equal shares: a row is one rank's, whose tokens all go to experts of its own.
   ``distribution`` is ``balanced`` (the default) or ``power_law_ALPHA``. Every call reads the same weights.
-- ``rmsnorm``, ``silu_mul`` and ``add`` are measured within a running layer (microsoft/vidur's profiler): what they read
-  has just been written, what they write is not rewritten soon. ``silu_mul`` and ``add`` read two operands per result.
+- ``rmsnorm``, ``silu_mul`` and ``add`` are measured within a running layer, by the time on the device alone
+  (microsoft/vidur's profiler): what they read has just been written, but for the residual that ``add`` reads; what they
+  write is not rewritten soon. The first two are a block per row whose threads take one element at a time, as vLLM's
+  kernels were until 2025 (csrc/layernorm_kernels.cu, activation_kernels.cu); ``add`` is PyTorch's, four elements at a
+  time. ``silu_mul`` and ``add`` read two operands per result.
 - ``copy`` reads and writes ``bytes_tensor``, whatever the dtype, over and over.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsim.dtypes import BYTES, dtype
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
-from archsim.hardware import Chip
-from archsim.kernels.gpu_l2 import hit_share
+from archsim.hardware import Chip, GpuCore
+from archsim.kernels.gpu_l2 import hit_share, streamed_share
 from archsim.timing import COLD, Warm
 from archsim.workload.moe import Routing
-from archsim.workload.ops import Attention, Elementwise, Gather, GroupedMatMul, MatMul, Norm, Op, Route, Scatter
+from archsim.workload.ops import (
+    Attention,
+    Elementwise,
+    Gather,
+    GroupedMatMul,
+    MatMul,
+    Norm,
+    Op,
+    Route,
+    Scatter,
+    Softmax,
+)
 
 ATTENTION = ("attention_context", "attention_prefill", "attention_generation", "attention_decode")
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -45,6 +60,9 @@ SHAPES: dict[str, tuple[str, ...]] = {
 COPIES = 6
 """Weights over which calls of a measured matrix product rotate (``outside_loop_count`` of both collectors)."""
 
+REPLAYS = 6
+"""Replays of a graph that are timed together (``num_runs`` of the collectors' helper)."""
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -52,7 +70,8 @@ class Kernel:
 
     `own` says that the row is about it: a plain roofline counts no other. `inputs`, `weights` and `output` are reuse
     distances: bytes that are touched from one use of them to the next, themselves included; infinite if they are not
-    used again.
+    used again; `made` are bytes of its inputs that the kernel before has just written, in the order in which it reads.
+    `begins` is how many graphs begin with it: one if a call is a graph.
     """
 
     op: Op
@@ -60,14 +79,29 @@ class Kernel:
     inputs: float = math.inf
     weights: float = math.inf
     output: float = math.inf
+    begins: float = 0.0
+    made: float = 0.0
+
+    def start(self, chip: Chip) -> float:
+        """Return the seconds by which a replay that begins here is late: the host has queued it as it queues a kernel.
+
+        Of `REPLAYS` replays, which are timed together, the first waits for the host.
+        """
+        core = chip.core
+        if not self.begins or not isinstance(core, GpuCore):
+            return 0.0
+        return self.begins * (core.stream_launch - core.launch + core.host_launch / REPLAYS)
 
     def warm(self, chip: Chip) -> Warm:
         """Return what the chip's cache holds when the kernel starts."""
         if chip.kind != "gpu" or chip.cache is None:
             return COLD
         capacity = chip.cache.last.capacity
-        return Warm(*(hit_share(d, capacity) if d < math.inf else 0.0
-                      for d in (self.inputs, self.weights, self.output)))
+        inputs, weights, output = (hit_share(d, capacity) if d < math.inf else 0.0
+                                   for d in (self.inputs, self.weights, self.output))
+        if self.made:
+            inputs = self.made / self.op.read_bytes * streamed_share(self.made, self.op.bytes, capacity)
+        return Warm(inputs, weights, output)
 
 
 def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
@@ -92,15 +126,17 @@ def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
     if op == "moe":
         return _again(*_experts(row, line, size, name))
     if op in ATTENTION:
-        return _again(*_attention(row, line, size, name))
-    values = size["rows"] * size["cols"]
+        first, *rest = _again(*_attention(row, line, size, name))
+        return (replace(first, begins=1.0), *rest)
+    values, element = size["rows"] * size["cols"], int(BYTES[name])
     if op == "rmsnorm":
-        call: Op = Norm(rows=size["rows"], cols=size["cols"], dtype=name)
+        call: Op = Norm(rows=size["rows"], cols=size["cols"], dtype=name, access=element)
     elif op == "silu_mul":
-        call = _gate(values, name)
+        call = replace(_gate(values, name), cols=size["cols"], access=element)
     else:
-        call = Elementwise(elements=values, inputs=2.0, name=op, dtype=name, out_dtype=name)
-    return (Kernel(call, inputs=call.read_bytes),)
+        call = Elementwise(elements=values, inputs=2.0, name=op, dtype=name, out_dtype=name, access=4 * element)
+        return (Kernel(call, made=call.read_bytes / 2),)
+    return (Kernel(call, made=call.read_bytes),)
 
 
 def _again(*ops: Op) -> tuple[Kernel, ...]:
@@ -168,5 +204,5 @@ def _attention(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]
     except ArchsimError as e:
         raise BadRowError(f"line {line}: {e}") from None
     new, cache = size["batch"] * size["q_len"], size["batch"] * size["kv_len"]
-    write = Gather(rows=new, cols=size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
-    return [write, write, Elementwise(elements=size["batch"], name="schedule"), call]
+    write = Gather(rows=new, cols=2 * size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
+    return [write, Softmax(rows=1, cols=size["batch"], dtype="fp32"), call]

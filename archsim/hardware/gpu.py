@@ -34,12 +34,31 @@ ASYNC_TILES: Tiles = (
 and a thin problem is transposed so that its thin side is the instruction's free one (8 to 256)."""
 
 
-ATTENTION_TILES: tuple[tuple[int, int], ...] = (
-    (192, 128), (128, 176), (128, 128), (128, 112), (128, 80), (128, 64), (64, 128), (64, 64), (64, 32),
-    (64, 16), (16, 224), (16, 112), (16, 64), (16, 32), (16, 16),
+AttentionTiles = tuple[tuple[int, int, int, int], ...]
+"""Largest head dimension, query rows and keys of a tile, and keys where a kernel splits them over blocks."""
+
+ATTENTION_TILES: AttentionTiles = (
+    (64, 128, 112, 80), (96, 128, 64, 48), (128, 128, 64, 112), (192, 128, 64, 64), (256, 128, 64, 64),
+    (576, 64, 64, 64), (576, 64, 32, 32), (576, 32, 32, 32), (576, 16, 16, 16), (2048, 16, 16, 16),
 )
-"""Attention tiles (query rows, keys). 64 rows and more are those of FlashAttention 2 and 3; 16 rows, those of decode
-kernels (FlashInfer), leave room for keys in a small shared memory, and few keys for wide heads."""
+"""Attention tiles of kernels of warp-level instructions: FlashAttention 3's for compute capability 8.x, which pack the
+heads of a group into 128 rows even to decode (hopper/tile_size.h), and smaller ones for latent attention."""
+
+ASYNC_ATTENTION_TILES: AttentionTiles = (
+    (64, 192, 128, 128), (64, 192, 160, 160), (64, 192, 192, 192), (96, 192, 128, 128), (96, 192, 144, 144),
+    (128, 128, 128, 128), (128, 128, 176, 176), (128, 128, 224, 224), (128, 64, 128, 128), (192, 128, 96, 96),
+    (192, 128, 112, 112), (192, 128, 160, 160), (256, 128, 80, 80), (256, 128, 128, 128), (576, 64, 64, 64),
+    (576, 64, 32, 32), (2048, 16, 16, 16),
+)
+"""The same for instructions that read shared memory themselves: FlashAttention 3's for compute capability 9.0, those of
+224, 160 and 128 keys for 8-bit elements, and FlashMLA's 64 x 64."""
+
+TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
+    (128, 256, 128, 128), (128, 128, 128, 128), (128, 64, 128, 128), (192, 256, 128, 128), (192, 128, 128, 128),
+    (256, 128, 128, 128), (576, 64, 64, 64), (2048, 16, 16, 16),
+)
+"""The same where accumulators lie outside the register file: two groups of 128 queries (FlashAttention 4), of which one
+is multiplied while the other is exponentiated, and fewer to decode."""
 
 
 @part
@@ -78,14 +97,12 @@ class TensorCore:
     tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
                                  default=False)
     accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
-    energy: Mapping[str, float] | None = table("J/FLOP", "energy of a matrix FLOP, all that is above idle and device "
-                                               "memory; a dtype without an entry takes the nearest width's times the "
-                                               "ratio of widths, a chip without any has no power limit", default=None)
 
 
 def _tiles(field: str, given: Any, width: int) -> Any:
     """Return a tile library as tuples of whole numbers, which can be hashed."""
-    what = "(rows, columns, bytes of K per step)" if width == 3 else "(query rows, keys)"
+    what = ("(rows, columns, bytes of K per step)" if width == 3 else
+            "(largest head dimension, query rows, keys, keys where they are split)")
     try:
         tiles = tuple(tuple(positive_int(f"GpuCore.{field}", size) for size in tile) for tile in given)
     except TypeError:
@@ -111,6 +128,11 @@ class GpuCore:
     264 cycles from L2: HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and
     it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between a near
     and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
+
+    Kernels without matrix work: 2048 threads and 32 load-store lanes per SM, 64 integer and conversion lanes, are those
+    of server GPUs since 2017. A dependent plain instruction takes 4.5 cycles, so 30 of them in a turn of a loop over
+    loads take 135. A sum over a block is two trees of 5 shuffles of 30 cycles, three barriers and a visit to shared
+    memory of 60 each, a division and a square root of about 100 each, and code that is fetched for the first time.
     """
 
     tensor: TensorCore = option("TensorCore(macs={'bf16': ...})")
@@ -127,12 +149,33 @@ class GpuCore:
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
                                  "than a load", default=205.0, zero=True, likely=(199.0, 264.0))
     stages: int = whole("most stages of a software pipeline", default=5, high=64)
+    barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0, zero=True)
+    shared_latency: float = figure("cycle", "of a load from shared memory", default=29.0, zero=True)
+    accumulator_read: float = figure("B/cycle", "from tensor memory to registers", default=512.0)
     sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0,
                          likely=(30.0, 90.0))
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
                              default=400.0, likely=(200.0, 400.0))
     epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
+    attention_code: float = figure("cycle", "of what a block of an attention kernel does once: addresses by thread, "
+                                   "masks, code that its instruction cache lacks", default=3000.0,
+                                   likely=(1500.0, 4500.0))
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85, likely=(0.75, 0.95))
+    threads: int = whole("threads that an SM holds", default=2048, high=65536)
+    blocks: int = whole("blocks of threads that an SM holds", default=32, high=1024)
+    load_lanes: int = whole("threads whose load or store of 4 bytes issues per cycle", default=32, high=1024)
+    int_lanes: int = whole("integer and conversion instructions per cycle", default=64, high=4096)
+    vector_bytes: int = whole("widest load of one thread, in bytes", default=16, high=1024)
+    block_start: float = figure("cycle", "from the start of a block without shared memory to its first load",
+                                default=200.0, likely=(100.0, 400.0))
+    loop: float = figure("cycle", "of dependent instructions in one turn of a loop over loads: address, conversion, "
+                         "arithmetic, branch", default=150.0, likely=(60.0, 200.0))
+    reduction: float = figure("cycle", "of a sum or maximum over a block's threads, and of what follows from it",
+                              default=800.0, likely=(400.0, 1000.0))
+    address_ops: float = figure("op", "integer instructions beside one load or store: address, bounds, loop",
+                                default=5.0, likely=(3.0, 8.0))
+    sfu_ops: float = figure("op", "plain instructions beside one transcendental: range reduction, Newton steps",
+                            default=8.0, likely=(4.0, 12.0))
     launch: float = figure("s", "device-side cost of a dependent kernel in a replayed graph", default=1.25e-6,
                            high=1e-2, likely=(0.9e-6, 1.9e-6))
     stream_launch: float = figure("s", "the same of a kernel that the host has queued", default=2.45e-6, high=1e-2,
@@ -141,8 +184,9 @@ class GpuCore:
                                 high=1e-2, likely=(4e-6, 6e-6))
     tiles: Tiles | None = option("GEMM tiles: (rows, columns, bytes of K per step); without, what libraries ship for "
                                  "this kind of matrix instruction", default=None)
-    attention_tiles: tuple[tuple[int, int], ...] = option("attention tiles: (query rows, keys)",
-                                                          default=ATTENTION_TILES)
+    attention_tiles: AttentionTiles | None = option("attention tiles: (largest head dimension, query rows, keys, keys "
+                                                    "of a block where they are split); without, what libraries ship for this kind of matrix instruction",
+                                                    default=None)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them (a compiler "
                                     "does so; serving frameworks launch them as kernels)", default=False)
 
@@ -151,12 +195,22 @@ class GpuCore:
     def __post_init__(self) -> None:
         if self.tiles is not None:
             object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
-        object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 2))
+        if self.attention_tiles is not None:
+            object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 4))
 
     @property
     def library(self) -> Tiles:
         """GEMM tiles to choose from: the chip's own, or those of its kind of matrix instruction."""
         return self.tiles or (ASYNC_TILES if self.tensor.asynchronous else TILES)
+
+    @property
+    def attention_library(self) -> AttentionTiles:
+        """Attention tiles to choose from: the chip's own, or those of its kind of matrix instruction."""
+        if self.attention_tiles is not None:
+            return self.attention_tiles
+        if self.tensor.tensor_memory:
+            return TENSOR_MEMORY_ATTENTION_TILES
+        return ASYNC_ATTENTION_TILES if self.tensor.asynchronous else ATTENTION_TILES
 
     @property
     def rates(self) -> Mapping[str, float]:

@@ -7,19 +7,20 @@ import math
 from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
-from archsim.kernels import gpu_attention as kernel
-from archsim.timing.gpu_figures import as_array, figures, optime, powered, rounds
+from archsim.kernels.gpu_attention import best_attention
+from archsim.kernels.gpu_attention_tile import Heads, Vector
+from archsim.timing.gpu_figures import as_array, figures, optime, rounds
 from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import Attention, AttentionBackward
 
 
-def heads(op: Attention | AttentionBackward) -> kernel.Heads:
+def heads(op: Attention | AttentionBackward) -> Heads:
     """Return attention as the kernels see it; gradients walk the same tiles and do more with each."""
     if isinstance(op, AttentionBackward):
         f = op.forward
         return heads(f)._replace(score_ops=5.0 + f.biased + 4.0 * f.softcap, gradients=1.0)
-    return kernel.Heads(
+    return Heads(
         float(op.batch), float(op.q_len), float(op.kv_len), float(op.heads), float(op.kv_heads), float(op.head_dim),
         float(op.value_dim), float(op.causal), float(op.window or math.inf), BYTES[op.dtype], BYTES[op.kv_dtype],
         float(op.shared_kv), 4.0 + op.biased + 2.0 * op.softcap, 1.0 + op.softcap,
@@ -40,15 +41,17 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     gpu = figures(chip, op.dtype)
     core = chip.core
     assert isinstance(core, GpuCore)
-    p = kernel.best_attention(gpu, as_array(core.attention_tiles), heads(op), float(core.fp32_lanes), core.sfu,
-                              core.registers)
+    vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code)
+    library = core.attention_library
+    p = best_attention(gpu, as_array(library), heads(op), vector, 1.0 - warm.inputs, warm.output)
     if p.tile < 0:
         dim = op.forward.head_dim if isinstance(op, AttentionBackward) else op.head_dim
         raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {dim} in one SM")
-    bq, bk = core.attention_tiles[int(p.tile)]
+    _, bq, whole, cut = library[int(p.tile)]
+    bk = cut if p.splits > 1 else whole
     split = f", split-KV {int(p.splits)}" if p.splits > 1 else ""
     turns = "" if gpu.decoupled or max(p.matrix, p.vector) < max(p.on_chip, p.hbm) else ", products and softmax in turn"
     plan = f"tile {bq}x{bk}{split}, {rounds(p)}{turns}"
     if isinstance(op, AttentionBackward):
         plan = f"scores again, then gradients: {plan}"
-    return optime(op, chip, p, vector=p.vector, floor=powered(op, chip, p.hbm_bytes), plan=plan)
+    return optime(op, chip, p, vector=p.vector, plan=plan)

@@ -1,0 +1,161 @@
+"""One tile of GPU attention: what an SM can hold, the work of queries against a tile of keys, and its fetch.
+
+Times are cycles of the SM clock. A block holds `bq` query rows and visits tiles of `bk` keys: scores, softmax, values.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from numba import njit
+
+from archsim.kernels.gpu import OVERLAP, step_cycles
+from archsim.kernels.gpu_chip import Gpu, memory_cycles
+
+
+class Heads(NamedTuple):
+    """The shape of an attention operator; sizes are bytes per element."""
+
+    batch: float
+    q: float
+    kv: float
+    heads: float
+    kv_heads: float
+    dim: float
+    value_dim: float
+    causal: float  # 1 or 0
+    window: float  # keys; infinite if none
+    size: float
+    kv_size: float
+    shared: float  # 1 if values are part of the keys and are fetched with them, else 0
+    score_ops: float  # plain operations per score
+    score_exps: float  # transcendental operations per score
+    gradients: float = 0.0  # 1 for the backward pass
+
+
+class Vector(NamedTuple):
+    """What of an SM works on scores, beside its matrix engine."""
+
+    lanes: float  # fp32 operations per cycle
+    sfu: float  # transcendentals per cycle
+    registers: float  # bytes
+    code: float  # cycles of what a block does once, beside its loads
+
+
+class Tile(NamedTuple):
+    """One key tile of a block, in cycles and bytes."""
+
+    scores: float  # of the matrix engine
+    values: float  # of the matrix engine
+    softmax: float
+    turn: float  # of the SM: what a tile keeps it busy with, as the kernel orders the three
+    key_bytes: float
+    value_bytes: float
+    buffers: float  # key tiles, and as many value tiles, that shared memory holds
+    resident: float  # blocks that fit into one SM
+
+
+@njit(cache=True)
+def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> float:
+    """Return how many blocks of a tile one SM holds; 0 if none.
+
+    Keys and values are in shared memory: one tile of each in a synchronous kernel, which has read its queries into
+    registers before values take their place, two in an asynchronous one, whose queries stay. Scores and result are
+    accumulators; a fifth of the registers is kept for addresses, probabilities and the softmax's state.
+    """
+    queries, keys = bq * h.dim * h.size, bk * h.dim * h.kv_size
+    values = bk * h.value_dim * (1.0 - h.shared) * h.kv_size
+    shared = queries + 2.0 * (keys + values) if gpu.overlapped > 0.0 else keys + max(queries, values)
+    accumulators = bq * (bk + h.value_dim) * 4.0
+    room = gpu.accumulators if gpu.decoupled > 0.0 else 0.8 * registers
+    if h.gradients > 0.0:  # dk and dv beside scores and dp, and queries with their gradients come by instead of keys
+        accumulators = 4.0 * (2.0 * bq * bk + bk * (h.dim + h.value_dim))
+        shared = (bq * h.size + bk * h.kv_size) * (h.dim + h.value_dim)
+    return min(math.floor(gpu.shared / shared), math.floor(room / accumulators))
+
+
+@njit(cache=True)
+def product_cycles(gpu: Gpu, warps: float, rows: float, columns: float, depth: float, size: float, held: float) -> float:
+    """Cycles of a product of a tile; `held` is 1 if the left operand is in registers.
+
+    Instructions that read shared memory themselves take the longer of arithmetic and operands (`step_cycles`). Warps
+    that fetch operands into registers each read the whole right one for their rows, 16 at least, and wait for some of
+    it: the two overlap as all else does (see `OVERLAP`). A product takes no less than its chain of dependent
+    instructions.
+    """
+    chain = depth * size / gpu.k_bytes * gpu.mma_latency
+    if gpu.overlapped > 0.0:
+        return max(step_cycles(gpu, rows, columns, depth, size), chain)
+    arithmetic = rows * columns * depth / gpu.macs
+    fetched = depth * size * (columns * max(1.0, min(warps, rows / 16.0)) + rows * (1.0 - held)) / gpu.shared_read
+    return max((arithmetic**OVERLAP + fetched**OVERLAP) ** (1.0 / OVERLAP), chain)
+
+
+@njit(cache=True)
+def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
+    """Return the work of one key tile.
+
+    Exponentials and plain operations have pipes of their own, fed by the same issue slots; then the result so far is
+    scaled to the new maximum. The warps that hold the scores in registers multiply and exponentiate in turn: two groups
+    of them could overlap, but published and measured kernels are as fast as if they did not (FlashAttention 3, arXiv
+    2407.08608, fig. 5: 497, 648 and 756 TFLOP/s for heads of 64, 128 and 256). With accumulators apart from the
+    registers, half a tile's queries are multiplied while the other half's are exponentiated.
+
+    An instruction on 8-bit elements takes its operands along K alone: values are transposed through shared memory.
+
+    Gradients (FlashAttention, arXiv 2205.14135, algorithm 4) take the scores again, ``dq = ds k`` and ``dk = ds^T q``,
+    which have the size of the scores, and ``dp = do v^T`` and ``dv = p^T do``, of the size of the values. Beside the
+    arithmetic per score, p and ds go to shared memory, where the next products find them transposed, and each tile adds
+    its part of dq, in fp32, to what L2 holds. Accumulators hold one such tile: its products and scores take turns.
+    """
+    resident = residents(gpu, h, v.registers, bq, bk)
+    warps = 4.0 if resident > 1.0 else 8.0  # as many threads as registers are enough for
+    scores = product_cycles(gpu, warps, bq, bk, h.dim, h.size, 0.0)
+    values = product_cycles(gpu, warps, bq, h.value_dim, bk, h.size, 1.0)
+    softmax = bq * bk * max(h.score_exps / v.sfu, (h.score_exps + h.score_ops) / v.lanes)
+    if h.gradients > 0.0:
+        scores, values = 3.0 * scores, 2.0 * values
+        softmax += 2.0 * bq * bk * h.size / gpu.shared_write + bq * h.dim * 4.0 / gpu.port
+    else:
+        softmax += bq * h.value_dim / v.lanes
+    if gpu.decoupled > 0.0 and h.gradients == 0.0 and bq >= 2.0 * gpu.fetch_m:
+        turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP) + gpu.sync + 2.0 * gpu.mma_latency
+    else:
+        turn = scores + values + softmax + gpu.sync + 2.0 * gpu.mma_latency
+        if gpu.overlapped > 0.0 and gpu.decoupled == 0.0 and h.kv_size < 2.0:
+            turn += bk * h.value_dim * h.kv_size * (1.0 / gpu.shared_read + 1.0 / gpu.shared_write)
+    key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size * (1.0 - h.shared)
+    return Tile(scores, values, softmax, turn, key_bytes, value_bytes, 2.0 if gpu.overlapped > 0.0 else 1.0, resident)
+
+
+@njit(cache=True)
+def arrival_cycles(gpu: Gpu, size: float, missing: float, active: float) -> float:
+    """Cycles until a buffer of `size` bytes is there while each of `active` SMs loads one; `missing` is L2's share.
+
+    What L2 lacks comes at the SM's share of device memory, loaded latency included (see `memory_cycles`).
+    """
+    near = gpu.l2_latency + size / min(gpu.port, gpu.l2 / active)
+    if missing * size > 0.0:
+        near = max(near, memory_cycles(gpu, active, missing * size, missing * size * active, 0.0))
+    return near
+
+
+@njit(cache=True)
+def tile_cycles(gpu: Gpu, t: Tile, together: float, missing: float, active: float) -> float:
+    """Cycles of one key tile for each of the `together` blocks of an SM, `active` SMs sharing L2 and device memory.
+
+    Blocks of an SM take turns, and one's waits are hidden behind the others' work. Asynchronous kernels fetch ahead. A
+    synchronous one waits for values after the scores, beside which they are fetched, and for the next keys, fetched
+    beside softmax and values. Work, L2 and device memory overlap as in a product (see `OVERLAP`).
+    """
+    size = t.key_bytes + t.value_bytes
+    work = together * t.turn
+    if gpu.overlapped == 0.0 and gpu.decoupled == 0.0:
+        waits = max(0.0, arrival_cycles(gpu, t.value_bytes, missing, active) - t.scores)
+        waits += max(0.0, arrival_cycles(gpu, t.key_bytes, missing, active) - t.softmax - t.values)
+        work = max(work, t.turn + waits)
+    on_chip = together * size / min(gpu.port, gpu.l2 / active)
+    flight = together * (t.buffers - 0.5) * size * missing
+    hbm = memory_cycles(gpu, active, flight, together * size * missing * active, 0.0) if missing > 0.0 else 0.0
+    return float((work**OVERLAP + on_chip**OVERLAP + hbm**OVERLAP) ** (1.0 / OVERLAP))
