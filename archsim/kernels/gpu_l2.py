@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from numba import njit
 
 from archsim.kernels.gpu_chip import Gpu
@@ -24,6 +26,20 @@ def hit_share(distance: float, capacity: float) -> float:
 
 
 @njit(cache=True)
+def streamed_share(made: float, touched: float, capacity: float) -> float:
+    """Return the share, 0 to 1, of what a kernel has just written that the next one still finds.
+
+    Both go through the data in the same order. Line by line, least recently used: when the reader comes to byte i of
+    `made`, that byte lies below the made - i bytes written since, the i bytes that it has read again and those that it
+    has touched beside them; it touches `touched` bytes in all.
+    """
+    room, others = capacity - made, touched - made
+    if others <= room:
+        return 1.0
+    return float(max(0.0, room / others)) if others > 0.0 else 0.0
+
+
+@njit(cache=True)
 def reread_rate(gpu: Gpu, distance: float, dram: float) -> float:
     """Return the bytes per cycle at which all SMs together read again what all of them have read before.
 
@@ -42,3 +58,21 @@ def reread_rate(gpu: Gpu, distance: float, dram: float) -> float:
     near = hit_share(distance, gpu.near_capacity)
     held = max(near, hit_share(distance, gpu.l2_capacity))
     return float(1.0 / (near / gpu.l2 + (held - near) / gpu.far + (1.0 - held) / dram))
+
+
+@njit(cache=True)
+def partition_fills(parts: float, wm: float, wn: float, row_bytes: float, col_bytes: float) -> float:
+    """Return the bytes that a patch of wm x wn blocks brings into the partitions of L2, each of which keeps a copy.
+
+    A row of blocks reads the same `row_bytes` of A, a column the same `col_bytes` of B. The patch is cut into as many
+    rectangles as there are partitions, the way that moves least, and each partition reads its rows and columns once.
+    """
+    least = math.inf
+    down = 1.0
+    while down <= parts:
+        if parts % down == 0.0:
+            across = parts / down
+            rows, cols = max(1.0, wm / down) * row_bytes, max(1.0, wn / across) * col_bytes
+            least = min(least, parts * (rows + cols))
+        down += 1.0
+    return float(least)

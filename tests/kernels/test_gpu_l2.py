@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim import chips
-from archsim.kernels.gpu_l2 import hit_share, reread_rate
+from archsim.kernels.gpu_l2 import hit_share, partition_fills, reread_rate
 from archsim.timing.gpu_figures import row_figures
 
 # te42kyfo/gpu-benches @1c36d50 and RRZE-HPC/gpu-benches, gpu-l2-cache: chip, GHz, MB that all SMs read, TB/s
@@ -44,3 +44,29 @@ def test_reread_rate_level_by_level(name: str, distance: float) -> None:
     assert rate == pytest.approx(naive_reread_rate(levels, distance))
     assert gpu.dram_read * 0.999 <= rate <= gpu.l2 * 1.001
     assert reread_rate(gpu, distance * 1.1, gpu.dram_read) <= rate * 1.000001
+
+
+def naive_fills(down: int, across: int, wm: int, wn: int, row_bytes: float, col_bytes: float) -> float:
+    """Lay every block of the patch into its partition and count the rows and columns that each partition sees."""
+    rows: set[tuple[int, int]] = set()
+    cols: set[tuple[int, int]] = set()
+    for i in range(wm):
+        for j in range(wn):
+            part = i * down // wm * across + j * across // wn
+            rows.add((part, i))
+            cols.add((part, j))
+    return len(rows) * row_bytes + len(cols) * col_bytes
+
+
+@given(st.sampled_from([1, 2, 4, 8]), st.integers(1, 4), st.integers(1, 4), st.floats(1, 1e6), st.floats(1, 1e6))
+def test_what_partitions_copy_is_counted_block_by_block(
+    parts: int, m: int, n: int, row_bytes: float, col_bytes: float
+) -> None:
+    """On patches that divide evenly; a single partition reads each row and column once, more read no less."""
+    wm, wn = m * parts, n * parts
+    cuts = [(d, parts // d) for d in (1, 2, 4, 8) if parts % d == 0]
+    expected = min(naive_fills(d, a, wm, wn, row_bytes, col_bytes) for d, a in cuts)
+    fills = partition_fills(float(parts), float(wm), float(wn), row_bytes, col_bytes)
+    assert fills == pytest.approx(expected)
+    once = wm * row_bytes + wn * col_bytes
+    assert once * 0.999999 <= fills <= wm * wn * (row_bytes + col_bytes) * 1.000001
