@@ -51,6 +51,7 @@ class Cache:
                             high=1000)
     far: float = figure("", "share of the bandwidth that is left for data that do not fit one partition", default=1.0,
                         low=0.01, high=1.0)
+    far_latency: float | None = figure("s", "the latency of a hit in another partition", default=None, high=1e-3)
     beyond: "Cache | None" = option("a second level behind it: Cache(capacity=..., bandwidth=...)", default=None)
 
     @property

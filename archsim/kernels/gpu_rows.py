@@ -1,7 +1,7 @@
-"""GPU row reductions (norms) at block level: one block of threads per row, two passes over it.
+"""GPU work without a matrix engine at block level: blocks of threads that loop over rows or over flat data.
 
-Times are cycles of the SM clock. Each thread takes `access` elements per iteration: a row of 8192 is 8 iterations of
-1024 threads that take one each, and what a pass exposes is the latency of its iterations.
+Times are cycles of the SM clock. A block lasts as long as its chain of loads, arithmetic and barriers; the blocks that
+share an SM hide each other's waiting, until the instructions they issue, or L2, or device memory, set the time.
 """
 
 from __future__ import annotations
@@ -10,30 +10,56 @@ import math
 
 from numba import njit
 
-from archsim.kernels.gpu_chip import Gpu, memory_cycles
-
-THREADS = 1024.0
-"""Threads of a block at most, and half of what an SM holds."""
+from archsim.kernels.gpu import OVERLAP
+from archsim.kernels.gpu_chip import Gpu
 
 
 @njit(cache=True)
-def norm(gpu: Gpu, rows: float, cols: float, size: float, access: float, read: float, write: float) -> float:
-    """Cycles of a norm over `rows` rows of `cols` elements of `size` bytes, whose rows are `read` and `write` bytes."""
-    threads = min(THREADS, 32.0 * math.ceil(cols / (32.0 * access)))
-    iterations = math.ceil(cols / (threads * access))
-    resident = max(1.0, math.floor(2.0 * THREADS / threads))
-    full = math.floor(rows / (gpu.sms * resident))
-    cycles = gpu.launch
-    for part in range(2):  # full generations, and a last one of fewer rows
-        count = gpu.sms * resident if part == 0 else rows - full * gpu.sms * resident
-        times = full if part == 0 else 1.0
-        if count * times > 0.0:
-            active = min(count, gpu.sms)
-            flight = math.ceil(count / gpu.sms) * threads * access * size
-            share = count / rows
-            # first pass: the row comes from device memory; its sum goes through a barrier and shared memory twice
-            fetch = max(iterations * gpu.dram_latency, memory_cycles(gpu, active, flight, read * share, 0.0))
-            # second pass: the row again, now in L2 or nearer, and out
-            scale = max(iterations * gpu.l2_latency, write * share / gpu.dram_write)
-            cycles += times * (gpu.prologue + fetch + 2.0 * gpu.sync + scale)
-    return float(cycles)
+def generation(
+    gpu: Gpu, blocks: float, share: float, latency: float, issue: float, read: float, write: float, l2_bytes: float
+) -> float:
+    """Cycles of `blocks` blocks that run at once and do `share` of a kernel (its other figures: see `stream`).
+
+    Loads wait in quadrature with the load of device memory (see `memory_cycles`): `latency` is the unloaded chain of
+    one block. Scheduler, L2, block dispatch and memory overlap as resources of a pipeline do.
+    """
+    moved = read / gpu.dram_read + write / gpu.dram_write
+    memory = math.sqrt(latency**2 + (share * moved) ** 2)
+    busiest = math.ceil(blocks / gpu.sms) * issue
+    l2 = share * l2_bytes / min(gpu.l2, gpu.far)
+    dispatched = blocks / gpu.dispatch
+    return float((memory**OVERLAP + busiest**OVERLAP + l2**OVERLAP + dispatched**OVERLAP) ** (1.0 / OVERLAP))
+
+
+@njit(cache=True)
+def stream(
+    gpu: Gpu, blocks: float, resident: float, start: float, latency: float, issue: float, read: float, write: float,
+    l2_bytes: float,
+) -> float:
+    """Cycles of a kernel of equal `blocks`, of which an SM holds `resident` at once.
+
+    Parameters
+    ----------
+    start
+        Cycles from a block's start to its first load.
+    latency
+        Cycles of one block alone from there on: loads, arithmetic and barriers that wait for each other.
+    issue
+        Cycles for which one block keeps the SM's issue slots busy.
+    read, write
+        Bytes of all blocks that device memory delivers and takes.
+    l2_bytes
+        Bytes between L2 and the SMs.
+
+    Full generations of blocks follow each other, and a last one of fewer. The launch of a small dependent kernel, as it
+    is measured, holds the start of a block and a load from L2 already.
+    """
+    slots = gpu.sms * resident
+    full = math.floor(blocks / slots)
+    tail = blocks - full * slots
+    cycles = gpu.launch - start - gpu.l2_latency
+    if full > 0.0:
+        cycles += full * generation(gpu, slots, slots / blocks, start + latency, issue, read, write, l2_bytes)
+    if tail > 0.0:
+        cycles += generation(gpu, tail, tail / blocks, start + latency, issue, read, write, l2_bytes)
+    return max(float(cycles), gpu.launch)

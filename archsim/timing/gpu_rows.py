@@ -1,54 +1,154 @@
-"""GPU row operators: elementwise work and gathers by bandwidth, norms by blocks of threads."""
+"""GPU row operators: norms, softmax, quantisation by blocks of threads per row; other work as flat streams.
+
+How frameworks write such kernels is a convention that all share: a block of at most 1024 threads per row, a loop over
+the row in loads of 16 bytes per thread (one element where the row does not divide), reductions by shuffles and shared
+memory; and blocks of 128 threads with one load per operand each where rows do not matter.
+"""
 
 from __future__ import annotations
 
-from archsim.dtypes import BYTES
+import math
+from dataclasses import dataclass
+
+from archsim.dtypes import BYTES, SCALED
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_rows as kernel
+from archsim.kernels.gpu_chip import Gpu
 from archsim.timing.gpu_figures import row_figures
 from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
-from archsim.workload.ops import Norm, Stream
+from archsim.workload.ops import Elementwise, Gather, Norm, Quantize, Route, Stream
 
-VECTOR_BYTES = 16.0
-"""Bytes of a thread's widest load, on every GPU since 2006 (float4).
+WARP = 32
+ROW_THREADS = 1024
+"""Threads of a block at most."""
+FLAT_THREADS = 128
+"""Threads of a block where rows do not matter, and of one that takes several short rows."""
+OPERANDS = 8.0
+"""Loads that a thread of a flat kernel has in flight at most; where a result has more operands, more threads share
+them."""
 
-That a norm with a residual uses it and a plain norm takes one element at a time is no property of hardware but a
-convention, that of the kernels that serving frameworks share (vllm-project/vllm csrc/layernorm_kernels.cu:
-fused_add_rms_norm_kernel has a vectorised path for aligned rows, rms_norm_kernel had none). A plain norm written with
-wide loads would take about the time that a residual one does here.
-"""
+
+@dataclass(frozen=True)
+class Blocks:
+    """A row operator as its kernel cuts it up.
+
+    `turns` of a block's loop in each of `passes` over its data; `reductions` that the block's threads wait for, each
+    over a whole block or (`warps`) within warps; `elements` that a thread takes in one load of `access` bytes.
+    """
+
+    blocks: int
+    threads: int
+    turns: int
+    access: float
+    elements: int
+    passes: int = 1
+    reductions: int = 0
+    warps: bool = True
+
+
+def cut(op: Stream, core: GpuCore) -> Blocks:
+    """Return the blocks of threads that run an operator."""
+    dtype = getattr(op, "dtype", "bf16")
+    size = BYTES[dtype]
+    wide = getattr(op, "access", None) or core.vector_bytes
+    rows, cols = _rows(op)
+    elements = max(1, int(wide / size))
+    if not rows:
+        loads = op.read_bytes / (elements * size)
+        stores = op.write_bytes / (elements * size)
+        threads = max(1, math.ceil(max(min(loads, stores) if loads and stores else loads + stores, loads / OPERANDS)))
+        return Blocks(math.ceil(threads / FLAT_THREADS), FLAT_THREADS, 1, elements * size, elements)
+    if cols % elements:
+        elements = 1
+    warps = math.ceil(cols / (WARP * elements))
+    threads = min(ROW_THREADS, WARP * warps)
+    together = max(1, FLAT_THREADS // threads)  # rows that one block takes
+    reductions = round(op.reduced / (rows * cols)) if op.passes > 1 else 0
+    return Blocks(math.ceil(rows / together), threads * together, math.ceil(cols / (threads * elements)),
+                  elements * size, elements, max(1, min(2, round(op.passes))), reductions, threads <= WARP)
+
+
+def _rows(op: Stream) -> tuple[int, int]:
+    """Return the rows that blocks take and their elements; (0, 0) where rows do not matter."""
+    if isinstance(op, Quantize) and op.out_dtype in SCALED:
+        group = SCALED[op.out_dtype].group
+        return op.rows * math.ceil(op.cols / group), min(op.cols, group)
+    if isinstance(op, Route):
+        return op.rows, op.experts
+    if isinstance(op, Elementwise):
+        return (max(1, op.elements // op.cols), op.cols) if op.cols else (0, 0)
+    if op.passes > 1:
+        return op.rows, op.cols  # type: ignore[attr-defined]  # every such operator has both
+    return 0, 0
 
 
 def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
-    """Time a row operator.
+    """Time an operator without matrix work whose operands L2 holds to the shares of `warm`.
 
-    An elementwise operator or a gather streams: its bytes at the rate of device memory, or its arithmetic, after a
-    launch and a latency. A norm needs its row twice, and its block of threads waits in between.
+    A block waits for its loads, turn after turn, and for its reductions; blocks that share an SM hide that from each
+    other, until issue slots, L2 or device memory are full. Such kernels run at the highest clock.
     """
     core, cache, memory = chip.core, chip.cache, chip.memory
     assert isinstance(core, GpuCore) and cache is not None
-    hz = chip.clock
-    own = op.parameter_bytes
-    reads = (op.read_bytes - own) * (1.0 - warm.inputs) + own * (1.0 - warm.weights)
+    gpu, hz = _figures(chip)
+    own = op.parameter_bytes if not isinstance(op, Gather) else 0.0  # a lookup reads rows, not its table
+    own = min(own, op.read_bytes)
+    inputs = op.read_bytes - own
+    reads = inputs * (1.0 - warm.inputs) + own * (1.0 - warm.weights)
     writes = op.write_bytes * (1.0 - warm.output)
+    b = cut(op, core)
+
+    # one block's chain: a load from where the data are, later passes from L2, and what is done with them
+    near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
+    missing = reads / op.read_bytes if op.read_bytes else 0.0
+    first = near + missing * max(0.0, gpu.dram_latency - near)
+    turn = core.loop * (1.0 + op.transcendentals / max(1.0, _results(op)))
+    latency = b.turns * (first + turn + (b.passes - 1) * (near + core.loop))
+    latency += b.reductions * (2.5 * core.sync if b.warps else core.reduction)
+    if isinstance(op, Gather):
+        latency += near  # the index comes before the row
+
+    # issue slots, in cycles of an SM: loads and stores, their addresses, conversions, arithmetic
+    shared = own * b.blocks if isinstance(op, Norm) else own  # every row meets all of the gain
+    accesses = (inputs * b.passes + shared + op.write_bytes) / b.access
+    issue = accesses * (max(1.0, b.access / 4.0) / core.load_lanes + core.address_ops / core.int_lanes)
+    issue += accesses * b.elements / core.int_lanes
+    issue += (op.vector_ops + op.transcendentals * core.sfu_ops) / core.fp32_lanes + op.transcendentals / core.sfu
+
+    resident = max(1, min(core.blocks, core.threads // b.threads))
+    moved = op.read_bytes + op.write_bytes
+    cycles = kernel.stream(gpu, float(b.blocks), float(resident), core.block_start, latency, issue / b.blocks, reads,
+                           writes, moved)
+    seconds = cycles / hz
     busy = {
-        "hbm": reads / memory.sustained + writes / (memory.bandwidth * memory.write_efficiency),
-        "scratchpad": op.bytes / chip.cache_bandwidth,
-        "vector": (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores / hz,
+        "hbm": reads / memory.sustained + writes / memory.sustained_write,
+        "scratchpad": moved / min(gpu.l2, gpu.far) / hz,
+        "vector": issue / chip.cores / hz,
     }
-    stream, fixed, plan = max(busy.values()), core.launch + memory.latency + cache.latency, "a stream over all SMs"
-    seconds = stream + fixed
-    if isinstance(op, Norm):
-        size = BYTES[op.dtype]
-        access = VECTOR_BYTES / size if op.residual and op.cols * size % VECTOR_BYTES == 0 else 1.0
-        cycles = kernel.norm(row_figures(chip), float(op.rows), float(op.cols), size, access,
-                                 (op.read_bytes - own) * (1.0 - warm.inputs), writes)
-        seconds, plan = max(seconds, cycles / hz), "a block per row, two passes"
-        fixed = max(fixed, seconds - stream)
-    busy["launch"] = fixed
+    busy["launch"] = max(core.launch, seconds - max(busy.values()))
+    seconds = max(seconds, *busy.values())
+    each = f"{b.blocks:,} blocks of {b.threads} threads"
+    loop = f", {b.turns} turn{'s' if b.turns > 1 else ''}" if b.turns * b.passes > 1 else ""
     return OpTime(
-        seconds=seconds, cycles=seconds * hz, flops=op.flops, vector_ops=op.vector_ops, hbm_bytes=reads + writes,
-        on_chip_bytes=op.bytes, utilization=op.bytes / memory.bandwidth / seconds,
-        bound=max(busy, key=lambda x: busy[x]), busy=busy, plan=plan,
+        seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
+        hbm_bytes=reads + writes, on_chip_bytes=moved, utilization=min(1.0, op.bytes / memory.bandwidth / seconds),
+        bound=max(busy, key=lambda x: busy[x]), busy=busy,
+        plan=each + loop + (f", {b.passes} passes" if b.passes > 1 else ""),
     )
+
+
+def _results(op: Stream) -> float:
+    """Return the elements that an operator works on."""
+    rows, cols = _rows(op)
+    return float(rows * cols or getattr(op, "elements", 0) or op.write_bytes / BYTES[getattr(op, "dtype", "bf16")])
+
+
+def _figures(chip: Chip) -> tuple[Gpu, float]:
+    """Return the chip's figures in cycles of its highest clock, and that clock."""
+    gpu, hz = row_figures(chip), chip.boost or chip.clock
+    ratio = hz / chip.clock
+    return gpu._replace(
+        launch=gpu.launch * ratio, l2_latency=gpu.l2_latency * ratio, far_latency=gpu.far_latency * ratio,
+        dram_latency=gpu.dram_latency * ratio, dram_read=gpu.dram_read / ratio, dram_write=gpu.dram_write / ratio,
+    ), hz

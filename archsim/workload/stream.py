@@ -17,6 +17,8 @@ class Elementwise(Stream):
 
     `name` is what it computes (``silu_mul``, ``rope``, ``add``, ``gelu``, ``quantize``); `ops` and `exps` are its
     plain and its transcendental operations per result; `weights` are parameters that it adds or multiplies by.
+    `cols` says that a kernel takes it row by row, so many elements in each; `access`, how many bytes a thread of that
+    kernel loads at a time (None: rows do not matter, and loads are as wide as the machine's).
     """
 
     kind: ClassVar[str] = "elementwise"
@@ -28,6 +30,8 @@ class Elementwise(Stream):
     dtype: str = "bf16"
     out_dtype: str = "bf16"
     weights: int | None = None
+    cols: int | None = None
+    access: int | None = None
 
     @property
     def units(self) -> int:
@@ -79,7 +83,7 @@ class Norm(Rows):
     """RMSNorm or LayerNorm over rows; with `residual` it first adds the row to the residual stream and writes it.
 
     With `post` the normalised rows are themselves the new residual stream, and the sum is not written. `weights` says
-    whether there is a gain at all.
+    whether there is a gain at all; `access` as in `Elementwise`.
     """
 
     kind: ClassVar[str] = "norm"
@@ -91,6 +95,7 @@ class Norm(Rows):
     dtype: str = "bf16"
     post: bool = False
     weights: bool = True
+    access: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

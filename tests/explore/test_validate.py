@@ -73,11 +73,12 @@ def test_row_operators(tmp_path: Path) -> None:
     report = score(tmp_path, "device,op,dtype,rows,cols,measured_us\na100,rmsnorm,float16,4096,4096,50\n"
                              "a100,add,float16,4096,4096,50\na100,silu_mul,float16,4096,4096,50\n")
     norm, add, silu = (row["predicted_us"] for row in report.rows)
-    op, chip = Norm(rows=4096, cols=4096, dtype="fp16"), chips.get("a100")
-    assert norm == pytest.approx(time(op, chip, Warm(inputs=1.0)).seconds * 1e6), "what it reads was just written"
+    op, chip = Norm(rows=4096, cols=4096, dtype="fp16", access=2), chips.get("a100")
     plain = Elementwise(elements=2**24, inputs=2.0, dtype="fp16", out_dtype="fp16")
-    assert add < time(plain, chip).seconds * 1e6 * 1.01
-    assert silu > 0.7 * add
+    cold, warm = time(op, chip).seconds * 1e6, time(op, chip, Warm(inputs=1.0)).seconds * 1e6
+    assert warm <= norm < cold, "32 MiB were just written: some of them are still there"
+    assert 0.9 < add / (time(plain, chip).seconds * 1e6) < 1.02
+    assert silu > 1.2 * add, "two exponentials for each element that a thread takes alone"
     assert {s.op for s in report.scores} == {"rmsnorm", "add", "silu_mul"}
 
 

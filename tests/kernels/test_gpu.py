@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from archsim.kernels import gpu as k
 from archsim.kernels import gpu_attention as ka
 from archsim.kernels import gpu_chip as kc
-from archsim.kernels import gpu_rows as kr
 from archsim.workload.ops import Attention
 
 PLAIN = kc.Gpu(
@@ -387,31 +386,6 @@ def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
     assert split.cycles < whole.cycles / 3
     short = ka.best_attention(PLAIN, library, h._replace(kv=64.0), 128.0, 16.0, 262144.0)
     assert short.splits == 1
-
-
-# --- norms
-
-def naive_norm(g: kc.Gpu, rows: int, cols: int, access: int) -> float:
-    """Generations of rows, each row's threads looping over its elements twice; 2-byte elements."""
-    warps = len(range(0, cols, 32 * access))
-    threads = min(1024, warps * 32)
-    iterations = len(range(0, cols, threads * access))
-    per_sm = max(1, 2048 // threads)
-    cycles, left = g.launch, rows
-    while left > 0:
-        now = min(left, int(g.sms) * per_sm)
-        left -= now
-        data, rows_each = now * cols * 2.0, -(-now // int(g.sms))
-        fetch = max(iterations * g.dram_latency,
-                    kc.memory_cycles(g, min(now, g.sms), rows_each * threads * access * 2.0, data, 0.0))
-        cycles += g.prologue + fetch + 2 * g.sync + max(iterations * g.l2_latency, data / g.dram_write)
-    return cycles
-
-
-@given(st.integers(1, 2000), st.integers(1, 20000), st.sampled_from([1, 8]))
-def test_norm_equals_generations_of_rows(rows: int, cols: int, access: int) -> None:
-    got = kr.norm(PLAIN, float(rows), float(cols), 2.0, float(access), rows * cols * 2.0, rows * cols * 2.0)
-    assert got == pytest.approx(naive_norm(PLAIN, rows, cols, access))
 
 
 def test_under_a_power_limit_the_plan_that_moves_less_wins() -> None:

@@ -1,0 +1,116 @@
+"""GPU row operators: how kernels are cut into blocks, what they wait for, and what L2 saves."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim import chips
+from archsim.hardware import Chip, GpuCore
+from archsim.timing import Warm, gpu
+from archsim.timing.gpu_rows import cut
+from archsim.workload.ops import Elementwise, Gather, Norm, Op, Quantize, Route, Scatter, Softmax, Transpose
+from tests.timing.test_gpu import chip
+
+CORE = chip().core
+assert isinstance(CORE, GpuCore)
+
+dims = st.integers(1, 20000)
+rows = st.one_of(
+    st.builds(Norm, rows=dims, cols=dims, residual=st.booleans(), access=st.sampled_from([None, 2])),
+    st.builds(Softmax, rows=dims, cols=dims),
+    st.builds(Quantize, rows=dims, cols=dims, out_dtype=st.sampled_from(["fp8", "fp8_tile", "int8"]),
+              dynamic=st.booleans()),
+    st.builds(Elementwise, elements=st.integers(1, 10**9), inputs=st.sampled_from([1.0, 2.0, 300.0]),
+              exps=st.sampled_from([0.0, 2.0]), cols=st.sampled_from([None, 1000]), access=st.sampled_from([None, 8])),
+    st.builds(Gather, rows=dims, cols=dims, entries=dims),
+    st.builds(Scatter, rows=dims, cols=dims, entries=dims, weighted=st.booleans()),
+    st.builds(Transpose, rows=dims, cols=dims),
+    st.builds(Route, rows=dims, experts=st.integers(8, 512), top_k=st.integers(1, 8)),
+)
+shares = st.floats(0, 1)
+machines = st.sampled_from(["a100-sxm-80gb", "h100-sxm", "l40s", "mi300x"]).map(chips.get)
+
+
+@given(rows, machines, shares, shares)
+def test_cold_is_never_faster_than_warm_and_no_data_are_free(op: Op, on: Chip, inputs: float, output: float) -> None:
+    cold, warm = gpu.time(op, on), gpu.time(op, on, Warm(inputs=inputs, output=output))
+    assert warm.seconds <= cold.seconds * (1 + 1e-9)
+    assert warm.hbm_bytes <= cold.hbm_bytes
+    assert cold.hbm_bytes == pytest.approx(op.bytes)
+    assert cold.seconds >= op.bytes / on.memory.bandwidth
+    assert warm.seconds >= on.core.launch  # type: ignore[union-attr]
+    assert 0 < warm.utilization <= 1
+
+
+@given(rows, machines)
+def test_every_element_has_a_thread(op: Op, on: Chip) -> None:
+    assert isinstance(on.core, GpuCore)
+    b = cut(op, on.core)  # type: ignore[arg-type]
+    assert 1 <= b.threads <= 1024
+    assert b.blocks >= 1
+    if isinstance(op, Norm | Softmax):
+        assert b.blocks * b.threads * b.turns * b.elements >= op.rows * op.cols, "all of the rows"
+        assert (b.turns - 1) * b.elements * b.threads < op.cols, "and no turn for nothing"
+
+
+@given(rows, machines, st.floats(1.05, 3))
+def test_wider_machines_are_never_slower(op: Op, on: Chip, factor: float) -> None:
+    before = gpu.time(op, on).seconds * (1 + 1e-9)
+    core = on.core
+    assert isinstance(core, GpuCore)
+    for changed in (
+        {"fp32_lanes": round(core.fp32_lanes * factor)}, {"load_lanes": round(core.load_lanes * factor)},
+        {"int_lanes": round(core.int_lanes * factor)}, {"sfu": core.sfu * factor},
+        {"dispatch": core.dispatch * factor}, {"launch": core.launch / factor}, {"loop": core.loop / factor},
+        {"reduction": core.reduction / factor}, {"address_ops": core.address_ops / factor},
+        {"sfu_ops": core.sfu_ops / factor},
+    ):
+        assert gpu.time(op, on.replace("core", **changed)).seconds <= before, changed
+
+
+def test_small_row_operators_cost_a_launch() -> None:
+    on = chip()
+    t = gpu.time(Elementwise(elements=64), on)
+    assert t.bound == "launch"
+    assert t.seconds == pytest.approx(1.25e-6 + on.memory.latency, rel=0.15), "a launch from L2, and device memory"
+    warm = gpu.time(Elementwise(elements=64), on, Warm(inputs=1.0))
+    assert warm.seconds < t.seconds - 0.8 * (on.memory.latency - 150e-9)
+    assert gpu.time(Elementwise(elements=10**9), on).bound == "hbm"
+
+
+def test_a_row_in_loads_of_one_element_takes_a_turn_for_each_1024() -> None:
+    on = chip()
+    one = [gpu.time(Norm(rows=1, cols=1024 * turns, access=2), on).seconds for turns in (1, 16)]
+    assert one[1] - one[0] > 15 * on.memory.latency * 0.9, "16 turns of a latency against one"
+    assert "16 turns" in gpu.time(Norm(rows=1, cols=16384, access=2), on).plan
+    wide = gpu.time(Norm(rows=1, cols=16384), on)
+    assert wide.seconds < 0.4 * one[1], "eight elements per load"
+    assert gpu.time(Norm(rows=1, cols=16383), on).seconds > 2 * wide.seconds, "rows that do not divide into wide loads"
+
+
+def test_exponentials_cost_issue_slots() -> None:
+    on = chips.get("h100-sxm")
+    silu = Elementwise(elements=4096 * 14336, inputs=2.0, ops=3.0, exps=2.0, cols=14336, access=2)
+    add = dataclasses.replace(silu, ops=1.0, exps=0.0)
+    assert gpu.time(silu, on).bound == "vector"
+    assert gpu.time(dataclasses.replace(silu, access=None, exps=0.0), on).bound == "hbm"
+    assert gpu.time(silu, on).seconds > 1.2 * gpu.time(add, on).seconds
+    half = on.replace("core", sfu=8.0)
+    assert gpu.time(silu, half).seconds > gpu.time(silu, on).seconds
+
+
+def test_quantising_by_groups_reduces_within_warps() -> None:
+    on = chip()
+    rows, groups = Quantize(rows=64, cols=4096), Quantize(rows=64, cols=4096, out_dtype="fp8_tile")
+    assert gpu.time(groups, on).seconds < gpu.time(rows, on).seconds, "no barrier across a block"
+    fixed = Quantize(rows=64, cols=4096, dynamic=False)
+    assert gpu.time(fixed, on).seconds < gpu.time(rows, on).seconds, "no largest magnitude to wait for"
+
+
+def test_blocks_beyond_one_generation_wait() -> None:
+    on = chips.get("a100-sxm-80gb")
+    held = 2 * on.cores
+    first, second = (gpu.time(Norm(rows=r, cols=8192, access=2), on, Warm(1, 1, 1)).seconds for r in (held, held + 1))
+    assert second > 1.6 * first, "a block of 1024 threads more than the SMs hold"
