@@ -14,7 +14,9 @@ from archsim.errors import ArchsimError, positive_int
 
 
 def sm(
-    chip: Annotated[str, typer.Argument(metavar="CHIP", help="Name (see archsim chips), my_chip.py or my_chip.py:NAME.")],
+    chip: Annotated[
+        str, typer.Argument(metavar="CHIP", help="Name (see archsim chips), my_chip.py or my_chip.py:NAME.")
+    ],
     tile: Annotated[
         str, typer.Option("--tile", metavar="MxN[xK]", help="Rows and columns of the tile of one SM, and elements of K "
                           "per step (default: 128 bytes of them, 64 for warp-level instructions).")

@@ -58,6 +58,8 @@ class TileStep(NamedTuple):
     slice: float  # cycles of one K step of instructions, the grain at which loads from shared memory overlap
     reads: float  # bytes read from shared memory
     instructions: float
+    rows: float  # of one instruction
+    cols: float  # of one instruction
 
 
 @njit(cache=True)
@@ -147,7 +149,7 @@ def _from_registers(e: Engine, bm: float, bn: float, slices: float, size: float,
     cycles = max(busy * each * every * slices, (reads + writes * e.one_port) / e.shared_read, issue)
     slice_ = cycles / slices
     return TileStep(cycles, max(cycles, slices * until), until - every + e.commit, slice_, reads,
-                    warps * each * slices)
+                    warps * each * slices, e.rows, e.cols)
 
 
 @njit(cache=True)
@@ -169,7 +171,7 @@ def _from_shared(
     cycles, reads = cycles * across * slices, reads * across * slices
     cycles = max(cycles, (reads + writes * e.one_port) / e.shared_read)
     return TileStep(cycles, cycles, last + e.commit, cycles / slices, reads,
-                    (full + (1.0 if rest > 0.0 else 0.0)) * across * slices)
+                    (full + (1.0 if rest > 0.0 else 0.0)) * across * slices, rows, cols)
 
 
 @njit(cache=True)

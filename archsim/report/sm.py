@@ -39,7 +39,7 @@ def verdict(run: SmRun) -> str:
         ahead = math.ceil(run.turn / max(run.engine, run.fetch, run.own) - 1e-9)
         need = ahead if run.asynchronous else ahead + 1
         most = by_stages(run)[-1].stages
-        fit = "" if need <= most else f", but only {most} fit" if run.fitting == most else f" ({most} are the most tried)"
+        fit = f", but only {most} fit" if need > most == run.fitting else ""
         return f"{head} {need} stages would cover it{fit}."
     return head
 
@@ -73,7 +73,7 @@ def _needs(run: SmRun) -> Sheet:
         ("port", run.fetch, f"{run.stage_bytes:,} B{each} at {run.port:.0f} B/cycle, from {LEVELS[run.level]}"),
         ("barriers", run.own, "from one step of a block to its next, were all data there"),
         ("turn-around", run.turn / uses, f"{_cycles(run.turn)} cycles from one use of a stage to the next, over "
-         + (_number(uses, "stage") if run.asynchronous else f"{_number(uses, 'copy').replace('copys', 'copies')} ahead")),
+         + (_number(uses, "stage") if run.asynchronous else f"the {_number(uses, 'step')} that copies run ahead")),
     ]
     return Sheet("what a step needs; the longest sets the pace", [
         Column("", [BOUNDS[name] for name, *_ in rows], text=True),

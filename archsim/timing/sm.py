@@ -199,7 +199,11 @@ def run(
     dtype = chip.check_dtype(dtype)
     size = BYTES[dtype]
     bm, bn, k = positive_int("bm", bm, 4096), positive_int("bn", bn, 4096), positive_int("k", k)
-    resident, pair = positive_int("resident", resident, 32), positive_int("pair", pair, core.tensor.pair)
+    resident, pair = positive_int("resident", resident, 32), positive_int("pair", pair)
+    if pair not in (1, core.tensor.pair):
+        spans = f"span {core.tensor.pair}" if core.tensor.pair > 1 else "do not span SMs"
+        raise ArchsimError(f"instructions of {chip.name} {spans}: pair must be "
+                           f"{' or '.join(map(str, sorted({1, core.tensor.pair})))}, not {pair}")
     if bk is None:
         bk = int((128 if core.tensor.asynchronous else 64) / size)
     bk = positive_int("bk", bk, 8192)
@@ -223,14 +227,14 @@ def run(
     shown = min(positive_int("shown", shown), steps)
     table = kernel.timeline(p, steps, 0.0)
     copied = p.prologue - (p.latency + p.fetch + p.barrier)  # when the first copy starts
-    rows, cols = (min(e.rows, bm), min(e.cols, bn)) if core.tensor.asynchronous else (e.rows, e.cols)
     return SmRun(
         chip=chip, dtype=dtype, bm=bm, bn=bn, bk=bk, k=k, stages=stages, resident=resident, pair=pair, level=level,
         steps=steps, stage_bytes=stage, latency=p.latency, prologue=p.prologue, step=p.step, epilogue=p.epilogue,
-        cycles=copied + kernel.mainloop(p, float(steps), 0.0) + p.epilogue, engine=resident * p.engine, fetch=resident * p.fetch, own=p.own,
-        turn=p.turn, bound=_bound(p), port=port, peak=e.macs, instructions=step.instructions, rows=rows, cols=cols,
-        interval=instruction.interval(e, rows, cols, size, float(pair), 1.0),
-        completion=instruction.completion(e, rows, cols, size, float(pair), 1.0),
+        cycles=copied + kernel.mainloop(p, float(steps), 0.0) + p.epilogue, engine=resident * p.engine,
+        fetch=resident * p.fetch, own=p.own, turn=p.turn, bound=_bound(p), port=port, peak=e.macs,
+        instructions=step.instructions, rows=step.rows, cols=step.cols,
+        interval=instruction.interval(e, step.rows, step.cols, size, float(pair), 1.0),
+        completion=instruction.completion(e, step.rows, step.cols, size, float(pair), 1.0),
         events=_events(table[:shown], 0, stages), last=_events(table[-shown:], steps - shown, stages),
     )
 
@@ -279,7 +283,7 @@ def _stages(
     least = 1 if core.tensor.asynchronous else 2
     most = int(core.shared.capacity / (stage * resident))
     if most < least:
-        raise ArchsimError(f"{name}: {least} stage{'s' * (least > 1)} of {stage:,} B do not fit the "
+        raise ArchsimError(f"{name}: {'a stage' if least == 1 else f'{least} stages'} of {stage:,} B will not fit the "
                            f"{core.shared.capacity:,.0f} B of shared memory of an SM of {chip.name}: at most "
                            f"{int(bk * core.shared.capacity / (least * stage * resident))} of K per step")
     if stages is None:

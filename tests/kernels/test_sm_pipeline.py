@@ -12,7 +12,8 @@ from archsim.kernels.tensor_instruction import TileStep
 
 SM = k.Sm(barrier=30.0, shared_latency=29.0, commit=12.0, coupled=0.0, prologue=400.0, epilogue=400.0,
           shared_read=128.0, shared_write=128.0, accumulator_read=0.0)
-STEP = TileStep(cycles=256.0, alone=256.0, tail=148.0, slice=64.0, reads=32768.0, instructions=4.0)
+STEP = TileStep(cycles=256.0, alone=256.0, tail=148.0, slice=64.0, reads=32768.0, instructions=4.0, rows=128.0,
+                cols=128.0)
 BLOCK = k.Block(stages=4.0, resident=1.0, groups=1.0, fetched=32768.0, accumulators=65536.0, result=32768.0, cols=128.0)
 SUPPLY = k.Supply(latency=800.0, port=128.0, flight=math.inf, store=64.0)
 
