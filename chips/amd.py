@@ -39,6 +39,14 @@ CDNA_TILES = (
 """GEMM tiles (rows, columns, bytes of K per step): 256 x 256, 256 x 192 and 128 x 192 are those of AMD's best kernels
 [gau-nernst/learn-cuda; ROCm/rocm-blogs, maximum achievable FLOPs, part 2]; two steps of the largest fill the LDS."""
 
+CDNA_ATTENTION_TILES = (
+    (64, 128, 64, 64), (64, 64, 64, 64), (64, 16, 64, 64), (128, 128, 128, 128), (128, 64, 128, 128), (128, 16, 64, 64),
+    (256, 128, 128, 128), (256, 128, 64, 64), (256, 64, 64, 64), (256, 16, 64, 64), (576, 64, 64, 64),
+    (576, 16, 64, 64), (576, 16, 32, 32), (576, 16, 16, 16), (2048, 16, 16, 16),
+)
+"""Attention tiles (largest head dimension, query rows, keys, keys of a split): those of Composable Kernel's forward and
+split kernels, 16 rows to decode, one matrix instruction high, and smaller ones for latent attention."""
+
 _COMMON = {
     "core": _LIBRARY,
     "cache": Source(_DEFAULTS, "derived"),
@@ -54,6 +62,7 @@ _COMMON = {
     "core.shared_latency": Source("LDS, about 64 cycles", "published-unverified"),
     "core.load_lanes": Source("64 B/cycle of L1 are 16 lanes of 4 B", "derived"),
     "core.tiles": Source("tiles of AMD's best kernels: see CDNA_TILES", "derived"),
+    "core.attention_tiles": Source("ROCm/composable_kernel, 01_fmha: see CDNA_ATTENTION_TILES", "published-unverified"),
     "memory.energy": _HBM_ENERGY,
 }
 
@@ -62,15 +71,15 @@ CDNA2 = GpuCore(
                       accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=64, l2_bytes=28, stages=2, dispatch=0.49, launch=1.89 * us, stream_launch=1.9 * us,
-    shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
+    shared_latency=64, load_lanes=16, tiles=CDNA_TILES, attention_tiles=CDNA_ATTENTION_TILES,
 )
 
 MI210 = Chip(
     name="mi210", vendor="AMD", year=2022,
     clock=1.7 * GHz, cores=104, core=CDNA2,
     cache=Cache(capacity=8 * MiB, latency=142 * ns),
-    memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1638 * GB_per_s, efficiency=0.82,
-                  write_efficiency=0.86, latency=365 * ns),
+    memory=Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1638 * GB_per_s, latency=365 * ns,
+                  refresh="all-bank", write_queue=128),
     link=Link(type="Infinity Fabric", bandwidth=150 * GB_per_s, count=3, topology="fully connected", pod=4),
     power=Power(tdp=300 * W, idle=45 * W),
     die=Die(process="TSMC N6", area=724 * mm2, transistors=29.1e9, count=1, cores=112),
@@ -92,8 +101,7 @@ MI210 = Chip(
         "core.l2_bytes": Source(f"4.8 to 5.1 TB/s to 5 MB, 104 CUs at 1.7 GHz: {_TE42}, gpu-l2-cache", "derived"),
         "cache.latency": Source(f"236 to 248 cycles: {_TE42}"),
         "memory": _sheet("MI210 data sheet"),
-        "memory.efficiency": Source(f"1345 GB/s read: {_TE42}"),
-        "memory.write_efficiency": Source(f"1 / (2 / copy - 1 / read) with copy 84 %, read 82 %: {_TE42}", "derived"),
+        "memory.refresh": _REFRESH, "memory.write_queue": _QUEUE,
         "memory.energy": _HBM_ENERGY,
         "memory.latency": Source(f"570 to 670 cycles: {_TE42}"),
         "link": _sheet("MI210 data sheet", "3 Infinity Fabric links, 300 GB/s both ways"),
@@ -155,7 +163,7 @@ CDNA3 = GpuCore(
                       latency=24, cols=16, depth=8, accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=128, l2_bytes=43, stages=2, dispatch=3.9, launch=1.89 * us, stream_launch=1.9 * us,
-    shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
+    shared_latency=64, load_lanes=16, tiles=CDNA_TILES, attention_tiles=CDNA_ATTENTION_TILES,
 )
 
 MI300X = Chip(
@@ -164,8 +172,8 @@ MI300X = Chip(
     core=CDNA3,
     cache=Cache(capacity=32 * MiB, latency=102 * ns, partitions=8,
                 beyond=Cache(capacity=256 * MB, bandwidth=12.4 * TB_per_s, latency=218 * ns)),
-    memory=Memory(type="HBM3", stacks=8, capacity=192 * GB, bandwidth=5300 * GB_per_s, efficiency=0.79,
-                  write_efficiency=0.72, latency=420 * ns),
+    memory=Memory(type="HBM3", stacks=8, capacity=192 * GB, bandwidth=5300 * GB_per_s, latency=420 * ns,
+                  refresh="all-bank", write_queue=128),
     link=Link(type="Infinity Fabric", bandwidth=448 * GB_per_s, count=7, topology="fully connected", pod=8),
     power=Power(tdp=750 * W, idle=170 * W, voltage=0.913, voltage_clock=1.45 * GHz),
     die=Die(process="TSMC N5", area=2400 * mm2, transistors=153e9, count=8, cores=320,
@@ -196,8 +204,7 @@ MI300X = Chip(
         "cache.beyond.bandwidth": Source(f"at 11.8 MB: {_RRZE}, gpu-l2-cache", note="17.2 TB/s nominal"),
         "cache.beyond.latency": Source(f"456 cycles at 2.09 GHz: {_RRZE}"),
         "memory": Source(_ROCM), "memory.bandwidth": Source(_GENZ),
-        "memory.efficiency": Source(f"4199 GB/s read: {_RRZE}"),
-        "memory.write_efficiency": Source(f"1 / (2 / copy - 1 / read) with copy 75 %, read 79 %: {_RRZE}", "derived"),
+        "memory.refresh": _REFRESH, "memory.write_queue": _QUEUE,
         "memory.energy": _HBM_ENERGY,
         "memory.latency": Source(f"880 cycles: {_RRZE}"),
         "link": Source(_ROCM, note="7 links, 896 GB/s both ways"),
