@@ -52,14 +52,18 @@ def stream(
         Bytes between L2 and the SMs.
 
     Full generations of blocks follow each other, and a last one of fewer. The launch of a small dependent kernel, as it
-    is measured, holds the start of a block and a load from L2 already.
+    is measured, holds the start of its blocks and a load from L2 already.
     """
     slots = gpu.sms * resident
-    full = math.floor(blocks / slots)
-    tail = blocks - full * slots
-    cycles = gpu.launch - start - gpu.l2_latency
-    if full > 0.0:
-        cycles += full * generation(gpu, slots, slots / blocks, start + latency, issue, read, write, l2_bytes)
-    if tail > 0.0:
-        cycles += generation(gpu, tail, tail / blocks, start + latency, issue, read, write, l2_bytes)
-    return max(float(cycles), gpu.launch)
+    left, cycles = blocks, gpu.launch
+    chain = max(0.0, latency - gpu.l2_latency)
+    if blocks > slots:
+        cycles += generation(gpu, slots, slots / blocks, chain, issue, read, write, l2_bytes)
+        left -= slots
+        chain = start + latency
+        full = math.floor(left / slots)
+        cycles += full * generation(gpu, slots, slots / blocks, chain, issue, read, write, l2_bytes)
+        left -= full * slots
+    if left > 0.0:
+        cycles += generation(gpu, left, left / blocks, chain, issue, read, write, l2_bytes)
+    return float(cycles)
