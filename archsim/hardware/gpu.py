@@ -89,7 +89,7 @@ class TensorCore:
     fold_depth: float = figure("cycle", "that it takes longer still where columns fold over idle rows", default=8.0,
                                zero=True)
     commit: float = figure("cycle", "from a pipeline step's last result to the warps that wait for it", default=12.0,
-                           zero=True)
+                           zero=True, likely=(8.0, 20.0))
     a_first: bool = option("an instruction loads its A whole before B streams past it", default=False)
     latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=25.0)
     asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
@@ -120,7 +120,10 @@ class GpuCore:
     2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are
     left when all SMs read (A100 and H100; 15 to 43 elsewhere: gpu-l2-cache of te42kyfo/gpu-benches). 5 stages are the
     deepest pipelines of libraries with per-thread copies. A pipeline step's barrier and shared-memory latency are
-    about 30 cycles each (29 cycles of shared-memory latency measured on three generations). Barrier set-up,
+    about 30 cycles each (29 cycles of shared-memory latency measured on three generations; 60 cycles of two barriers
+    close the turn-around of a stage in CUTLASS's one-block runs on B200, SemiAnalysisAI/microbench-blackwell, see
+    `archsim sm`). One port: DeepGEMM's model of Hopper adds what is written to shared memory to what is read. The
+    register file gives 3 operands of 4 B to each of 128 lanes per cycle. Barrier set-up,
     descriptor and address work before the first load, and the same after the last store, take 200 to 400 cycles each
     in published kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs
     0.9 to 1.9 us, on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of the host 1.6 to 2.6
@@ -149,9 +152,12 @@ class GpuCore:
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
                                  "than a load", default=205.0, zero=True, likely=(199.0, 264.0))
     stages: int = whole("most stages of a software pipeline", default=5, high=64)
-    barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0, zero=True)
-    shared_latency: float = figure("cycle", "of a load from shared memory", default=29.0, zero=True)
-    accumulator_read: float = figure("B/cycle", "from tensor memory to registers", default=512.0)
+    barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0,
+                            zero=True, likely=(20.0, 40.0))
+    shared_latency: float = figure("cycle", "of a load from shared memory", default=29.0, zero=True,
+                                   likely=(23.0, 33.0))
+    accumulator_read: float = figure("B/cycle", "from tensor memory to registers", default=512.0,
+                                     likely=(256.0, 1024.0))
     sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0,
                          likely=(30.0, 90.0))
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
