@@ -63,10 +63,10 @@ def _spans(run: SmRun) -> list[tuple[list[Step], float, float]]:
     if run.steps <= early + run.stages + 2:
         every = {(e.step, e.block): e for e in (*run.events, *run.last)}
         return [(list(every.values()), 0.0, run.cycles * 1.01)]
-    first = [e for e in run.events if e.step < early]
-    last = [e for e in run.last if e.step >= run.steps - run.stages - 2]
-    return [(first, 0.0, run.first + max(e.start for e in first)),
-            (last, run.first + max(e.start for e in last if e.step == last[0].step), run.cycles * 1.0 + run.step / 4)]
+    until = max(e.start for e in run.events if e.step < early)
+    since = min(e.start for e in run.last if e.step >= run.steps - run.stages - 1)
+    return [(list(run.events), 0.0, run.first + until),  # copies run ahead: later steps begin there too
+            (list(run.last), run.first + since, run.cycles + run.step / 4)]
 
 
 def _rows(run: SmRun) -> list[str]:

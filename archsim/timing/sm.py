@@ -156,7 +156,7 @@ class SmRun:
 
 def run(
     chip: Chip, bm: int, bn: int, k: int, dtype: str = "bf16", *, bk: int | None = None, stages: int | None = None,
-    resident: int = 1, pair: int = 1, level: str | None = None, shown: int = 32,
+    resident: int = 1, pair: int = 1, level: str | None = None, shown: int | None = None,
 ) -> SmRun:
     """Run the pipeline of one tile on one SM of a chip that is otherwise idle.
 
@@ -182,7 +182,7 @@ def run(
         Where operands are: ``l2``, ``far`` (another partition of L2) or ``dram``. If not given: where a block that is
         run again and again finds them, by the bytes it reads.
     shown
-        Steps at the start, and as many at the end, whose events are kept.
+        Steps at the start, and as many at the end, whose events are kept; four turns of the stages if not given.
 
     Returns
     -------
@@ -224,7 +224,7 @@ def run(
     port = min(core.fill_bytes, core.shared.write_bytes)
     supply = kernel.Supply(latency=latency(chip, level), port=port, flight=math.inf, store=core.fill_bytes)
     p = kernel.pipeline(sm(chip), step, block, supply)
-    shown = min(positive_int("shown", shown), steps)
+    shown = min(max(32, 4 * stages + 2) if shown is None else positive_int("shown", shown), steps)
     table = kernel.timeline(p, steps, 0.0)
     copied = p.prologue - (p.latency + p.fetch + p.barrier)  # when the first copy starts
     return SmRun(
