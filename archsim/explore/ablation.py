@@ -17,6 +17,7 @@ from archsim.explore.measured_table import Row
 from archsim.explore.validate import Case, Table, plain
 from archsim.hardware import Chip, GpuCore
 from archsim.timing import COLD, time
+from archsim.workload.ops import Stream
 
 CLASSES = ("decode-like", "skinny", "large")
 FEW, SOME = 16, 256
@@ -66,15 +67,16 @@ def _in_sm(c: Constant) -> bool:
 
 TILES = Piece("tiles", "padding to tiles that fit one SM's shared memory and accumulators", lambda c: False)
 WAVES = Piece("waves", "whole tiles on whole SMs, instead of one SM as fast as all", lambda c: False)
+L2 = Piece("L2", "bandwidth of L2 and of its ports, its capacity and latency, what it holds from the kernel before",
+           lambda c: c.path in _L2)
 PIECES: tuple[Piece, ...] = (
     TILES,
     WAVES,
     Piece("SM pipeline", "operands from shared memory and registers, instruction latencies, barriers, prologue and "
           "epilogue, bytes in flight, dispatch, softmax beside the products", _in_sm),
-    Piece("L2", "bandwidth of L2 and of its ports, its capacity and latency, what it holds from the kernel before",
-          lambda c: c.path in _L2),
+    L2,
     Piece("HBM", "the share of its bandwidth that reads and writes reach", lambda c: c.path in _HBM),
-    Piece("launch", "a kernel's start and end in a replayed graph", lambda c: c.path == "core.launch"),
+    Piece("launch", "a kernel's start and end, and a graph's", lambda c: c.path in _HOST),
     Piece("power", "a clock that falls until the power limit is met", lambda c: c.path == "power.tdp"),
 )
 """Pieces in the order in which they are switched on; `WAVES` and what L2 holds are switched by more than figures."""
@@ -100,19 +102,42 @@ class Ablation:
                 "mape_percent": dict(self.errors)}
 
 
-def stages(chip: Chip) -> dict[str, Chip]:
-    """Return the chips on which the stages are timed, by the piece that each adds; the last is the chip itself."""
-    chips: dict[str, Chip] = {}
+@dataclass(frozen=True)
+class Stage:
+    """The chip on which a stage times products and attention, and the one for kernels that know no tiles.
+
+    `held` says whether L2 holds what the kernel before left there.
+    """
+
+    name: str
+    chip: Chip
+    streams: Chip
+    held: bool
+
+    def seconds(self, case: Case) -> float:
+        """Return the seconds of a row's kernels at this stage."""
+        total = 0.0
+        for kernel in case.kernels:
+            chip = self.streams if isinstance(kernel.op, Stream) else self.chip
+            total += time.__wrapped__(kernel.op, chip, kernel.warm(chip) if self.held else COLD).seconds
+            total += kernel.start(chip)
+        return total
+
+
+def stages(chip: Chip) -> list[Stage]:
+    """Return the stages, by the piece that each adds; the last is the chip itself."""
+    found = []
     for i, piece in enumerate(PIECES):
-        ideal = chip
+        streams = chip
         for left_out in PIECES[i + 1:]:
-            ideal = _one_sm(ideal) if left_out is WAVES else left_out.without(ideal)
-        chips[piece.name] = ideal
-    return chips
+            streams = left_out.without(streams)
+        tiled = _one_sm(streams) if WAVES in PIECES[i + 1:] else streams
+        found.append(Stage(piece.name, tiled, streams, i >= PIECES.index(L2)))
+    return found
 
 
 def _one_sm(chip: Chip) -> Chip:
-    """Return the chip with one SM that multiplies as fast as all of them: no tile ever waits for a wave to fill."""
+    """Return the chip with one SM that works as fast as all of them: no tile ever waits for a wave to fill."""
     core = chip.core
     assert isinstance(core, GpuCore)
     macs = {dtype: rate * chip.cores for dtype, rate in core.tensor.macs.items()}
@@ -124,10 +149,6 @@ def shape_class(row: Row) -> str:
     named = next((row[c] for c in ("m", "tokens", "rows") if row.get(c)), None)
     rows = float(named) if named else float(row.get("batch") or SOME + 1) * float(row.get("q_len") or 1)
     return CLASSES[0] if rows <= FEW else CLASSES[1] if rows <= SOME else CLASSES[2]
-
-
-def _seconds(case: Case, chip: Chip, held: bool) -> float:
-    return sum(time.__wrapped__(k.op, chip, k.warm(chip) if held else COLD).seconds for k in case.kernels)
 
 
 def ablate(table: Table, *, progress: Progress[Any] | None = None) -> list[Ablation]:
@@ -146,8 +167,7 @@ def ablate(table: Table, *, progress: Progress[Any] | None = None) -> list[Ablat
         If no row was measured on a GPU.
     """
     groups = by_chip(table)
-    jobs = [(cases, name, chip, i >= [p.name for p in PIECES].index("L2"))
-            for cases in groups.values() for i, (name, chip) in enumerate(stages(cases[0].chip).items())]
+    jobs = [(cases, stage) for cases in groups.values() for stage in stages(cases[0].chip)]
     errors: dict[tuple[str, str, str, str], dict[str, list[float]]] = {}
 
     def note(case: Case, stage: str, seconds: float) -> None:
@@ -157,8 +177,8 @@ def ablate(table: Table, *, progress: Progress[Any] | None = None) -> list[Ablat
     for cases in groups.values():
         for case in cases:
             note(case, "roofline", plain(case))
-    for cases, name, chip, held in progress(jobs, lambda job: f"{job[2].name}: {job[1]}") if progress else jobs:
+    for cases, stage in progress(jobs, lambda job: f"{job[1].streams.name}: {job[1].name}") if progress else jobs:
         for case in cases:
-            note(case, name, _seconds(case, chip, held))
+            note(case, stage.name, stage.seconds(case))
     return [Ablation(*key, len(by["roofline"]), {name: 100.0 * statistics.fmean(e) for name, e in by.items()})
             for key, by in sorted(errors.items(), key=lambda kv: (*kv[0][:3], CLASSES.index(kv[0][3])))]

@@ -188,7 +188,8 @@ def by_chip(table: Table) -> dict[str, list[Case]]:
         if case.chip.kind == "gpu":
             groups.setdefault(case.chip.name, []).append(case)
     if not groups:
-        raise ArchsimError("no row of the table was measured on a GPU: its constants are what can be studied")
+        why = f"; not timed: {table.skipped[0].reason}" if table.skipped else ""
+        raise ArchsimError(f"no row of the table was measured on a GPU, whose constants are what can be studied{why}")
     return groups
 
 

@@ -2,7 +2,8 @@
 
 A table has one measured kernel per row: ``device``, ``op``, ``dtype``, ``measured_us`` (microseconds) and the shape
 columns of its op (`SHAPES`); any other column is kept and ignored. What a row's time includes is a convention: see
-`archsim.explore.measured_kernels`.
+`archsim.explore.measured_kernels`. Where the host's clock was read, a column ``host_us`` says how much of a row's time
+is the host's, launching a kernel and waiting for its end: it is taken off before anything is compared.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """A row that can be timed: its kernels, the seconds that were measured, and the chip that it was measured on."""
+    """A row that can be timed: its kernels, the seconds that they took on the device, the chip that it was measured on.
+
+    `row` says which row of the table it is.
+    """
 
     key: Key
     kernels: tuple[Kernel, ...]
     seconds: float
     chip: Chip
     row: int
-    """Which row of the table it is."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ class Skipped:
 class Report:
     """What scoring a table gives: a `Score` per (device, op, dtype), one over all, what was skipped, and the rows.
 
-    `rows` are those of the file, every column as it was, with ``predicted_us`` added (None where not scored).
+    `rows` are those of the file, every column as it was, with ``predicted_us`` added (None where not scored): what
+    should have been measured, the host's share included.
     """
 
     scores: tuple[Score, ...]
@@ -158,7 +162,7 @@ def load(
     skipped: Counter[tuple[str, str, str, str]] = Counter()
     for i, (line, row) in enumerate(table):
         try:
-            seconds = number(row, "measured_us", line) * 1e-6
+            seconds = _on_device(row, line)
             device = text(row, "device", line) if chip is None else row.get("device") or chip.name
             key = (device, text(row, "op", line), text(row, "dtype", line))
             calls = kernels(row, line)
@@ -173,6 +177,15 @@ def load(
             skipped[(*key, str(e))] += 1
     return Table(tuple(columns), tuple(row for _, row in table), tuple(cases),
                  tuple(Skipped(*key, n) for key, n in skipped.items()))
+
+
+def _on_device(row: Row, line: int) -> float:
+    """Return the seconds that a row's kernels took: those measured, without the host's share."""
+    measured = number(row, "measured_us", line)
+    host = number(row, "host_us", line) if str(row.get("host_us") or "").strip() not in ("", "0") else 0.0
+    if host >= measured:
+        raise BadRowError(f"line {line}: column 'host_us' = {host:g} leaves nothing of measured_us = {measured:g}")
+    return (measured - host) * 1e-6
 
 
 def predict(case: Case, chip: Chip | None = None) -> float:
@@ -224,7 +237,8 @@ def validate(
 def scored(table: Table) -> Report:
     """Predict every row of a table that has been read, and score the predictions."""
     predicted = [predict(case) for case in table.cases]
-    by_row = {case.row: 1e6 * seconds for case, seconds in zip(table.cases, predicted, strict=True)}
+    by_row = {case.row: 1e6 * (seconds - case.seconds) + float(table.rows[case.row]["measured_us"])
+              for case, seconds in zip(table.cases, predicted, strict=True)}  # with the host's share, as measured
     errors: dict[Key, list[tuple[float, float]]] = {}
     for case, seconds in zip(table.cases, predicted, strict=True):
         errors.setdefault(case.key, []).append((seconds / case.seconds - 1.0, plain(case) / case.seconds - 1.0))

@@ -38,7 +38,7 @@ def test_values_stay_within_their_ranges(both: CarryOver) -> None:
         for path, value in fit.values.items():
             low, high = fit.constants[path].likely or (1.0, 0.0)
             assert low <= value <= high
-        assert "core.host_launch" not in fit.values, "no replayed row depends on it"
+        assert "core.sfu_ops" not in fit.values, "no product depends on it"
 
 
 def test_the_same_answer_twice(tmp_path: Path) -> None:

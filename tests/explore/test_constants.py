@@ -42,7 +42,7 @@ def test_a_sheet_of_a_table_is_one_constant() -> None:
     assert slower.peak("bf16") == pytest.approx(0.8 * H100.peak("bf16"))
 
 
-@pytest.mark.parametrize(("path", "factor"), [("core.tensor.pair", 0.8), ("memory.efficiency", 1.2)])
+@pytest.mark.parametrize(("path", "factor"), [("core.tensor.pair", 0.8), ("cache.far", 1.2)])
 def test_what_cannot_be_scaled_is_not(path: str, factor: float) -> None:
     assert k.scaled(H100, path, factor) is None
 
@@ -55,7 +55,7 @@ def test_sensitivity_is_the_error_after_changing_one_figure(tmp_path: Path) -> N
     assert found["core.launch"].up is not None
     assert found["core.launch"].up["gemm", "bf16"] == pytest.approx(100 * sum(by_hand) / len(by_hand))
     assert found["core.tensor.pair"].down is None
-    assert found["core.host_launch"].largest == 0.0
+    assert found["memory.capacity"].largest == 0.0
     assert all(v >= -1e-6 for s in found.values() for c in (s.down, s.up) for v in (c or {}).values()), (
         "rows that the model made can only get worse")
     effects = [s.largest for s in k.sensitivity(table)]

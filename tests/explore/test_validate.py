@@ -7,14 +7,14 @@ import pytest
 
 from archsim import chips
 from archsim.errors import ArchsimError
+from archsim.explore.measured_kernels import Kernel, kernels
 from archsim.explore.validate import Report, validate
 from archsim.timing import Warm, roofline, time
-from archsim.workload.ops import Attention, Elementwise, Gather, MatMul, Norm
+from archsim.workload.ops import Elementwise, MatMul, Norm
 
 HEAD = "device,op,dtype,m,n,k,measured_us\n"
 
 
-ALL = Warm(inputs=1.0, weights=1.0, output=1.0)
 REPLAYED = Warm(inputs=1.0, output=1.0)  # a captured product of which six weights fill more than the cache
 
 
@@ -32,7 +32,9 @@ def test_a_product_is_scored_beside_the_roofline(tmp_path: Path) -> None:
     report = score(tmp_path, HEAD + "h100_sxm,gemm,bfloat16,64,4096,4096,20\nh100_sxm,gemm,bfloat16,1,4096,4096,10\n")
     chip = chips.get("h100-sxm")
     ops = [MatMul(m=m, n=4096, k=4096, weights=True) for m in (64, 1)]
-    errors = [100 * (time(op, chip, REPLAYED).seconds * 1e6 / us - 1) for op, us in zip(ops, (20, 10), strict=True)]
+    start = Kernel(ops[0], begins=1 / 6).start(chip)
+    ours = [(time(op, chip, REPLAYED).seconds + start) * 1e6 for op in ops]
+    errors = [100 * (t / us - 1) for t, us in zip(ours, (20, 10), strict=True)]
     plain = [100 * (roofline.plain(op, chip) * 1e6 / us - 1) for op, us in zip(ops, (20, 10), strict=True)]
     (s,) = report.scores
     assert (s.device, s.op, s.dtype, s.n) == ("h100_sxm", "gemm", "bfloat16", 2)
@@ -43,30 +45,28 @@ def test_a_product_is_scored_beside_the_roofline(tmp_path: Path) -> None:
     assert s.roofline_bias == pytest.approx(sum(plain) / 2)
     assert report.total is not None
     assert report.total.mape == pytest.approx(s.mape)
-    assert report.rows[0]["predicted_us"] == pytest.approx(time(ops[0], chip, REPLAYED).seconds * 1e6)
+    assert [row["predicted_us"] for row in report.rows] == pytest.approx(ours)
 
 
-def test_eight_bit_products_include_the_quantisation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("row", [
+    {"op": "gemm", "dtype": "fp8", "m": "512", "n": "4096", "k": "4096"},
+    {"op": "attention_decode", "dtype": "bf16", "batch": "8", "q_len": "1", "kv_len": "1000", "heads": "32",
+     "kv_heads": "8", "head_dim": "128"},
+    {"op": "moe", "dtype": "bf16", "tokens": "64", "hidden": "1024", "inter": "512", "topk": "2", "experts": "8"},
+    {"op": "rmsnorm", "dtype": "bf16", "rows": "64", "cols": "4096"}], ids=lambda row: row["op"])
+def test_a_row_takes_as_long_as_its_kernels(tmp_path: Path, row: dict[str, str]) -> None:
     chip = chips.get("h100-sxm")
-    want = time(MatMul(m=512, n=4096, k=4096, dtype="fp8", weights=True), chip, REPLAYED).seconds
-    want += time(Elementwise(elements=512 * 4096, ops=3.0, name="quantize", out_dtype="fp8"), chip, ALL).seconds
-    for name in ("fp8", "fp8_block", "float8_e4m3fn"):
-        report = score(tmp_path, HEAD + f"h100,gemm,{name},512,4096,4096,20\n")
-        assert report.rows[0]["predicted_us"] == pytest.approx(want * 1e6)
+    want = sum(time(k.op, chip, k.warm(chip)).seconds + k.start(chip) for k in kernels(row, 1))
+    text = ",".join([*row, "device", "measured_us"]) + "\n" + ",".join([*row.values(), "h100", "50"]) + "\n"
+    assert score(tmp_path, text).rows[0]["predicted_us"] == pytest.approx(want * 1e6)
 
 
-def test_attention_is_a_frameworks_call(tmp_path: Path) -> None:
-    report = score(tmp_path, "device,op,dtype,kv_dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,causal,measured_us\n"
-                             "a100,attention_generation,bfloat16,bfloat16,8,1,1000,32,8,128,1,50\n"
-                             "a100,attention_context,bfloat16,bfloat16,8,1000,1000,32,8,128,0,50\n")
-    chip = chips.get("a100")
-    for row, q, causal in zip(report.rows, (1, 1000), (True, False), strict=True):
-        call = Attention(batch=8, q_len=q, kv_len=1000, heads=32, kv_heads=8, head_dim=128, causal=causal)
-        write = Gather(rows=8 * q, cols=1024, entries=8000)
-        warm = ALL if q == 1 else Warm()  # one call touches 33 MB, the other 200 MB: the next reads the same
-        extra = 2 * time(write, chip, warm).seconds
-        extra += time(Elementwise(elements=8, name="schedule"), chip, warm).seconds
-        assert row["predicted_us"] == pytest.approx((time(call, chip, warm).seconds + extra) * 1e6)
+def test_the_hosts_share_is_taken_off(tmp_path: Path) -> None:
+    head = "device,op,dtype,m,n,k,measured_us,host_us\n"
+    alone, within = (score(tmp_path, head + f"h100,gemm,bf16,64,4096,4096,{us},{host}\n")
+                     for us, host in (("20", ""), ("41", "21")))
+    assert within.scores[0] == alone.scores[0]
+    assert within.rows[0]["predicted_us"] == pytest.approx(alone.rows[0]["predicted_us"] + 21)
 
 
 def test_row_operators(tmp_path: Path) -> None:
@@ -136,6 +136,9 @@ def test_written_rows_keep_every_column(tmp_path: Path) -> None:
     (HEAD + "h100,gemm,bf16,1,1,1\n", "line 2: column 'measured_us' is missing"),
     (HEAD + "h100,gemm,bf16,1,1,1,5,6\n", "line 2: more values than the 7 columns"),
     (HEAD + ",gemm,bf16,1,1,1,5\n", "line 2: column 'device' is empty"),
+    ("host_us," + HEAD + "9,h100,gemm,bf16,1,1,1,5\n", "line 2: column 'host_us' = 9 leaves nothing"),
+    ("host_us," + HEAD + "-1,h100,gemm,bf16,1,1,1,5\n", "line 2: column 'host_us' must be a positive number"),
+    ("copies," + HEAD + "none,h100,gemm,bf16,1,1,1,5\n", "line 2: column 'copies' must be a whole number"),
     (HEAD + "h100,gemm,bf16,1,1,1,\n", "line 2: column 'measured_us' is empty"),
     ("device,op,op,dtype,measured_us\nh100,gemm,gemm,bf16,5\n", "named twice"),
     ("device,op,dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,measured_us\n"
