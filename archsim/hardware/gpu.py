@@ -45,17 +45,18 @@ ATTENTION_TILES: AttentionTiles = (
 heads of a group into 128 rows even to decode (hopper/tile_size.h), and smaller ones for latent attention."""
 
 ASYNC_ATTENTION_TILES: AttentionTiles = (
-    (64, 192, 128, 128), (64, 192, 160, 160), (64, 192, 192, 192), (96, 192, 128, 128), (96, 192, 144, 144),
-    (128, 128, 128, 128), (128, 128, 176, 176), (128, 128, 224, 224), (128, 64, 128, 128), (192, 128, 96, 96),
-    (192, 128, 112, 112), (192, 128, 160, 160), (256, 128, 80, 80), (256, 128, 128, 128), (576, 64, 64, 64),
-    (576, 64, 32, 32), (2048, 16, 16, 16),
+    (64, 64, 192, 192), (64, 192, 128, 128), (64, 192, 160, 160), (64, 192, 192, 192),
+    (96, 192, 128, 128), (96, 192, 144, 144),
+    (128, 64, 128, 128), (128, 128, 128, 128), (128, 128, 176, 176), (128, 128, 224, 224),
+    (192, 128, 96, 96), (192, 128, 112, 112), (192, 128, 160, 160),
+    (256, 128, 80, 80), (256, 128, 128, 128), (576, 64, 64, 64), (576, 64, 32, 32), (2048, 16, 16, 16),
 )
-"""The same for instructions that read shared memory themselves: FlashAttention 3's for compute capability 9.0, those of
-224, 160 and 128 keys for 8-bit elements, and FlashMLA's 64 x 64."""
+"""The same for instructions that read shared memory themselves: FlashAttention 3's for compute capability 9.0, 64 rows
+to decode, 224, 160 and 128 keys for 8-bit elements, and FlashMLA's 64 x 64."""
 
 TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
     (128, 256, 128, 128), (128, 128, 128, 128), (128, 64, 128, 128), (192, 256, 128, 128), (192, 128, 128, 128),
-    (256, 128, 128, 128), (576, 64, 64, 64), (2048, 16, 16, 16),
+    (256, 128, 64, 64), (576, 64, 64, 64), (2048, 16, 16, 16),
 )
 """The same where accumulators lie outside the register file: two groups of 128 queries (FlashAttention 4), of which one
 is multiplied while the other is exponentiated, and fewer to decode."""

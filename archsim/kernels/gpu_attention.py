@@ -17,6 +17,9 @@ from archsim.kernels.gpu_attention_split import merge_cycles, most_parts, parts_
 from archsim.kernels.gpu_attention_tile import Heads, Tile, Vector, residents, tile_cycles, tile_of
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
 
+SEQUENCES = 31.0
+"""Sequences whose blocks a persistent kernel counts at a time to find its next one (hopper/tile_scheduler.hpp)."""
+
 
 @njit(cache=True)
 def visible_tiles(first: float, last: float, h: Heads, bk: float) -> float:
@@ -76,6 +79,12 @@ def kv_reads(gpu: Gpu, h: Heads, seen: float, blocks: float, sharing: float) -> 
 
 
 @njit(cache=True)
+def out_size(h: Heads) -> float:
+    """Return bytes per element of the result: kernels of 8-bit operands put out 16 bits, which are quantised later."""
+    return max(2.0, h.size)
+
+
+@njit(cache=True)
 def once_cycles(
     gpu: Gpu, h: Heads, t: Tile, rows: float, bq: float, parts: float, missing: float, cold: float, active: float
 ) -> float:
@@ -87,12 +96,12 @@ def once_cycles(
     """
     held = min(bq, rows)
     queries = held * h.dim * h.size * (1.0 + h.gradients)
-    result = held * h.value_dim * (4.0 if parts > 1.0 else h.size)
+    result = held * h.value_dim * (4.0 if parts > 1.0 else out_size(h))
     port = min(gpu.port, gpu.l2 / active)
     far = gpu.l2_latency + max(missing, cold) * max(0.0, gpu.dram_latency - gpu.l2_latency)
     loads = 2.0 * gpu.l2_latency + far + max((queries + t.key_bytes) / port, queries * cold * active / gpu.dram_read)
     first = min(t.scores + t.values, t.softmax) if gpu.decoupled > 0.0 and h.gradients == 0.0 else 0.0
-    staged = bq * h.value_dim * (h.size if gpu.overlapped > 0.0 and parts == 1.0 else 4.0)
+    staged = bq * h.value_dim * (out_size(h) if gpu.overlapped > 0.0 and parts == 1.0 else 4.0)
     leave = staged / gpu.shared_write + staged / gpu.shared_read
     leave += max(result / port, result * cold * active / gpu.dram_write)
     return gpu.prologue + loads + first + leave + gpu.epilogue
@@ -146,8 +155,9 @@ def attention(
     fetched = visible * copies / parts * tile_bytes
     kv_bytes = kv_reads(gpu, h, visible / tiles_q * bk, blocks, blocks / (h.batch * h.kv_heads)) * cold
     q_bytes = h.batch * h.q * h.heads * h.dim * h.size * cold
-    out = h.batch * h.q * h.heads * h.value_dim * h.size
-    partial = out / h.size * 4.0 * parts if parts > 1.0 else 0.0
+    values = h.batch * h.q * h.heads * h.value_dim
+    out = values * out_size(h)
+    partial = values * 4.0 * parts if parts > 1.0 else 0.0
     if h.gradients > 0.0:  # reads q, o, do and the logarithm of each row's sum, writes dq, dk and dv
         fetched += visible * copies / parts * bq * h.dim * 4.0
         q_bytes, out = (q_bytes + (2.0 * out + 4.0 * h.batch * h.q * h.heads) * cold,
@@ -158,6 +168,8 @@ def attention(
     once = once_cycles(gpu, h, t, rows, bq, parts, missing, cold, active)
     if gpu.overlapped == 0.0:
         once += v.code
+    else:
+        once += gpu.sms / (SEQUENCES * h.kv_heads * tiles_q * parts) * (2.0 * gpu.l2_latency + gpu.sync)
     if costs.min() == costs.max():  # full waves, and a tail in which fewer SMs draw on what is shared
         full = math.floor(blocks / workers)
         left = blocks - full * workers
@@ -207,20 +219,21 @@ def best_attention(
     """Return the fastest plan; `Plan.tile` is its row of the library, -1 if no tile fits.
 
     `tiles` has rows of (head dimension, query rows, keys, keys where they are split). Candidates are those of the
-    smallest head dimension that is enough and of which one fits into an SM; gradients, which hold more, halve the
-    query rows until one does.
+    smallest head dimension that is enough and of which one fits into an SM; with several queries per sequence, those of
+    the most query rows. Gradients, which hold more, halve the rows until one fits.
     """
     best = no_plan()
     width = max(h.dim, h.value_dim)
     share = 1.0
     while best.tile < 0.0:
-        dim = math.inf
+        dim, most = math.inf, 0.0
         for i in range(tiles.shape[0]):
             if tiles[i, 0] >= width and residents(gpu, h, v.registers, tiles[i, 1] * share, tiles[i, 2]) >= 1.0:
+                most = max(most, tiles[i, 1]) if tiles[i, 0] == dim else tiles[i, 1] if tiles[i, 0] < dim else most
                 dim = min(dim, tiles[i, 0])
         if dim < math.inf:
             for i in range(tiles.shape[0]):
-                if tiles[i, 0] == dim:
+                if tiles[i, 0] == dim and (h.q == 1.0 or tiles[i, 1] == most):
                     bq = tiles[i, 1] * share
                     p = attention(gpu, h, v, bq, tiles[i, 2], tiles[i, 3], cold, kept, float(i))
                     if p.cycles < best.cycles:

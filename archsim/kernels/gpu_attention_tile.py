@@ -50,6 +50,7 @@ class Tile(NamedTuple):
     values: float  # of the matrix engine
     softmax: float
     turn: float  # of the SM: what a tile keeps it busy with, as the kernel orders the three
+    waits: float  # of a block's warps for barriers and results, in which another group of warps may work
     key_bytes: float
     value_bytes: float
     buffers: float  # key tiles, and as many value tiles, that shared memory holds
@@ -120,13 +121,16 @@ def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
     else:
         softmax += bq * h.value_dim / v.lanes
     if gpu.decoupled > 0.0 and h.gradients == 0.0 and bq >= 2.0 * gpu.fetch_m:
-        turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP) + gpu.sync + 2.0 * gpu.mma_latency
+        turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP)
     else:
-        turn = scores + values + softmax + gpu.sync + 2.0 * gpu.mma_latency
+        turn = scores + values + softmax
         if gpu.overlapped > 0.0 and gpu.decoupled == 0.0 and h.kv_size < 2.0:
             turn += bk * h.value_dim * h.kv_size * (1.0 / gpu.shared_read + 1.0 / gpu.shared_write)
     key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size * (1.0 - h.shared)
-    return Tile(scores, values, softmax, turn, key_bytes, value_bytes, 2.0 if gpu.overlapped > 0.0 else 1.0, resident)
+    groups = bq / gpu.fetch_m if gpu.overlapped > 0.0 else 1.0
+    waits = gpu.sync + 2.0 * gpu.mma_latency if groups < 2.0 else 0.0
+    return Tile(scores, values, softmax, turn, waits, key_bytes, value_bytes, 2.0 if gpu.overlapped > 0.0 else 1.0,
+                resident)
 
 
 @njit(cache=True)
@@ -150,11 +154,11 @@ def tile_cycles(gpu: Gpu, t: Tile, together: float, missing: float, active: floa
     beside softmax and values. Work, L2 and device memory overlap as in a product (see `OVERLAP`).
     """
     size = t.key_bytes + t.value_bytes
-    work = together * t.turn
-    if gpu.overlapped == 0.0 and gpu.decoupled == 0.0:
-        waits = max(0.0, arrival_cycles(gpu, t.value_bytes, missing, active) - t.scores)
+    waits = t.waits
+    if gpu.overlapped == 0.0:
+        waits += max(0.0, arrival_cycles(gpu, t.value_bytes, missing, active) - t.scores)
         waits += max(0.0, arrival_cycles(gpu, t.key_bytes, missing, active) - t.softmax - t.values)
-        work = max(work, t.turn + waits)
+    work = max(together * t.turn, t.turn + waits)
     on_chip = together * size / min(gpu.port, gpu.l2 / active)
     flight = together * (t.buffers - 0.5) * size * missing
     hbm = memory_cycles(gpu, active, flight, together * size * missing * active, 0.0) if missing > 0.0 else 0.0
