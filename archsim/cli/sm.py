@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,10 @@ def sm(
         str | None, typer.Option("--from", metavar="l2|far|dram", help="Where operands are: near or far part of L2, or "
                                  "device memory (default: where a block run over and over finds them).")
     ] = None,
+    flight: Annotated[
+        str | None, typer.Option("--in-flight", metavar="BYTES", help="Most bytes that the SM has in flight (default: "
+                                 "what its stages hold).")
+    ] = None,
     timeline: Annotated[
         str | None, typer.Option("--timeline", metavar="FILE.png", help="Draw copies, stages and tensor core over "
                                  "cycles.")
@@ -49,8 +54,8 @@ def sm(
     archsim sm a100-sxm-80gb --tile 128x128x32 --resident 2.
 
     --json: one object: tile, stages, prologue_cycles, step_cycles, epilogue_cycles, cycles, utilization,
-    steady_utilization, bound, step_needs_cycles, turn_around_cycles, latency_cycles, instruction, by_stages, verdict,
-    first_events, last_events.
+    steady_utilization, bound, step_needs_cycles, turn_around_cycles, latency_cycles, instruction, round_cycles,
+    by_stages, verdict, first_events, last_events.
     """
     from archsim.cli.files import find_chip
     from archsim.timing.sm import run
@@ -61,7 +66,8 @@ def sm(
               (("k", k), ("resident", resident), ("pair", pair))}
     chosen = None if stages is None else positive_int("--stages", stages)
     made = run(find_chip(chip), bm, bn, counts["k"], dtype, bk=bk, stages=chosen, resident=counts["resident"],
-               pair=counts["pair"], level=level)
+               pair=counts["pair"], level=level,
+               flight=math.inf if flight is None else positive_int("--in-flight", flight))
     from archsim.report import sm as report
 
     files: dict[Path, str | bytes] = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.report.quantity import percent, quantity, sig
 from archsim.report.sheet import Column, Sheet
-from archsim.timing.sm import BOUNDS, LEVELS, by_stages
+from archsim.timing.sm import BOUNDS, LEVELS, ROUNDS, by_stages
 
 if TYPE_CHECKING:
     from archsim.timing.sm import SmRun, Step
@@ -46,7 +46,7 @@ def verdict(run: SmRun) -> str:
 
 def sheets(run: SmRun) -> list[Sheet | str]:
     """Return what the command prints, in order."""
-    return [_numbers(run), "", _needs(run), "", _stages(run), "", _events(run), "", verdict(run)]
+    return [_numbers(run), "", _needs(run), "", _stages(run), "", _rounds(run), "", _events(run), "", verdict(run)]
 
 
 def _numbers(run: SmRun) -> Sheet:
@@ -69,8 +69,8 @@ def _needs(run: SmRun) -> Sheet:
     each = "" if run.resident == 1 else " per block"
     rows = [
         ("engine", run.engine, f"{_number(run.instructions, 'instruction')}{each} of {run.rows:.0f} × {run.cols:.0f}, "
-         f"one every {sig(run.interval)} cycles, its result after {sig(run.completion)}"),
-        ("port", run.fetch, f"{run.stage_bytes:,} B{each} at {run.port:.0f} B/cycle, from {LEVELS[run.level]}"),
+         f"one every {sig(run.interval)} cycles, its result after {sig(run.completion)}{_beside(run)}"),
+        ("port", run.fetch, f"{run.stage_bytes:,} B{each} at {_rate(run)}, from {LEVELS[run.level]}"),
         ("barriers", run.own, "from one step of a block to its next, were all data there"),
         ("turn-around", run.turn / uses, f"{_cycles(run.turn)} cycles from one use of a stage to the next, over "
          + (_number(uses, "stage") if run.asynchronous else f"the {_number(uses, 'step')} that copies run ahead")),
@@ -80,6 +80,29 @@ def _needs(run: SmRun) -> Sheet:
         Column("cycles", [_cycles(cycles) for _, cycles, _ in rows]),
         Column("", ["◄" if name == run.bound else "" for name, *_ in rows], text=True),
         Column("", [text for *_, text in rows], text=True, wrap=True),
+    ])
+
+
+def _beside(run: SmRun) -> str:
+    """Say what a step would take of the tensor core if operands took no time."""
+    arithmetic = run.macs / run.peak / run.k * run.bk
+    return f"; {_cycles(arithmetic)} without operands from shared memory" * (run.engine > 1.001 * arithmetic)
+
+
+def _rate(run: SmRun) -> str:
+    """Write the bytes per cycle that reach shared memory, and what limits them."""
+    little = run.flight / run.latency if run.latency else math.inf
+    if run.port <= little:
+        return f"{sig(run.port)} B/cycle"
+    return f"{sig(little)} B/cycle ({run.flight:,.0f} B in flight over the latency)"
+
+
+def _rounds(run: SmRun) -> Sheet:
+    tiles = run.macs / run.peak
+    return Sheet("one tile after another", [
+        Column("", [ROUNDS[name] for name in run.rounds], text=True),
+        Column("cycles", [_cycles(cycles) for cycles in run.rounds.values()]),
+        Column("% of peak", [percent(tiles / cycles) for cycles in run.rounds.values()]),
     ])
 
 
@@ -126,6 +149,7 @@ def sm_data(run: SmRun) -> dict[str, Any]:
         "turn_around_cycles": run.turn, "latency_cycles": run.latency,
         "instruction": {"rows": run.rows, "cols": run.cols, "per_step": run.instructions,
                         "interval_cycles": run.interval, "completion_cycles": run.completion},
+        "round_cycles": dict(run.rounds), "in_flight_limit_bytes": run.flight if math.isfinite(run.flight) else None,
         "by_stages": [{"stages": r.stages, "step_cycles": r.step, "utilization": r.utilization,
                        "steady_utilization": r.steady, "bound": r.bound} for r in by_stages(run)],
         "verdict": verdict(run),

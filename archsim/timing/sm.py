@@ -7,6 +7,7 @@ idles. `engine` and `sm` are a chip's figures as the kernels take them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,9 +23,13 @@ from archsim.kernels import tensor_instruction as instruction
 LEVELS = {"l2": "L2, in the SM's own partition", "far": "L2, in another partition", "dram": "device memory"}
 """Where a block's operands may come from."""
 
-BOUNDS = {"engine": "the tensor core", "port": "the port into shared memory",
+BOUNDS = {"engine": "the tensor core", "port": "the bytes that arrive",
           "barriers": "barriers between a block's steps", "turn-around": "the turn-around of a stage"}
 """What sets the pace of a pipeline."""
+
+ROUNDS = {"blocks": "a new block for each", "persistent": "one block walks over them, copies run ahead",
+          "double": "the same, with a second set of accumulators"}
+"""How kernels run one tile after another."""
 
 LONGEST = 100_000
 """Steps of the longest run."""
@@ -112,9 +117,11 @@ class SmRun:
     fetch: float  # what the port takes
     own: float  # from one step of a block to its next, were all data there
     turn: float  # of a stage, from one use to the next
-    port: float  # bytes per cycle
+    port: float  # bytes per cycle into shared memory
     bound: str  # what sets the pace: a key of `BOUNDS`
     instructions: float  # of one step of one block
+    rounds: Mapping[str, float]  # cycles of a round of tiles, one per resident block, by a key of `ROUNDS`
+    flight: float  # bytes that may be in flight, infinite if the stages alone limit them
     interval: float  # of one instruction
     completion: float  # of one instruction
     rows: float  # of one instruction, per SM
@@ -156,7 +163,7 @@ class SmRun:
 
 def run(
     chip: Chip, bm: int, bn: int, k: int, dtype: str = "bf16", *, bk: int | None = None, stages: int | None = None,
-    resident: int = 1, pair: int = 1, level: str | None = None, shown: int | None = None,
+    resident: int = 1, pair: int = 1, level: str | None = None, flight: float = math.inf, shown: int | None = None,
 ) -> SmRun:
     """Run the pipeline of one tile on one SM of a chip that is otherwise idle.
 
@@ -181,6 +188,8 @@ def run(
     level
         Where operands are: ``l2``, ``far`` (another partition of L2) or ``dram``. If not given: where a block that is
         run again and again finds them, by the bytes it reads.
+    flight
+        Bytes that the SM may have in flight, if something else than its stages limits them.
     shown
         Steps at the start, and as many at the end, whose events are kept; four turns of the stages if not given.
 
@@ -191,7 +200,8 @@ def run(
     Raises
     ------
     ArchsimError
-        A size is not a whole number of at least 1, the tile does not fit the SM, the level is not known.
+        A size is not a whole number of at least 1, nothing may be in flight, the tile does not fit the SM, the level
+        is not known.
     UnsupportedError
         The chip has no SMs, or does not take the dtype.
     """
@@ -216,13 +226,15 @@ def run(
         level = where(chip, (bm + bn / pair) * k * size * resident)
     if level not in LEVELS:
         raise unknown("level", level, LEVELS)
+    if not flight > 0:
+        raise ArchsimError(f"flight must be a number of bytes above 0, not {flight!r}")
     e = engine(chip, dtype)
     step = instruction.tile_step(e, float(bm), float(bn), bk * size, size, float(pair), 1.0, float(stage))
     groups = 1.0 if core.tensor.tensor_memory or not core.tensor.asynchronous else min(2.0, math.ceil(bm / e.rows))
     block = kernel.Block(stages=float(stages), resident=float(resident), groups=groups, fetched=float(stage),
                          accumulators=bm * bn * 4.0, result=bm * bn * max(2.0, size), cols=float(bn))
     port = min(core.fill_bytes, core.shared.write_bytes)
-    supply = kernel.Supply(latency=latency(chip, level), port=port, flight=math.inf, store=core.fill_bytes)
+    supply = kernel.Supply(latency=latency(chip, level), port=port, flight=flight, store=core.fill_bytes)
     p = kernel.pipeline(sm(chip), step, block, supply)
     shown = min(max(32, 4 * stages + 2) if shown is None else positive_int("shown", shown), steps)
     table = kernel.timeline(p, steps, 0.0)
@@ -233,6 +245,7 @@ def run(
         cycles=copied + kernel.mainloop(p, float(steps), 0.0) + p.epilogue, engine=resident * p.engine,
         fetch=resident * p.fetch, own=p.own, turn=p.turn, bound=_bound(p), port=port, peak=e.macs,
         instructions=step.instructions, rows=step.rows, cols=step.cols,
+        rounds=_rounds(core, p, steps, bm * bn * 4 * resident), flight=flight,
         interval=instruction.interval(e, step.rows, step.cols, size, float(pair), 1.0),
         completion=instruction.completion(e, step.rows, step.cols, size, float(pair), 1.0),
         events=_events(table[:shown], 0, stages), last=_events(table[-shown:], steps - shown, stages),
@@ -244,7 +257,7 @@ def by_stages(given: SmRun) -> tuple[SmRun, ...]:
     most = min(given.fitting, max(_core(given.chip).stages, given.stages))
     return tuple(
         run(given.chip, given.bm, given.bn, given.k, given.dtype, bk=given.bk, stages=stages, resident=given.resident,
-            pair=given.pair, level=given.level, shown=1)
+            pair=given.pair, level=given.level, flight=given.flight, shown=1)
         for stages in range(1 if given.asynchronous else 2, most + 1))
 
 
@@ -296,6 +309,16 @@ def _stages(
                            f"{chip.name} has {core.shared.capacity:,.0f} B of shared memory: at most {most} "
                            f"stage{'s' * (most > 1)}")
     return stages
+
+
+def _rounds(core: GpuCore, p: kernel.Pipeline, steps: int, held: int) -> dict[str, float]:
+    """Return the cycles of a round of tiles by the ways that kernels have; `held` is the bytes of its accumulators."""
+    ways = {"blocks": (0.0, 0.0)}
+    if core.tensor.asynchronous:  # kernels whose warps copy and multiply in turn start a block per tile
+        ways["persistent"] = (1.0, 0.0)
+        if 2 * held <= core.tensor.accumulators:
+            ways["double"] = (1.0, 1.0)
+    return {name: kernel.tile_cycles(p, float(steps), *way) for name, way in ways.items()}
 
 
 def _bound(p: kernel.Pipeline) -> str:

@@ -29,7 +29,8 @@ def test_text(cli):
     assert said.code == 0
     for word in ("128 × 256 × 64 in bf16, 2 stages, on one SM of b200", "prologue", "epilogue", "by stages",
                  "49,152 B at 128 B/cycle, from L2, in another partition", "one every 128 cycles, its result after 264",
-                 "The pace is set by the turn-around of a stage", "4 stages would cover it"):
+                 "a second set of accumulators", "The pace is set by the turn-around of a stage",
+                 "4 stages would cover it"):
         assert word in said.out, word
 
 
@@ -42,6 +43,8 @@ def test_json_is_the_run(cli):
     assert got["tile"] == [128, 128, 64]
     assert got["first_events"][0]["copy_issued"] == want.first
     assert got["last_events"][-1]["step"] == want.steps - 1
+    assert set(got["round_cycles"]) == {"blocks", "persistent", "double"}
+    assert got["in_flight_limit_bytes"] is None
     assert [r["stages"] for r in got["by_stages"]] == [1, 2, 3, 4, 5, 6, 7]
 
 
@@ -68,6 +71,7 @@ def test_refusals(cli, tmp_path):
     check(cli("sm", "b200", "--tile", "128x256", "--stages", 9), "9 stages", "at most 4")
     check(cli("sm", "b200", "--tile", "128x256", "--stages", "two"), "--stages must be a whole number")
     check(cli("sm", "b200", "--k", "1e3"), "--k must be a whole number")
+    check(cli("sm", "b200", "--in-flight", 0), "--in-flight must be from 1")
     check(cli("sm", "b200", "--from", "hbm"), "unknown level 'hbm'", "dram")
     check(cli("sm", "b200", "--dtype", "bf61"), "bf61")
     check(cli("sm", "h100", "--dtype", "fp4"), "no fp4")

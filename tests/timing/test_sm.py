@@ -123,6 +123,24 @@ def test_a_faster_machine_is_no_slower() -> None:
                         sm.run(b200, 128, 128, 65536, stages=4, level="dram").cycles)
 
 
+def test_bytes_in_flight_limit_what_arrives() -> None:
+    """32 KB in flight over the latency, whatever the port could take."""
+    run = sm.run(chips.get("b200"), 128, 128, 65536, level="dram", flight=32768)
+    assert run.fetch == pytest.approx(run.latency)
+    assert run.step == run.fetch
+    assert sm.run(chips.get("b200"), 128, 128, 65536, level="dram", flight=1e9).fetch == 32768 / 128
+
+
+def test_tiles_one_after_another() -> None:
+    """Persistent kernels hide the prologue, a second set of accumulators the epilogue, if there is room for it."""
+    b200 = sm.run(chips.get("b200"), 128, 256, 4096)
+    assert b200.rounds["blocks"] == pytest.approx(b200.cycles)
+    assert b200.rounds["blocks"] > b200.rounds["persistent"] > b200.rounds["double"] == b200.steps * b200.step
+    assert set(sm.run(chips.get("h100-sxm"), 128, 256, 4096).rounds) == {"blocks", "persistent"}
+    assert set(sm.run(chips.get("h100-sxm"), 128, 128, 4096).rounds) == {"blocks", "persistent", "double"}
+    assert set(sm.run(chips.get("a100-sxm-80gb"), 128, 128, 4096).rounds) == {"blocks"}
+
+
 def test_pairs_copy_half_of_b() -> None:
     alone = sm.run(chips.get("b200"), 128, 256, 8192, pair=1)
     pair = sm.run(chips.get("b200"), 128, 256, 8192, pair=2)
@@ -138,6 +156,7 @@ def test_pairs_copy_half_of_b() -> None:
     ("a100-sxm-80gb", (128, 128), {"pair": 2}, ("do not span SMs",)),
     ("b200", (128, 128), {"pair": 3}, ("span 2", "1 or 2, not 3")),
     ("a100-sxm-80gb", (128, 128), {"stages": 1}, ("2 stages at least",)),
+    ("b200", (128, 128), {"flight": 0}, ("flight must be a number of bytes above 0",)),
     ("b200", (128, 128), {"level": "hbm"}, ("unknown level", "dram")),
     ("b200", (128, 128), {"k": 10**9}, ("at most 100,000",)),
     ("b200", (0, 128), {}, ("bm must be from 1",)),
