@@ -22,6 +22,10 @@ _GENZ = "GenZ-LLM-Analyzer Systems/system_configs.py @091bdd0a"
 _SWS = "SWS report, 2025-03-28"
 _DEFAULTS = "defaults of archsim.hardware.memory: one level, in one partition"
 _LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
+_REFRESH = Source("writes reach 93 % on MI210 and 91 % on MI300X, what refreshing all banks at once leaves (350 ns "
+                  f"of 3.9 us), where NVIDIA's reach 97 to 99 %: {_TE42}, RRZE-HPC/gpu-benches", "derived")
+_QUEUE = Source("copies reach 84 % on MI210 in spite of that", "estimated", "75 % on MI300X, whose clocks fall to its "
+                "power limit meanwhile", 64, 256)
 _HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B for HBM2", "estimated",
                      low=31 * pJ, high=56 * pJ)
 

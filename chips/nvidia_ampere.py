@@ -9,6 +9,7 @@ from archsim.hardware import Cache, Chip, Die, GpuCore, Link, Memory, Power, Scr
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, W, mm2, ns, pJ, us
 
 _A100 = "A100 white paper and datasheet"
+_CHANNELS = 40  # of 128 bit, 8 of each stack
 _GA102 = "GA102 white paper, RTX A and A40 datasheets"
 _ADA = "Ada white paper, L4, L40 and L40S datasheets"
 _PCIE4 = Link(type="PCIe 4.0 x16", bandwidth=32 * GB_per_s, count=1)
@@ -24,8 +25,8 @@ A100 = Chip(
         fp32_lanes=64, l2_bytes=35.5, dispatch=0.95, launch=1.32 * us, stream_launch=2.61 * us,
     ),
     cache=Cache(capacity=40 * MiB, latency=150 * ns, partitions=2, far=0.74, far_latency=253 * ns),
-    memory=Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, efficiency=0.87,
-                  write_efficiency=0.83, latency=403 * ns),
+    memory=Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, latency=403 * ns,
+                  port=_CHANNELS * 32 * 1.41 * GB_per_s),
     link=Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="NVSwitch", pod=8), host=_PCIE4.bandwidth,
     power=Power(tdp=400 * W, idle=55 * W, voltage=0.83),
     die=Die(process="TSMC N7", area=826 * mm2, transistors=54.2e9, count=1, cores=128, stacks=6, cache=48 * MiB),
@@ -52,9 +53,9 @@ A100 = Chip(
         cache__latency=Source(f"211 cycles near hit: {nv.TE42}, {nv.LUO} 208", note="357 cycles far hit"),
         memory__type=sheet(_A100), memory__stacks=sheet(_A100),
         memory__capacity=Source(nv.AIC), memory__bandwidth=Source(nv.AIC),
-        memory__efficiency=Source(f"{nv.TE42}: 1769 GB/s read", note=f"{nv.AZURE} reads 1750"),
-        memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read) with copy 85 %, read 87 %: {nv.TE42}", "derived",
-                                        f"{nv.AZURE} copies 79 %"),
+        memory__port=Source("32 B per cycle of L2 from each of 40 channels", "estimated", "HBM2e outruns it; "
+                            f"1769 GB/s read [{nv.TE42}], 1750 [{nv.AZURE}], where writes reach 1880 and the card of "
+                            "40 GB reads 1490 of 1555", 1750 * GB_per_s, 1880 * GB_per_s),
         memory__energy=nv.HBM_ENERGY, memory__latency=Source(f"568 cycles: {nv.TE42}"),
         link=Source(nv.LLMCOMPASS, note="600 GB/s both ways"),
         link__topology=sheet("HGX A100"), link__pod=sheet("HGX A100"),
@@ -73,9 +74,6 @@ _HBM_40GB = {
     "memory.type": ("HBM2", sheet(_A100)),
     "memory.capacity": (40 * GB, Source(nv.VIEWER)),
     "memory.bandwidth": (1555 * GB_per_s, Source(nv.VIEWER, note="GenZ has 1600")),
-    "memory.efficiency": (0.96, Source(f"{nv.TE42}: 1490 GB/s read")),
-    "memory.write_efficiency": (0.828, Source(f"1 / (2 / copy - 1 / read), copy 89 %, read 96 %: {nv.TE42}",
-                                                 "derived")),
 }
 
 A100_40GB = variant(A100, "a100-sxm-40gb", {**_HBM_40GB, **_SAME_PEAKS})
@@ -139,7 +137,7 @@ A40 = Chip(
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20,
     ),
     cache=Cache(capacity=6 * MiB, latency=111 * ns),
-    memory=Memory(type="GDDR6", capacity=48 * GB, bandwidth=696 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
+    memory=Memory(type="GDDR6", capacity=48 * GB, stacks=12, bandwidth=696 * GB_per_s,
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
     power=Power(tdp=300 * W, idle=30 * W, floor=0.706),
@@ -153,8 +151,8 @@ A40 = Chip(
         core__tensor__latency=Source(f"as A100 and RTX 4090, m16n8k16 f16: {nv.LUO}", "estimated"),
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__l2_bytes=nv.L2_ESTIMATE, cache__capacity=sheet(_GA102), cache__latency=_LIKE_L40,
-        memory=sheet(_GA102), memory__capacity=Source("CoreWeave price list, 2023-06"),
-        memory__efficiency=_LIKE_L40, memory__write_efficiency=_LIKE_L40,
+        memory=sheet(_GA102), memory__stacks=sheet(_GA102, "384 bit"),
+        memory__capacity=Source("CoreWeave price list, 2023-06"),
         memory__energy=nv.GDDR_ENERGY, memory__latency=_LIKE_L40,
         link=sheet(_GA102, "cards can also be bridged in pairs, 56 GB/s one way"), power__tdp=sheet(_GA102),
         power__idle=_tenth(300 * W),
@@ -165,12 +163,14 @@ A40 = Chip(
 
 
 def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: float, rate: float, watts: float,
-           year: int = 2020, document: str = _GA102, l2: float = 6 * MiB, die: Die | None = None) -> Chip:
-    """Return a card of A40's generation from its datasheet: SMs, GHz, TFLOP/s, GB, GB/s and W."""
+           year: int = 2020, document: str = _GA102, l2: float = 6 * MiB, die: Die | None = None,
+           bits: int = 384) -> Chip:
+    """Return a card of A40's generation from its datasheet: SMs, GHz, TFLOP/s, GB, GB/s, W and bits of memory bus."""
     s = sheet(document)
     figures = {
         "year": year, "clock": ghz * GHz, "cores": sms, "cache.capacity": l2,
-        "memory.capacity": memory * GB, "memory.bandwidth": rate * GB_per_s, "power.tdp": watts * W,
+        "memory.capacity": memory * GB, "memory.bandwidth": rate * GB_per_s, "memory.stacks": bits // 32,
+        "power.tdp": watts * W,
     }
     differs = {path: (value, s) for path, value in figures.items() if value != figure_at(A40, path)}
     return variant(A40, name, {
@@ -184,7 +184,7 @@ def _ga102(name: str, sms: int, ghz: float, bf16: float, fp32: float, memory: fl
 
 RTX_A6000 = _ga102("rtx-a6000", 84, 1.800, 154.8, 38.7, 48, 768, 300)
 RTX_A5000 = _ga102("rtx-a5000", 64, 1.695, 111.1, 27.8, 24, 768, 230, year=2021)
-RTX_A4000 = _ga102("rtx-a4000", 48, 1.560, 76.7, 19.2, 16, 448, 140, year=2021, l2=4 * MiB,
+RTX_A4000 = _ga102("rtx-a4000", 48, 1.560, 76.7, 19.2, 16, 448, 140, year=2021, l2=4 * MiB, bits=256,
                     die=Die(process="Samsung 8N", area=392 * mm2, transistors=17.4e9, count=1, cores=48,
                             cache=4 * MiB))
 A10 = _ga102("a10", 72, 1.695, 125.0, 31.2, 24, 600, 150, year=2021, document="A10 datasheet")
@@ -199,7 +199,7 @@ L40S = Chip(
         l2_bytes=14.7, dispatch=0.75, launch=0.96 * us, stream_launch=1.59 * us,
     ),
     cache=Cache(capacity=96 * MiB, latency=111 * ns),
-    memory=Memory(type="GDDR6", capacity=48 * GB, bandwidth=864 * GB_per_s, efficiency=0.98, write_efficiency=0.81,
+    memory=Memory(type="GDDR6", capacity=48 * GB, stacks=12, bandwidth=864 * GB_per_s,
                   energy=56 * pJ, latency=254 * ns),
     link=_PCIE4,
     power=Power(tdp=350 * W, idle=35 * W, voltage=1.02, voltage_clock=2.49 * GHz, floor=0.88),
@@ -220,8 +220,7 @@ L40S = Chip(
                               "derived"),
         cache__capacity=sheet(_ADA),
         cache__latency=Source(f"277 cycles on L40 at 2.49 GHz: {nv.TE42}", note="222 to 339 by SM: arXiv 2606.22588"),
-        memory=sheet(_ADA), memory__efficiency=Source(f"844 GB/s read on L40: {nv.TE42}"),
-        memory__write_efficiency=Source(f"1 / (2 / copy - 1 / read), copy 89 %, read 98 %, L40: {nv.TE42}", "derived"),
+        memory=sheet(_ADA),
         memory__energy=nv.GDDR_ENERGY, memory__latency=Source(f"632 cycles on L40 at 2.49 GHz: {nv.TE42}"),
         link=sheet(_ADA), power__tdp=sheet(_ADA),
         power__idle=Source("not published", "estimated", nv.IDLE_NOTE, 25 * W, 45 * W), die=sheet(_ADA),
@@ -250,6 +249,7 @@ L4 = variant(L40S, "l4", {
     "cores": (58, sheet(_ADA)),
     "cache.capacity": (48 * MiB, sheet(_ADA)),
     "memory.capacity": (24 * GB, sheet(_ADA)),
+    "memory.stacks": (6, sheet(_ADA, "192 bit")),
     "memory.bandwidth": (300 * GB_per_s, sheet(_ADA)),
     "power.tdp": (72 * W, sheet(_ADA)),
     "power.idle": (16 * W, Source("not published", "estimated", nv.IDLE_NOTE, 12 * W, 20 * W)),

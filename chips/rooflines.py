@@ -41,8 +41,6 @@ def roofline_sources(peaks: Source, clock: Source | None = None, cores: Source |
         "core.rates": Source("peak / clock / cores", "derived"),
         "core.efficiency": Source(core, "estimated", "large products on published GPUs", 0.5, 0.87),
         "core.launch": Source(core, "estimated", "dependent small kernels in a stream", 1.6 * us, 2.6 * us),
-        "memory.efficiency": Source(memory, "estimated", "long reads on ten measured GPUs", 0.79, 0.98),
-        "memory.write_efficiency": Source(memory, "estimated", "writes among reads on eight of them", 0.71, 0.86),
         "memory.energy": Source(memory, "estimated", "31 to 56 in HBM, up to 162 in DDR", 31 * pJ, 162 * pJ),
         "memory.latency": Source(memory, "estimated", "nothing in a roofline's timing uses it"),
         "peaks": peaks,

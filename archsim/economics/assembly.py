@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from archsim.economics.range import Range
 from archsim.errors import ArchsimError, unknown
 from archsim.hardware import Chip
-from archsim.units import GB_per_s
+from archsim.hardware.dram import DEVICES, ROUNDED, Device
 
 EPOCH = "Epoch AI's cost of a B200"
 SILICON = "siliconanalysts.com"
@@ -20,7 +20,7 @@ SWS = "Shenwan Hongyuan, 2025-03-28"
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """One generation of device memory.
+    """What one type of device memory costs and takes.
 
     Parameters
     ----------
@@ -28,44 +28,53 @@ class DeviceMemory:
         As its standard calls it.
     price
         USD per GB.
-    interface
-        B/s that one interface moves at most: a stack of 1024 (from HBM4 on 2048) bits, or 32 bits of any other kind.
-    stacked
-        Whether it stands beside the dies on an interposer.
+    device
+        What it delivers: HBM of no stated generation as HBM2 does; None for SRAM.
     """
 
     name: str
     price: Range
-    interface: float
-    stacked: bool
+    device: Device | None
+
+    @property
+    def stacked(self) -> bool:
+        """Whether it stands beside the dies on an interposer."""
+        return self.device is not None and self.device.stacked
+
+    @property
+    def interface(self) -> float:
+        """B/s that one interface on a die moves at most: of a stack, or of 32 bits of any other kind."""
+        if self.device is None:
+            return math.inf
+        return self.device.bandwidth * ROUNDED / self.per_unit
+
+    @property
+    def per_unit(self) -> int:
+        """Interfaces of one unit: 1 of a stack, else one for each 32 bits."""
+        return 1 if self.device is None or self.stacked else self.device.bits // 32
 
 
-def _hbm(name: str, low: float, base: float, high: float, gb_per_s: float, source: str) -> DeviceMemory:
-    return DeviceMemory(name, Range(low, base, high, "USD/GB", source), gb_per_s * GB_per_s, True)
-
-
-def _dram(name: str, low: float, base: float, high: float, gb_per_s: float, source: str) -> DeviceMemory:
-    return DeviceMemory(name, Range(low, base, high, "USD/GB", source), gb_per_s * GB_per_s, False)
+def _memory(name: str, low: float, base: float, high: float, source: str) -> DeviceMemory:
+    device = DEVICES.get("HBM2" if name == "HBM" else name)
+    return DeviceMemory(name, Range(low, base, high, "USD/GB", source), device)
 
 
 _DDR5 = f"DDR5 2.4: {COMPASS}"
 _FASTER = f"LPDDR and GDDR above DDR5, judgement; {_DDR5}"
 
 MEMORIES: Mapping[str, DeviceMemory] = {m.name: m for m in (
-    _hbm("HBM", 7, 11, 15, 320, f"of no stated generation: HBM2 to HBM3; 7: {COMPASS}"),
-    _hbm("HBM2", 7, 9, 12.5, 320, f"below HBM2e, judgement; 7: {COMPASS}"),
-    _hbm("HBM2e", 9, 11, 16, 512, f"10.4: {SWS}; 12.5 to 25: semiconductorx.com"),
-    _hbm("HBM3", 12, 14.7, 17, 832, f"median of 12.0 and 14.4 ({SWS}), 15 (szyunze.com) and 16.9 ({SILICON}); five "
-         f"times DDR5 is 12: {TREND}"),
-    _hbm("HBM3e", 14, 15, 17.6, 1280, f"14.1: {SWS}; 15.1 (2,800 to 3,100 for 192 GB): {EPOCH}; 20 % above HBM3: "
-         f"{TREND}"),
-    _hbm("HBM4", 18, 20, 24, 2560, "30 % and more above HBM3e: TrendForce, 2025-05"),
-    _dram("GDDR5", 3, 4, 6, 32, _FASTER), _dram("GDDR6", 3, 4, 6, 80, _FASTER),
-    _dram("GDDR6X", 3, 4.5, 7, 96, _FASTER), _dram("GDDR7", 4, 6, 9, 128, _FASTER),
-    _dram("LPDDR4X", 3, 4, 6, 17.1, _FASTER), _dram("LPDDR5", 3, 4, 6, 25.6, _FASTER),
-    _dram("LPDDR5X", 3, 4.5, 7, 34.2, _FASTER),
-    _dram("DDR3", 2, 3, 4, 8.6, _DDR5), _dram("DDR4", 2, 3, 4, 12.8, _DDR5), _dram("DDR5", 2.4, 3, 4, 25.6, _DDR5),
-    _dram("SRAM", 0, 0, 0, math.inf, "no device memory: it is on the die"),
+    _memory("HBM", 7, 11, 15, f"of no stated generation: HBM2 to HBM3; 7: {COMPASS}"),
+    _memory("HBM2", 7, 9, 12.5, f"below HBM2e, judgement; 7: {COMPASS}"),
+    _memory("HBM2e", 9, 11, 16, f"10.4: {SWS}; 12.5 to 25: semiconductorx.com"),
+    _memory("HBM3", 12, 14.7, 17, f"median of 12.0 and 14.4 ({SWS}), 15 (szyunze.com) and 16.9 ({SILICON}); five times "
+            f"DDR5 is 12: {TREND}"),
+    _memory("HBM3e", 14, 15, 17.6, f"14.1: {SWS}; 15.1 (2,800 to 3,100 for 192 GB): {EPOCH}; 20 % above HBM3: {TREND}"),
+    _memory("HBM4", 18, 20, 24, "30 % and more above HBM3e: TrendForce, 2025-05"),
+    _memory("GDDR5", 3, 4, 6, _FASTER), _memory("GDDR6", 3, 4, 6, _FASTER), _memory("GDDR6X", 3, 4.5, 7, _FASTER),
+    _memory("GDDR7", 4, 6, 9, _FASTER), _memory("LPDDR4", 3, 4, 6, _FASTER), _memory("LPDDR4X", 3, 4, 6, _FASTER),
+    _memory("LPDDR5", 3, 4, 6, _FASTER), _memory("LPDDR5X", 3, 4.5, 7, _FASTER), _memory("DDR3", 2, 3, 4, _DDR5),
+    _memory("DDR4", 2, 3, 4, _DDR5), _memory("DDR5", 2.4, 3, 4, _DDR5),
+    _memory("SRAM", 0, 0, 0, "no device memory: it is on the die"),
 )}
 """Device memory by generation. Contract prices are not published: these are analysts' estimates."""
 
@@ -89,14 +98,14 @@ def memory(chip: Chip) -> DeviceMemory:
 
 
 def stacks(chip: Chip) -> int:
-    """Return the stacks of HBM, or channels of 32 bits of any other memory, that a chip uses.
+    """Return the stacks of HBM, or interfaces of 32 bits of any other memory, that a chip uses.
 
     As many as it says (`Memory.stacks`), and no fewer than its bandwidth takes.
     """
     kind, given = memory(chip), chip.memory.stacks or 0
     if math.isinf(kind.interface) or (given and kind.name == "HBM"):  # of no stated generation: nothing to infer
         return given
-    return max(given if kind.stacked else 0, math.ceil(chip.memory.bandwidth / kind.interface))
+    return max(given * kind.per_unit, math.ceil(chip.memory.bandwidth / kind.interface))
 
 
 def interfaces(chip: Chip) -> int:

@@ -12,17 +12,16 @@ from typing import Any
 
 from archsim.dtypes import size
 from archsim.economics.yields import RETICLE
-from archsim.explore.physical_ranges import MEMORY_DEVICES as DEVICES
 from archsim.explore.physical_ranges import (
     MEMORY_ENERGY,
     MEMORY_ENERGY_SOURCE,
     SRAM_SHARE,
     SRAM_SOURCE,
-    memory_device,
     sram_density,
 )
 from archsim.explore.select import headline, peak
 from archsim.hardware import Chip, GpuCore, RooflineCore, SystolicCore
+from archsim.hardware.dram import DEVICES, ROUNDED, find_device
 from archsim.hardware.part import defaulted
 from archsim.power import known, mac_energy
 
@@ -119,16 +118,12 @@ _HINTS = (
 
 # --- memory -----------------------------------------------------------------------------------------------------------
 
-ROUNDED = 1.02
-"""Bandwidths are printed rounded, and parts run up to 2 % above their standard (1555 GB/s from five stacks)."""
-
-
 def _memory(chip: Chip) -> Iterator[Finding]:
     """Check bandwidth and capacity against what the memory's devices deliver and hold."""
     m = chip.memory
-    device = memory_device(m.type)
+    device = find_device(m.type)
     if device is None:
-        known = ", ".join(d.name for d in DEVICES)
+        known = ", ".join(DEVICES)
         what = f"{m.type!r} is not known" if m.type else "not given"
         yield Finding("info", "memory.type", f"{what}, so that bandwidth and capacity per device cannot be checked",
                       source=f"known: {known}")
@@ -232,7 +227,7 @@ def _array(chip: Chip, core: SystolicCore) -> Iterator[Finding]:
     rate = core.dma_rate
     if rate is not None and rate * chip.cores < chip.memory.sustained:
         yield Finding("warn", "core.dma_bandwidth", "the DMA engines of all cores move less than the memory sustains",
-                      rate * chip.cores, chip.memory.sustained, None, "B/s", "memory.bandwidth x memory.efficiency")
+                      rate * chip.cores, chip.memory.sustained, None, "B/s", "what reads of memory.bandwidth sustain")
     lanes = core.vector.lanes * core.vector.alus
     for dtype in list(a.rows_per_cycle)[:1]:
         out = a.cols * a.count * a.rows_per_cycle[dtype]
@@ -256,7 +251,7 @@ def _sm(chip: Chip, core: GpuCore) -> Iterator[Finding]:
     fill = core.fill_bytes * chip.clock * chip.cores
     if fill < chip.memory.sustained:
         yield Finding("warn", "core.fill_bytes", "the ports of all SMs take less than the memory sustains", fill,
-                      chip.memory.sustained, None, "B/s", "memory.bandwidth x memory.efficiency")
+                      chip.memory.sustained, None, "B/s", "what reads of memory.bandwidth sustain")
 
 
 # --- power and links --------------------------------------------------------------------------------------------------

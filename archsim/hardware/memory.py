@@ -1,35 +1,114 @@
 """Memories: device memory (HBM), shared caches, and software-managed scratchpads."""
 
+import math
+from dataclasses import replace
+from functools import lru_cache
+
+from archsim.errors import unknown
+from archsim.hardware.dram import DEVICES, Device, find_device
 from archsim.hardware.part import figure, option, part, whole
+
+UNKNOWN_READ, UNKNOWN_COPY = 0.92, 0.86
+"""Shares of the peak that long reads and copies reach where nothing is known of a memory but its bandwidth: medians of
+0.79 to 0.98, and of 0.75 to 0.89, on ten measured GPUs (te42kyfo/gpu-benches, RRZE and Azure benchmarks)."""
+
+REFRESH = ("per-bank", "all-bank")
 
 
 @part
 class Memory:
     """Device memory: HBM, GDDR or LPDDR, shared by all cores of the chip.
 
-    Where no measurement of a chip is at hand: long reads reach 0.79 to 0.98 of the peak on ten measured GPUs; writes
-    among reads reach 1 / (2 / copy - 1 / read) = 0.71 to 0.86 of it on eight of them (te42kyfo/gpu-benches, RRZE and
-    Azure benchmarks: the bus turns around between them); a byte of HBM costs 31 to 56 pJ in the DRAM (Jouppi et al.,
-    Ten Lessons, table 2); what it costs on chip belongs to the core's energies.
+    What share of its peak a stream reaches follows from its `type`: banks, refresh and bus turn-arounds of the device
+    are simulated (`archsim.hardware.dram_stream`). `efficiency` and `write_efficiency` state it instead, where it was
+    measured or the memory is none of those. A byte of HBM costs 31 to 56 pJ in the DRAM (Jouppi et al., Ten Lessons,
+    table 2); what it costs on chip belongs to the core's energies.
     """
 
     capacity: float = figure("B", "device memory", low=1e6, hint="write e.g. 80 * GB")
     bandwidth: float = figure("B/s", "peak bandwidth", low=1e6, hint="write e.g. 3.35 * TB_per_s")
-    efficiency: float = figure(
-        "", "share of the peak bandwidth that a long sequential read reaches", default=0.92, low=0.01, high=1.0
+    efficiency: float | None = figure(
+        "", "share of the peak bandwidth that a long sequential read reaches, stated instead of simulated",
+        default=None, low=0.01, high=1.0
     )
-    write_efficiency: float = figure(
-        "", "the same for writes among reads, bus turn-arounds included", default=0.80, low=0.01, high=1.0
+    write_efficiency: float | None = figure(
+        "", "the same for writes among reads, bus turn-arounds included", default=None, low=0.01, high=1.0
     )
     energy: float = figure("J/B", "energy per byte of the device and its PHY", default=40e-12, high=1e-6)
     latency: float = figure("s", "unloaded read latency seen by a core", default=600e-9, high=1e-3)
     type: str = option("generation, e.g. HBM3e", default="")
-    stacks: int | None = whole("HBM stacks in use", default=None, high=64)
+    stacks: int | None = whole("HBM stacks in use, or devices, packages or channels of another type", default=None,
+                               high=64)
+    refresh: str = option("per-bank or all-bank; without one, as usual for the type", default="")
+    write_queue: int | None = whole("bursts of writes that the controller of one channel gathers before it turns the "
+                                    "bus around; without one, as usual for the type", default=None, high=4096)
+    port: float | None = figure("B/s", "what the chip takes from its memory channels at most, where that is less than "
+                                "they deliver", default=None, low=1e6)
+
+    def __post_init__(self) -> None:
+        if self.refresh and self.refresh not in REFRESH:
+            raise unknown("Memory.refresh", self.refresh, REFRESH)
+
+    @property
+    def device(self) -> Device | None:
+        """The memory device, with the controller of this chip; None if the type names none."""
+        return _device(self.type, self.refresh, self.write_queue)
+
+    @property
+    def channels(self) -> int:
+        """Channels (pseudo-channels, of HBM) with banks of their own; 0 if the type is unknown."""
+        device = self.device
+        return device.channels * device.units(self.bandwidth, self.stacks) if device else 0
+
+    def reaches(self, pattern: str = "read", size: int = 128, stride: int = 0) -> float:
+        """Return the share of the peak that a pattern reaches, simulated for the memory's type.
+
+        Arguments as of `archsim.hardware.dram_stream.sustained`.
+
+        Raises
+        ------
+        ArchsimError
+            If the type is unknown, or there is no such pattern.
+        """
+        device = self.device
+        if device is None:
+            raise unknown("memory type", self.type, DEVICES)
+        from archsim.hardware.dram_stream import sustained
+
+        share = sustained(device, self.bandwidth / self.channels, pattern, size, stride) * self.channels
+        return share / self.bandwidth
 
     @property
     def sustained(self) -> float:
-        """Bandwidth that a long sequential stream reaches, in bytes per second."""
-        return self.bandwidth * self.efficiency
+        """Bytes per second of a long sequential read: as stated, else as its device reaches and the chip takes."""
+        if self.efficiency is not None:
+            return self.bandwidth * self.efficiency
+        share = self.reaches("read") if self.channels else UNKNOWN_READ
+        return min(self.bandwidth * share, self.port or math.inf)
+
+    @property
+    def sustained_write(self) -> float:
+        """Bytes per second of writes among reads: as stated, else such that copies reach what the device does.
+
+        Of a copy at c and reads at r, which takes half of the bytes each, writes are at 1 / (2 / c - 1 / r): the turns
+        of the bus count as theirs.
+        """
+        if self.write_efficiency is not None:
+            return self.bandwidth * self.write_efficiency
+        read, copy = (self.reaches("read"), self.reaches("copy")) if self.channels else (UNKNOWN_READ, UNKNOWN_COPY)
+        if self.efficiency is not None:  # what was measured slows all alike; a port slows reads alone
+            copy *= self.efficiency / read
+        return 1.0 / (2.0 / (self.bandwidth * copy) - 1.0 / self.sustained)
+
+
+@lru_cache(maxsize=256)
+def _device(kind: str, refresh: str, write_queue: int | None) -> Device | None:
+    """Return the device of a type of memory, refreshed and written to as told."""
+    found = find_device(kind)
+    if found is None:
+        return None
+    return replace(found, per_bank=refresh == "per-bank" if refresh else found.per_bank,
+                   write_queue=write_queue or found.write_queue)
 
 
 @part

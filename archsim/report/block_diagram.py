@@ -221,7 +221,7 @@ def _memory(pen: Pen, chip: Chip, per: float) -> None:
     centre, room = (x1 + CHIP[0]) / 2, CHIP[0] - x1 - 0.1
     clear = shaft / 2 + max(0.05, 0.12 * shaft)
     pen.text(centre, y + clear + 0.15, quantity(m.bandwidth, "B/s"), 11, width=room, bold=True)
-    pen.text(centre, y - clear - 0.15, f"{m.efficiency:.0%} sustained", 8.5, width=room, colour=MUTED)
+    pen.text(centre, y - clear - 0.15, f"{m.sustained / m.bandwidth:.0%} sustained", 8.5, width=room, colour=MUTED)
 
 
 # --- the chip ---------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def _keep(rows: list[OpRun], graph: nx.DiGraph, chip: Chip, chips: int) -> float
             before = 0.0
             continue
         near = size / chip.cache_bandwidth
-        written = size / (memory.bandwidth * memory.write_efficiency)
+        written = size / memory.sustained_write
         rows[i] = replace(row, time=_spared(rows[i].time, chip, written - near, written, size))
         read = size / memory.sustained
         rows[i + 1] = replace(after, time=_spared(rows[i + 1].time, chip, read - near, read, size))

@@ -38,7 +38,7 @@ def figures(chip: Chip, dtype: str) -> Gpu:
         partitions=float(cache.partitions), near_capacity=cache.capacity / cache.partitions,
         far=(cache.beyond.bandwidth or 0.0) / clock if cache.beyond else chip.cache_bandwidth * cache.far / clock,
         far_latency=(cache.far_latency or cache.last.latency) * clock, dram_read=chip.memory.sustained / clock,
-        dram_write=chip.memory.bandwidth * chip.memory.write_efficiency / clock,
+        dram_write=chip.memory.sustained_write / clock,
         dram_latency=chip.memory.latency * clock + core.bulk_latency * float(t.asynchronous),
     )
 

@@ -77,7 +77,7 @@ def engine(chip: Chip, dtype: str) -> kernel.Engine:
         write_latency=latency if core.dma_write_latency is None else core.dma_write_latency,
         step=core.step_overhead, bandwidth=chip.memory.sustained,
         dma=math.inf if core.dma_rate is None else core.dma_rate,
-        write_cost=chip.memory.efficiency / chip.memory.write_efficiency,
+        write_cost=chip.memory.sustained / chip.memory.sustained_write,
     )
 
 

@@ -6,11 +6,7 @@ import archsim
 from archsim.economics.process import NODES
 from archsim.errors import ArchsimError
 from archsim.explore.check_chip import SEVERITIES, check
-from archsim.explore.physical_ranges import (
-    MEMORY_DEVICES,
-    memory_device,
-    sram_density,
-)
+from archsim.explore.physical_ranges import sram_density
 from archsim.hardware import (
     Cache,
     Chip,
@@ -27,6 +23,7 @@ from archsim.hardware import (
     TensorCore,
     VectorUnit,
 )
+from archsim.hardware.dram import DEVICES, find_device
 from archsim.units import GB, TFLOPS, GB_per_s, GHz, KiB, MiB, TB_per_s
 
 CORE = SystolicCore(array=MatrixArray(rows=128, cols=128, count=4), vector=VectorUnit(lanes=1024, alus=4),
@@ -112,7 +109,7 @@ def test_memories_that_cannot_be(memory, figure, severity):
 @pytest.mark.parametrize("name", ["h100-sxm", "b200", "a100-sxm-40gb", "mi300x", "h200", "v100-sxm2", "tpu-v5p"])
 def test_memories_of_known_chips_are_within_their_standard(name):
     known = archsim.chips.get(name)
-    assert memory_device(known.memory.type)
+    assert find_device(known.memory.type)
     assert not {"memory", "memory.bandwidth", "memory.capacity"} & {
         f.figure for f in check(known) if f.severity != "info"}
 
@@ -232,8 +229,8 @@ def test_what_is_no_chip_is_told():
 def test_ranges_are_in_order():
     assert sram_density("N5") == pytest.approx(31.8 * MiB / 8)
     assert sram_density("secret") == max(map(sram_density, NODES)), "only the impossible is refused"
-    for device in MEMORY_DEVICES:
+    for device in DEVICES.values():
         assert device.low < device.high
-        assert memory_device(device.name) is device
-    assert memory_device("HBM3E 8 stacks").name == "HBM3e"
-    assert memory_device("HBM") is None, "of which generation?"
+        assert find_device(device.name) is device
+    assert find_device("HBM3E 8 stacks").name == "HBM3e"
+    assert find_device("HBM") is None, "of which generation?"

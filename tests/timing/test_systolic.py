@@ -160,8 +160,9 @@ def faster(chip):
     yield "vector", chip.replace("core.vector", lanes=chip.core.vector.lanes * 2)
     if not chip.core.prefetch:  # otherwise whole operands have less room
         yield "share", chip.replace("core", kernel_share=min(1.0, chip.core.kernel_share * 1.5))
-    yield "read efficiency", chip.replace("memory", efficiency=min(1.0, memory.efficiency * 1.05))
-    yield "write efficiency", chip.replace("memory", write_efficiency=min(1.0, memory.write_efficiency * 1.05))
+    yield "read efficiency", chip.replace("memory", efficiency=min(1.0, memory.sustained / memory.bandwidth * 1.05))
+    yield "write efficiency", chip.replace("memory", write_efficiency=min(
+        1.0, memory.sustained_write / memory.bandwidth * 1.05))
     yield "one core more", chip.replace(cores=chip.cores + 1)
     yield "twice the cores", chip.replace(cores=chip.cores * 2)
     yield "one array more", chip.replace("core.array", count=chip.core.array.count + 1)
@@ -304,8 +305,8 @@ def test_row_operators_stream(chip):
                Gather(rows=8192, cols=8192, entries=128256)):
         t = systolic.time(op, chip)
         assert t.bound == "hbm"
-        moving = op.read_bytes / chip.memory.efficiency + op.write_bytes / chip.memory.write_efficiency
-        assert t.seconds == pytest.approx(moving / chip.memory.bandwidth, rel=0.05)
+        moving = op.read_bytes / chip.memory.sustained + op.write_bytes / chip.memory.sustained_write
+        assert t.seconds == pytest.approx(moving, rel=0.05)
 
 
 def test_an_epilogue_hides_behind_the_arrays_but_its_operand_does_not_come_free():
