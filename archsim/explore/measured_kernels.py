@@ -5,10 +5,10 @@ ai-dynamo/aiconfigurator's collectors do (collector/sglang, collector/vllm): a c
 replayed, so that no host cost is left but what a graph costs, and what a call touched is there again at the next one.
 
 - ``gemm``: six calls with a weight each make one graph, so that a weight comes round after six times the bytes of a
-  call, activations after one. In an 8-bit dtype (``fp8``, ``fp8_block``, ``int8``) it is two kernels: activations
-  arrive in bf16 and are quantised first.
-- ``attention_*`` is a framework's attention call on a paged cache: a kernel writes new keys and values to it, a block of
-  another adds up the lengths of all sequences to lay out the work, then attention itself. The same cache is read by
+  call, activations after one (a column ``copies`` says how many weights where it is not six). In an 8-bit dtype
+  (``fp8``, ``fp8_block``, ``int8``) it is two kernels: activations arrive in bf16 and are quantised first.
+- ``attention_*`` is a framework's attention call on a paged cache: a kernel writes new keys and values to it, a block
+  of another adds up the lengths of all sequences to lay out the work, then attention itself. The same cache is read by
   every call. Each call is a graph of its own (`Kernel.begins`).
 - ``moe`` is a fused kernel of experts: tokens are sorted by expert, the gated products up, the activation, the products
   down, and the sum over each token's experts; router and shared experts are not in it. ``inter`` is cut by ``tp``; of
@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from archsim.dtypes import BYTES, dtype
+from archsim.dtypes import BYTES, ROWS, dtype
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
 from archsim.hardware import Chip, GpuCore
@@ -42,6 +42,7 @@ from archsim.workload.ops import (
     MatMul,
     Norm,
     Op,
+    Quantize,
     Route,
     Scatter,
     Softmax,
@@ -63,6 +64,9 @@ COPIES = 6
 REPLAYS = 6
 """Replays of a graph that are timed together (``num_runs`` of the collectors' helper)."""
 
+WARM_UPS = 3
+"""Replays before those that are timed: a power limit has that much longer to act."""
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -71,7 +75,7 @@ class Kernel:
     `own` says that the row is about it: a plain roofline counts no other. `inputs`, `weights` and `output` are reuse
     distances: bytes that are touched from one use of them to the next, themselves included; infinite if they are not
     used again; `made` are bytes of its inputs that the kernel before has just written, in the order in which it reads.
-    `begins` is how many graphs begin with it: one if a call is a graph.
+    `begins` is how many graphs begin with it: one if a call is a graph. It ran `repeats` times in a row.
     """
 
     op: Op
@@ -81,6 +85,7 @@ class Kernel:
     output: float = math.inf
     begins: float = 0.0
     made: float = 0.0
+    repeats: float = math.inf
 
     def start(self, chip: Chip) -> float:
         """Return the seconds by which a replay that begins here is late: the host has queued it as it queues a kernel.
@@ -120,14 +125,15 @@ def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
     size = {column: whole(row, column, line, 2**60 if op == "copy" else 2**31 - 1) for column in SHAPES[op]}
     if op == "copy":
         return _again(Elementwise(elements=-(-size["bytes_tensor"] // 2), ops=0.0, name="copy"))
-    name = dtype(text(row, "dtype", line).lower().removesuffix("_block"))
+    name = dtype(text(row, "dtype", line).lower())
     if op == "gemm":
-        return _product(size, name)
+        copies = whole(row, "copies", line) if str(row.get("copies") or "").strip() else COPIES
+        return _product(size, name, copies)
     if op == "moe":
         return _again(*_experts(row, line, size, name))
     if op in ATTENTION:
         first, *rest = _again(*_attention(row, line, size, name))
-        return (replace(first, begins=1.0), *rest)
+        return tuple(replace(k, repeats=float(WARM_UPS + REPLAYS)) for k in (replace(first, begins=1.0), *rest))
     values, element = size["rows"] * size["cols"], int(BYTES[name])
     if op == "rmsnorm":
         call: Op = Norm(rows=size["rows"], cols=size["cols"], dtype=name, access=element)
@@ -146,18 +152,20 @@ def _again(*ops: Op) -> tuple[Kernel, ...]:
     return tuple(Kernel(op, lone or isinstance(op, MatMul | GroupedMatMul | Attention), call, call, call) for op in ops)
 
 
-def _product(size: dict[str, int], name: str) -> tuple[Kernel, ...]:
+def _product(size: dict[str, int], name: str, copies: int) -> tuple[Kernel, ...]:
     product = MatMul(m=size["m"], n=size["n"], k=size["k"], dtype=name, weights=True)
-    quantise = _quantise(size["m"] * size["k"], name)
+    quantise = quantised(size["m"], size["k"], name)
     call = product.bytes + sum(op.bytes for op in quantise)
     made = sum(op.bytes for op in quantise) or call  # activations come from the kernel before, or the call before
-    return (*(Kernel(op, False, call, call, call) for op in quantise),
-            Kernel(product, True, made, COPIES * call, call))
+    first, *rest = (*(Kernel(op, False, call, call, call) for op in quantise),
+                    Kernel(product, True, made, copies * call, call))
+    calls = float((WARM_UPS + REPLAYS) * copies)
+    return tuple(replace(k, repeats=calls) for k in (replace(first, begins=1.0 / COPIES), *rest))
 
 
-def _quantise(values: int, name: str) -> list[Op]:
+def quantised(rows: int, cols: int, name: str) -> list[Op]:
     """Return the kernel that brings activations to a format of 8 bits, none for wider ones."""
-    return [Elementwise(elements=values, ops=3.0, name="quantize", out_dtype=name)] if BYTES[name] < 2 else []
+    return [Quantize(rows=rows, cols=cols, out_dtype=ROWS.get(name, name))] if BYTES[name] < 2 else []
 
 
 def _gate(values: int, name: str) -> Elementwise:
@@ -181,10 +189,10 @@ def _experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     act = name if BYTES[name] >= 2 else "bf16"
     return [
         Route(rows=size["tokens"], experts=own, top_k=min(own, size["topk"])),
-        *_quantise(size["tokens"] * hidden, name),
+        *quantised(size["tokens"], hidden, name),
         GroupedMatMul(groups=groups, n=2 * width, k=hidden, dtype=name),
         _gate(rows * width, act),
-        *_quantise(rows * width, name),
+        *quantised(rows, width, name),
         GroupedMatMul(groups=groups, n=hidden, k=width, dtype=name),
         Scatter(rows=rows, cols=hidden, entries=size["tokens"], weighted=True, dtype=act),
     ]

@@ -197,9 +197,9 @@ def predict(case: Case, chip: Chip | None = None) -> float:
         If the chip cannot do one of them.
     """
     if chip is None:
-        return sum(time(k.op, case.chip, k.warm(case.chip)).seconds + k.start(case.chip) for k in case.kernels)
+        return sum(time(k.op, case.chip, k.warm(case.chip), k.repeats).seconds + k.start(case.chip) for k in case.kernels)
     once = time.__wrapped__  # nobody asks for a changed chip twice
-    return sum(once(k.op, chip, k.warm(chip)).seconds + k.start(chip) for k in case.kernels)
+    return sum(once(k.op, chip, k.warm(chip), k.repeats).seconds + k.start(chip) for k in case.kernels)
 
 
 def plain(case: Case) -> float:

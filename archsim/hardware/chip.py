@@ -141,6 +141,7 @@ class Chip:
             return
         if self.power is not None:  # energies are the library's, unless a chip states its own
             given = self.sources
+            assert isinstance(given, Sources)  # made so above
             own = {path: ENERGIES for path in defaulted(self.power, "power.") if given.of(path) is None}
             object.__setattr__(self, "sources", Sources({**given, **own}, given.base))
         paths = {path for path, *_ in leaves(self)}

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 NOMINAL = 0.8
 """Supply in volts for which energies are stated."""
@@ -35,14 +37,17 @@ class Supply(NamedTuple):
 
 
 class Work(NamedTuple):
-    """One operator, or one step: its energy, and its time at clock `hz`."""
+    """One operator, or the operators of a step one after another: their energy, and their times at clock `hz`."""
 
     core: float  # J of what the clock's supply feeds, at the nominal supply
     fixed: float  # J of the rest (memory devices, links)
-    scaled: float  # s of the cores' busiest resource at clock `hz`
-    memory: float  # s of device memory, whose clock does not change
-    rest: float  # s beside the longer of these: latencies, launch
+    times: NDArray[np.float64]  # a row for each operator, see below
     hz: float
+
+
+SCALED, MEMORY, REST, REPEAT = 0, 1, 2, 3
+"""Columns of `Work.times`: seconds of the cores' busiest resource at clock `hz`; of device memory, whose clock does not
+change; beside the longer of these (latencies, launch); and how often the operator runs."""
 
 
 class State(NamedTuple):
@@ -79,7 +84,11 @@ def supply(s: Supply, hz: float) -> float:
 @njit(cache=True)
 def duration(w: Work, hz: float) -> float:
     """Return the seconds of the work at a clock: what memory bounds does not stretch."""
-    return w.rest + max(w.scaled * w.hz / hz, w.memory)
+    seconds = 0.0
+    for i in range(w.times.shape[0]):
+        t = w.times[i]
+        seconds += t[REPEAT] * (t[REST] + max(t[SCALED] * w.hz / hz, t[MEMORY]))
+    return seconds
 
 
 @njit(cache=True)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+
+import numpy as np
 
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import power as kernel
 from archsim.power.energies import Joules, node_energy
 
+NOMINAL = kernel.NOMINAL
+"""Supply in volts for which energies are stated."""
+
 BOOST_VOLTS = 1.0
-ASIC_VOLTS = kernel.NOMINAL
+"""Supply of a GPU at its highest clock, where the chip does not state it; an ASIC runs at the nominal one."""
 
 
 @lru_cache(maxsize=1024)
@@ -22,13 +28,14 @@ def supply(chip: Chip) -> kernel.Supply:
     scale = node_energy(chip) or 0.0
     return kernel.Supply(
         limit=power.tdp if power.capped else math.inf, static=power.standby, top=chip.clock,
-        volts=power.voltage or (BOOST_VOLTS if gpu else ASIC_VOLTS),
+        volts=power.voltage or (BOOST_VOLTS if gpu else NOMINAL),
         at=power.voltage_clock or chip.boost or chip.clock, floor=power.floor, threshold=power.threshold,
         cycle=power.energy.cycle * chip.cores * scale if gpu else 0.0,
     )
 
 
-def settle(chip: Chip, joules: Joules, scaled: float, memory: float, rest: float, hz: float) -> kernel.State:
+def settle(chip: Chip, joules: Joules, times: Sequence[tuple[float, float, float, float]], hz: float,
+           lasting: float = math.inf) -> kernel.State:
     """Return the clock, supply, time and power at which some work runs, as fast as the power limit lets it.
 
     Parameters
@@ -37,13 +44,22 @@ def settle(chip: Chip, joules: Joules, scaled: float, memory: float, rest: float
         One whose energies are known.
     joules
         Energy of the work at the nominal supply.
-    scaled
-        Seconds of the cores' busiest resource at clock `hz`: they stretch as the clock falls.
-    memory
-        Seconds of device memory, which do not.
-    rest
-        Seconds beside the longer of these.
+    times
+        For each of the operators that follow each other: seconds of the cores' busiest resource at clock `hz`, which
+        stretch as the clock falls; seconds of device memory, which do not; seconds beside the longer of these; and how
+        often it runs.
     hz
-        Clock for which `scaled` is stated.
+        Clock for which the seconds are stated.
+    lasting
+        Seconds for which the work goes on, after the chip was idle. A controller that averages power with the time
+        constant ``w`` (`Power.window`) lets through ``1 / (1 - exp(-lasting / w))`` of what it allows for ever.
     """
-    return kernel.settle(supply(chip), kernel.Work(joules.core, joules.fixed, scaled, memory, rest, hz))
+    s = supply(chip)
+    if lasting < math.inf and chip.power is not None:
+        s = s._replace(limit=s.static + (s.limit - s.static) / -math.expm1(-lasting / chip.power.window))
+    return kernel.settle(s, kernel.Work(joules.core, joules.fixed, np.array(times, np.float64), hz))
+
+
+def volts(chip: Chip, hz: float) -> float:
+    """Return the supply of the cores at a clock."""
+    return float(kernel.supply(supply(chip), hz))

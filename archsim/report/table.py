@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from archsim.workload.sublayers import Layer
 
 
-__all__ = ["comparison", "cost_line", "gemm_sheet", "model_sheet", "models_sheet", "summary", "table", "workload"]
+__all__ = ["comparison", "cost_line", "energy_line", "gemm_sheet", "model_sheet", "models_sheet", "power_line",
+           "summary", "table", "workload"]
+
+LEVEL_NAME = {"matrix": "matrix engine", "vector": "vector units", "on_chip": "on-chip memory",
+              "memory": "device memory", "link": "links", "clock": "clock", "idle": "idle"}
+"""What a run's energy is spent on (`archsim.simulation.run.LEVELS`), in words."""
 
 
 def __dir__() -> list[str]:
@@ -95,6 +100,24 @@ def workload(run: Run) -> str:
     return ", ".join([head, *sizes, run.dtype])
 
 
+def power_line(run: Run) -> str:
+    """Return what one chip draws and at which clock, in words; empty where it is not known."""
+    power = run.chip.power
+    if run.watts is None or power is None:
+        return ""
+    slower = f", {sig(run.clock / 1e9)} of {sig(run.chip.clock / 1e9)} GHz" if run.clock < run.chip.clock else ""
+    return f"{quantity(run.watts, 'W')} per chip of {quantity(power.tdp, 'W')}{slower}"
+
+
+def energy_line(run: Run) -> str:
+    """Return the energy of a token and what it is spent on, largest first; empty where it is not known."""
+    if run.energy is None or run.joules_per_token is None or run.joules is None:
+        return ""
+    parts = sorted(run.energy.items(), key=lambda item: -item[1])
+    spent = ", ".join(f"{LEVEL_NAME[name]} {percent(j / run.joules)} %" for name, j in parts if j > 0.005 * run.joules)
+    return f"{quantity(run.joules_per_token, 'J')} per token: {spent}"
+
+
 def summary(run: Run, cost: Cost | None = None) -> Sheet:
     """Return the figures of a whole run as a two-column sheet, with its cost if there is one."""
     each = run.tokens_per_s / run.chips
@@ -111,6 +134,7 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
         ("memory", f"{_bytes(resident)}: weights {_bytes(run.weight_bytes)}, KV cache {_bytes(run.kv_bytes)}, "
                    f"activations {_bytes(run.activation_bytes)}; a chip holds {_bytes(run.chip.memory.capacity)}"),
     ]
+    rows += [(name, text) for name, text in (("power", power_line(run)), ("energy", energy_line(run))) if text]
     if cost is not None:
         rows.append(("cost", cost_line(cost)))
     title = f"{workload(run)} on {_count(run)}{run.chip.name} [{run.fidelity}]"
@@ -175,7 +199,7 @@ def comparison(runs: Sequence[Run], costs: Sequence[Cost | None] | None = None, 
         notes.append("chips: the fewest whose memory holds the model, spread evenly; communication is NOT counted")
     free = [r.chip.name for r in runs if r.bound == "matrix" and not r.chip.power_limited]
     if free:
-        notes.append(f"upper bound, since no power limit is modelled (energy per operation unknown): {', '.join(free)}")
+        notes.append(f"upper bound, since no power limit is known: {', '.join(free)}")
     notes += [f"{NONE} {why if why.startswith(f'{chip} ') else f'{chip} cannot run this: {_unnamed(why, chip)}'}"
               for chip, why in (infeasible or {}).items()]
     columns = [

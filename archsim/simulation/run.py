@@ -15,6 +15,10 @@ from archsim.hardware import Chip
 from archsim.timing import BOUNDS, OpTime
 from archsim.workload.ops import Op, describe
 
+LEVELS = ("matrix", "vector", "on_chip", "memory", "link", "clock", "idle")
+"""What energy is spent on: the matrix engine with its registers and operands; vector units; L2 or scratchpad and the
+way to it; device memory; links; clock trees; and what is drawn when nothing runs."""
+
 
 @dataclass(frozen=True)
 class OpRun:
@@ -23,6 +27,7 @@ class OpRun:
     `repeat` is how many equal layers have this node; `time` is for one of them, their mean where the first one differs.
     `prefetched` is how many bytes of one chip's weights came before the operator started (see
     `archsim.simulation.ahead`). What is `recomputed`, rather than kept for the backward pass, is no work of the model.
+    `joules` is the energy of one chip's share by `LEVELS`, None where the chip's energies are not known.
     """
 
     name: str
@@ -32,6 +37,7 @@ class OpRun:
     time: OpTime
     prefetched: float = 0.0
     recomputed: bool = False
+    joules: Mapping[str, float] | None = None
 
     @property
     def flops(self) -> float:
@@ -57,6 +63,8 @@ class OpRun:
             "on_chip_bytes": self.time.on_chip_bytes * self.repeat,
             "utilization": self.time.utilization,
             "bound": self.time.bound,
+            "clock_hz": self.time.clock,
+            "joules": None if self.joules is None else sum(self.joules.values()) * self.repeat,
             "busy_s": {k: v * self.repeat for k, v in self.time.busy.items()},
             "stalls_s": {k: v * self.repeat for k, v in self.time.stalls.items()},
             "prefetched_bytes": self.prefetched * self.repeat,
@@ -148,6 +156,33 @@ class Run:
         """What bound the largest part of the time."""
         return max(self.time_by_bound, key=lambda b: self.time_by_bound[b])
 
+    @cached_property
+    def energy(self) -> dict[str, float] | None:
+        """Joules of the step by `LEVELS`, over all chips; None where the chip's energies are not known."""
+        if any(o.joules is None for o in self.ops):
+            return None
+        return {level: sum(o.joules[level] * o.repeat for o in self.ops if o.joules) * self.chips for level in LEVELS}
+
+    @property
+    def joules(self) -> float | None:
+        """Joules of the step, over all chips; None where they are not known."""
+        return None if self.energy is None else sum(self.energy.values())
+
+    @property
+    def watts(self) -> float | None:
+        """Mean power of one chip in watts; None where it is not known."""
+        return None if self.joules is None else self.joules / self.time_s / self.chips
+
+    @property
+    def joules_per_token(self) -> float | None:
+        """Joules of all chips for one token; None where they are not known."""
+        return None if self.joules is None else self.joules / self.tokens
+
+    @property
+    def clock(self) -> float:
+        """Clock of the cores in Hz, lower than the chip's where the power limit slows the step."""
+        return min((o.time.clock for o in self.ops), default=self.chip.clock)
+
     @property
     def fits(self) -> bool:
         """Whether one chip's memory holds weights, KV cache and activations."""
@@ -175,6 +210,11 @@ class Run:
             "utilization": self.utilization,
             "bound": self.bound,
             "time_by_bound_s": self.time_by_bound,
+            "clock_hz": self.clock,
+            "joules": self.joules,
+            "joules_per_token": self.joules_per_token,
+            "watts_per_chip": self.watts,
+            "energy_j": self.energy,
             "parameters": self.parameters,
             "weight_bytes": self.weight_bytes,
             "kv_bytes": self.kv_bytes,
@@ -207,6 +247,9 @@ class Run:
             f"  memory        {self.weight_bytes / 1e9:,.1f} GB weights, {self.kv_bytes / 1e9:,.2f} GB KV cache,"
             f" {self.activation_bytes / 1e9:,.2f} GB activations",
         ]
+        if self.watts is not None and self.joules_per_token is not None:
+            lines.append(f"  power         {self.watts:,.0f} W per chip at {self.clock / 1e9:.2f} GHz   "
+                         f"{self.joules_per_token:,.3g} J/token")
         if self.note:
             lines.append(f"  note          {self.note}")
         return "\n".join(lines)

@@ -10,10 +10,11 @@ import networkx as nx
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
 from archsim.simulation.ahead import schedule
+from archsim.simulation.energy import powered
 from archsim.simulation.launch import check, launched
 from archsim.simulation.residency import residency
 from archsim.simulation.run import OpRun, Run
-from archsim.timing import Warm, time
+from archsim.timing import Warm, unlimited
 from archsim.timing.fusion import fuse
 from archsim.workload.contract import execution_order
 from archsim.workload.memory import memory
@@ -69,7 +70,7 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None, launch:
     order = execution_order(fused)
     warm = residency(order, fused, chip, n)
     alone = [_run_node(str(node), fused.nodes[node], n, chip, warm[node], launch) for node in order]
-    rows = schedule(alone, fused, chip, n)
+    rows = powered(schedule(alone, fused, chip, n), chip, n)
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
     if launch != "graph":
         about["launch"] = launch
@@ -89,7 +90,7 @@ def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip, warm: War
     """Time one node's share on one of `chips` chips; an error says which node it was."""
     op: Op = data["op"]
     try:
-        timed = launched(time(op.shard(chips), chip, warm), chip, launch)
+        timed = launched(unlimited(op.shard(chips), chip, warm), chip, launch)
     except ArchsimError as e:
         raise type(e)(f"{name}: {e}") from None
     return OpRun(name, str(data.get("layer", "")), int(data.get("repeat", 1)), op, timed,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -27,11 +29,11 @@ def _engine(kind: str) -> Callable[[Op, Chip], OpTime]:
 
 
 @lru_cache(maxsize=65536)
-def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
+def time(op: Op, chip: Chip, warm: Warm = COLD, repeats: float = math.inf) -> OpTime:
     """Time one operator on one chip (pure, memoised), whose shared cache holds `warm` of the operands.
 
     Only GPUs have a cache that hardware manages: elsewhere every operand comes from device memory. The clock is the
-    highest that the power limit allows if the operator runs again and again.
+    highest that the power limit allows if the operator runs `repeats` times in a row; before that the chip was idle.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
     """
     from archsim.timing import throttle
 
-    return throttle.limited(op, chip, unlimited(op, chip, warm))
+    return throttle.limited(op, chip, unlimited(op, chip, warm), repeats)
 
 
 @lru_cache(maxsize=65536)
@@ -63,8 +65,8 @@ def unlimited(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
     if chip.kind == "gpu":
         from archsim.timing import gpu
 
-        return gpu.time(op, chip, warm)
-    return _engine(chip.kind)(op, chip)
+        return replace(gpu.time(op, chip, warm), clock=chip.clock)
+    return replace(_engine(chip.kind)(op, chip), clock=chip.clock)
 
 
 __all__ = ["BOUNDS", "COLD", "OpTime", "Warm", "time", "unlimited"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from archsim.hardware import Chip
@@ -45,16 +46,15 @@ def at_clock(t: OpTime, hz: float, base: float) -> OpTime:
                    busy=busy, stalls=stalls, clock=hz)
 
 
-def limited(op: Op, chip: Chip, t: OpTime) -> OpTime:
-    """Return an operator's time under the chip's power limit, if it runs again and again.
+def limited(op: Op, chip: Chip, t: OpTime, repeats: float = math.inf) -> OpTime:
+    """Return an operator's time under the chip's power limit, if it runs `repeats` times in a row on an idle chip.
 
     The clock falls to where the mean power is the limit. Nothing changes on a chip whose energies are not known, or
     that is a roofline: its efficiency is what products reach with the clock that they have.
     """
-    t = t if t.clock else replace(t, clock=chip.clock)
     if chip.kind == "roofline" or not known(chip):
         return t
-    state = settle(chip, joules(op, chip, t), *parts(t), t.clock)
+    state = settle(chip, joules(op, chip, t), [(*parts(t), 1.0)], t.clock, repeats * t.seconds)
     if state.hz >= chip.clock:
         return t
     slowed = at_clock(t, state.hz, chip.clock)

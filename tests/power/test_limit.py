@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,8 +20,9 @@ from archsim.workload.ops import Attention, AttentionBackward, Elementwise, MatM
 SUPPLIES = st.builds(
     Supply, limit=st.floats(50, 1500), static=st.floats(5, 49), top=st.floats(0.5e9, 3e9), volts=st.floats(0.7, 1.2),
     at=st.floats(1e9, 3e9), floor=st.floats(0.5, 0.69), threshold=st.floats(0.2, 0.4), cycle=st.floats(0, 1e-8))
-WORKS = st.builds(Work, core=st.floats(0, 2), fixed=st.floats(0, 0.2), scaled=st.floats(1e-6, 2e-3),
-                  memory=st.floats(0, 2e-3), rest=st.floats(1e-7, 1e-5), hz=st.just(1.5e9))
+TIMES = st.tuples(st.floats(1e-6, 2e-3), st.floats(0, 2e-3), st.floats(1e-7, 1e-5), st.integers(1, 9).map(float))
+WORKS = st.builds(Work, core=st.floats(0, 2), fixed=st.floats(0, 0.2),
+                  times=st.lists(TIMES, min_size=1, max_size=4).map(lambda rows: np.array(rows)), hz=st.just(1.5e9))
 
 
 def naive_volts(s: Supply, hz: float) -> float:
@@ -36,7 +38,7 @@ def naive_clock(s: Supply, w: Work) -> float:
     hz = s.top
     while hz > 0.01 * s.top:
         square = (naive_volts(s, hz) / 0.8) ** 2
-        seconds = w.rest + max(w.scaled * w.hz / hz, w.memory)
+        seconds = sum(often * (rest + max(scaled * w.hz / hz, memory)) for scaled, memory, rest, often in w.times)
         if s.static + s.cycle * hz * square + (w.core * square + w.fixed) / seconds <= s.limit:
             return hz
         hz *= 0.999
@@ -46,7 +48,7 @@ def naive_clock(s: Supply, w: Work) -> float:
 @pytest.mark.parametrize("core", [0.0, 0.1, 0.3, 0.5, 2.0])
 def test_settle_is_the_highest_clock_that_fits(core: float) -> None:
     s = Supply(limit=400, static=55, top=1.41e9, volts=0.83, at=1.41e9, floor=0.675, threshold=0.3, cycle=8e-9)
-    w = Work(core=core, fixed=0.02, scaled=1e-3, memory=2e-4, rest=5e-6, hz=1.41e9)
+    w = Work(core=core, fixed=0.02, times=np.array([[8e-4, 2e-4, 5e-6, 1.0], [5e-5, 1e-4, 1e-6, 2.0]]), hz=1.41e9)
     assert kernel.settle(s, w).hz == pytest.approx(naive_clock(s, w), rel=0.002)
 
 
@@ -112,7 +114,7 @@ def test_sustained_clocks_of_large_products(name: str, ghz: float, off: float) -
     chip = sim.chips.get(name)
     op = MatMul(m=16384, n=16384, k=16384)
     energy = joules(op, chip, timing.unlimited(op, chip))
-    state = settle(chip, energy, op.flops / (0.95 * chip.peak("bf16")), 0.0, 0.0, chip.clock)
+    state = settle(chip, energy, [(op.flops / (0.95 * chip.peak("bf16")), 0.0, 0.0, 1.0)], chip.clock)
     assert state.hz / 1e9 == pytest.approx(ghz, rel=off)
     assert state.watts == pytest.approx(chip.power.tdp if chip.power else 0.0)
 
