@@ -20,10 +20,10 @@ LOOPS = [
 
 @pytest.mark.parametrize(("name", "ghz", "size", "rate"), LOOPS)
 def test_bandwidth_of_what_all_sms_read_round_and_round(name: str, ghz: float, size: float, rate: float) -> None:
-    """Within 12 %: one figure for each generation, and one rule for all of where a level ends."""
+    """Within 15 %: one figure for each generation, and one rule for all of where a level ends."""
     chip = chips.get(name)
     gpu = row_figures(chip if chip.clock == ghz * 1e9 else chip.replace(clock=ghz * 1e9))
-    assert reread_rate(gpu, size * 1e6, gpu.dram_read) * ghz * 1e9 / 1e12 == pytest.approx(rate, rel=0.12)
+    assert reread_rate(gpu, size * 1e6, gpu.dram_read) * ghz * 1e9 / 1e12 == pytest.approx(rate, rel=0.15)
 
 
 def naive_reread_rate(levels: list[tuple[float, float]], distance: float) -> float:
