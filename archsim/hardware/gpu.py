@@ -133,6 +133,10 @@ class GpuCore:
     it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between a near
     and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
 
+    Products' kernels: L2 takes about half of what it gives; times of single copies vary as in a queue with random
+    arrivals, whose squared coefficient of variation is 1; both, what a block does once and what reads of tiles reach of
+    a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of instruction.
+
     Kernels without matrix work: 2048 threads and 32 load-store lanes per SM, 64 integer and conversion lanes, are those
     of server GPUs since 2017. A dependent plain instruction takes 4.5 cycles, so 30 of them in a turn of a loop over
     loads take 135. A sum over a block is two trees of 5 shuffles of 30 cycles, three barriers and a visit to shared
@@ -149,6 +153,8 @@ class GpuCore:
     fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0, likely=(64.0, 128.0))
     l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=36.0,
                              likely=(15.0, 43.0))
+    l2_write_bytes: float = figure("B/cycle", "what L2 takes from each SM when all of them write", default=18.0,
+                                   likely=(9.0, 36.0))
     multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
                                  "than a load", default=205.0, zero=True, likely=(199.0, 264.0))
@@ -164,9 +170,15 @@ class GpuCore:
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
                              default=400.0, likely=(200.0, 400.0))
     epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
+    product_code: float = figure("cycle", "of what a block of a product's kernel does once: addresses by thread, "
+                                 "parameters and code that its caches lack", default=300.0, likely=(100.0, 2000.0))
     attention_code: float = figure("cycle", "of what a block of an attention kernel does once: addresses by thread, "
-                                   "masks, code that its instruction cache lacks", default=3000.0,
+                                   "masks, code that its instruction cache lacks", default=3500.0,
                                    likely=(1500.0, 4500.0))
+    variation: float = figure("", "squared coefficient of variation of the time in which a pipeline's stage is filled",
+                              default=1.0, high=100.0, likely=(0.5, 3.0))
+    tile_stream: float = figure("", "share of the rate of a long sequential read that reads of operand tiles reach, "
+                                "whose rows lie apart", default=0.92, low=0.01, high=1.0, likely=(0.8, 1.0))
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85, likely=(0.75, 0.95))
     threads: int = whole("threads that an SM holds", default=2048, high=65536)
     blocks: int = whole("blocks of threads that an SM holds", default=32, high=1024)
@@ -191,9 +203,9 @@ class GpuCore:
                                 high=1e-2, likely=(4e-6, 6e-6))
     tiles: Tiles | None = option("GEMM tiles: (rows, columns, bytes of K per step); without, what libraries ship for "
                                  "this kind of matrix instruction", default=None)
-    attention_tiles: AttentionTiles | None = option("attention tiles: (largest head dimension, query rows, keys, keys "
-                                                    "of a block where they are split); without, what libraries ship for this kind of matrix instruction",
-                                                    default=None)
+    attention_tiles: AttentionTiles | None = option(
+        "attention tiles: (largest head dimension, query rows, keys, keys where a kernel splits them over blocks); "
+        "without, what libraries ship for this kind of matrix instruction", default=None)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them (a compiler "
                                     "does so; serving frameworks launch them as kernels)", default=False)
 

@@ -1,4 +1,4 @@
-"""GPU attention at block level: query tiles walk the keys they see, blocks fill the SMs, keys are split for want of them.
+"""GPU attention at block level: query tiles walk the keys they see, blocks fill the SMs.
 
 Times are cycles of the SM clock. A block holds `bq` query rows of one KV head, all heads of its group packed, and
 visits key tiles of `bk` (FlashAttention 2 and 3, FlashDecoding).
@@ -154,15 +154,15 @@ def attention(
     tile_bytes = t.key_bytes + t.value_bytes
     fetched = visible * copies / parts * tile_bytes
     kv_bytes = kv_reads(gpu, h, visible / tiles_q * bk, blocks, blocks / (h.batch * h.kv_heads)) * cold
-    q_bytes = h.batch * h.q * h.heads * h.dim * h.size * cold
+    queries = h.batch * h.q * h.heads * h.dim * h.size
     values = h.batch * h.q * h.heads * h.value_dim
     out = values * out_size(h)
     partial = values * 4.0 * parts if parts > 1.0 else 0.0
     if h.gradients > 0.0:  # reads q, o, do and the logarithm of each row's sum, writes dq, dk and dv
         fetched += visible * copies / parts * bq * h.dim * 4.0
-        q_bytes, out = (q_bytes + (2.0 * out + 4.0 * h.batch * h.q * h.heads) * cold,
-                        q_bytes + h.batch * h.kv_heads * h.kv * (h.dim + h.value_dim) * h.kv_size)
-    written = out * (1.0 - kept)
+        queries, out = (queries + 2.0 * out + 4.0 * h.batch * h.q * h.heads,
+                        queries + h.batch * h.kv_heads * h.kv * (h.dim + h.value_dim) * h.kv_size)
+    q_bytes, written = queries * cold, out * (1.0 - kept)
     missing = min(1.0, kv_bytes / (seen * copies * tile_bytes))
 
     once = once_cycles(gpu, h, t, rows, bq, parts, missing, cold, active)
@@ -183,7 +183,7 @@ def attention(
         work = makespan(once + costs * per_tile, copies, workers)
         in_tiles = work * (1.0 - once / (once + seen * per_tile / tiles_q))
 
-    l2_bytes = fetched + q_bytes + max(out, partial)
+    l2_bytes = fetched + queries + max(out, partial)
     on_chip = l2_bytes / gpu.l2
     hbm = memory_cycles(gpu, gpu.sms, together * (t.buffers - 0.5) * tile_bytes, kv_bytes + q_bytes, written)
     cycles = gpu.launch + gpu.l2_latency + max(work, on_chip, hbm)

@@ -1,4 +1,4 @@
-"""Keys split over blocks (FlashDecoding): into how many parts kernels cut them, and the kernel that merges the parts."""
+"""Keys split over blocks (FlashDecoding): into how many parts, and the kernel that merges them."""
 
 from __future__ import annotations
 

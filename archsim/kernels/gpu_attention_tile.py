@@ -77,7 +77,9 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
 
 
 @njit(cache=True)
-def product_cycles(gpu: Gpu, warps: float, rows: float, columns: float, depth: float, size: float, held: float) -> float:
+def product_cycles(
+    gpu: Gpu, warps: float, rows: float, columns: float, depth: float, size: float, held: float
+) -> float:
     """Cycles of a product of a tile; `held` is 1 if the left operand is in registers.
 
     Instructions that read shared memory themselves take the longer of arithmetic and operands (`step_cycles`). Warps

@@ -1,0 +1,383 @@
+"""GPU attention against naive twins that a reader can check by eye, and against the rules of published kernels."""
+
+import heapq
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim.kernels import gpu as k
+from archsim.kernels import gpu_attention as ka
+from archsim.kernels import gpu_attention_split as ks
+from archsim.kernels import gpu_attention_tile as kt
+from archsim.kernels import gpu_chip as kc
+from archsim.workload.ops import Attention
+
+PLAIN = kc.Gpu(*[1.0] * len(kc.Gpu._fields))._replace(  # figures that attention does not use are 1
+    sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
+    decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, shared_write=96.0, port=64.0,
+    prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6, l2_latency=200.0, dram_read=100.0,
+    dram_write=90.0, dram_latency=500.0,
+)
+ASYNC = PLAIN._replace(overlapped=1.0, fetch_n=256.0, shared=232448.0)
+APART = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0, fetch_m=128.0)
+KINDS = {"synchronous": PLAIN, "asynchronous": ASYNC, "tensor memory": APART}
+SM = kt.Vector(lanes=128.0, sfu=16.0, registers=262144.0, code=3000.0)
+
+gpus = st.sampled_from(list(KINDS.values()))
+
+
+def shape(**changes: float) -> kt.Heads:
+    base = kt.Heads(batch=2.0, q=300.0, kv=300.0, heads=4.0, kv_heads=2.0, dim=64.0, value_dim=64.0, causal=1.0,
+                    window=math.inf, size=2.0, kv_size=2.0, shared=0.0, score_ops=4.0, score_exps=1.0)
+    return base._replace(**changes)
+
+
+# --- which keys a query sees
+
+def naive_keys(i: int, q: int, kv: int, causal: bool, window: int | None) -> set[int]:
+    """Keys that query i sees: up to itself, or a window centred on it that stays inside the sequence."""
+    me = kv - q + i
+    if causal:
+        return {j for j in range(kv) if j <= me and (window is None or j > me - window)}
+    width = min(kv, window or kv)
+    low = min(max(0, me - (width - 1) // 2), kv - width)
+    return set(range(low, low + width))
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(1, 16), st.booleans(), st.none() | st.integers(1, 80),
+       st.data())
+def test_visible_tiles_equal_a_mask(
+    q: int, past: int, bk: int, causal: bool, window: int | None, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, q - 1))
+    last = data.draw(st.integers(first, q - 1))
+    kv = past + q
+    h = shape(q=float(q), kv=float(kv), causal=float(causal), window=float(window or math.inf))
+    seen = {j // bk for i in range(first, last + 1) for j in naive_keys(i, q, kv, causal, window)}
+    assert ka.visible_tiles(float(first), float(last), h, float(bk)) == len(seen)
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.booleans(), st.none() | st.integers(1, 60))
+def test_masks_hold_the_pairs_that_the_workload_counts(q: int, past: int, causal: bool, window: int | None) -> None:
+    op = Attention(batch=1, q_len=q, kv_len=q + past, heads=1, kv_heads=1, head_dim=64, causal=causal, window=window)
+    assert sum(len(naive_keys(i, q, q + past, causal, window)) for i in range(q)) == op.pairs
+
+
+def naive_walk(h: kt.Heads, bq: int, bk: int) -> list[int]:
+    """Key tiles that each block of a sequence and KV head sees: its rows are the queries of a group's heads."""
+    group = int(h.heads / h.kv_heads)
+    rows = int(h.q) * group
+    window = None if h.window == math.inf else int(h.window)
+    return [len({j // bk for i in {r // group for r in range(start, min(rows, start + bq))}
+                 for j in naive_keys(i, int(h.q), int(h.kv), h.causal > 0, window)}) for start in range(0, rows, bq)]
+
+
+@given(st.integers(1, 300), st.integers(0, 300), st.sampled_from([1.0, 2.0, 4.0]), st.booleans(),
+       st.none() | st.integers(1, 300), st.sampled_from([(128, 64), (64, 112), (16, 16)]))
+def test_packed_heads_walk_the_keys_of_their_queries(
+    q: int, past: int, kv_heads: float, causal: bool, window: int | None, tile: tuple[int, int]
+) -> None:
+    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, causal=float(causal), window=float(window or math.inf))
+    assert ka.tiles_of(h, float(tile[0]), float(tile[1])).tolist() == naive_walk(h, *tile)
+
+
+# --- blocks over SMs
+
+def naive_queue(costs: list[float], copies: int, workers: int) -> float:
+    """The last block ends: each worker takes the next one as it gets free, the last queries' first."""
+    free = [0.0] * workers
+    for cost in [c for c in reversed(costs) for _ in range(copies)]:
+        heapq.heappush(free, heapq.heappop(free) + cost)
+    return max(free)
+
+
+@given(st.lists(st.floats(1, 100), min_size=1, max_size=8), st.integers(1, 20), st.integers(1, 12))
+def test_makespan_equals_a_queue_of_workers(costs: list[float], copies: int, workers: int) -> None:
+    got = ka.makespan(np.array(costs), float(copies), float(workers))
+    few = len(costs) * copies <= 32 * workers
+    assert got == pytest.approx(naive_queue(costs, copies, workers), rel=1e-9 if few else 0.2)
+
+
+# --- parts of the keys
+
+def naive_most_parts(sms: int, blocks: int, key_tiles: int) -> int:
+    """FlashAttention 3, num_splits_heuristic: the efficiency of every number of splits, of which the first good one."""
+    if blocks >= 0.8 * sms or key_tiles <= 4:
+        return 1
+    waves = [blocks * parts / sms for parts in range(1, min(128, sms, key_tiles) + 1)]
+    efficiency = [w / math.ceil(w) for w in waves]
+    return next(i + 1 for i, e in enumerate(efficiency) if e >= 0.85 * max(efficiency))
+
+
+@given(st.integers(1, 200), st.integers(1, 300), st.integers(1, 500))
+def test_parts_follow_the_published_heuristic(sms: int, blocks: int, key_tiles: int) -> None:
+    assert ks.most_parts(float(sms), float(blocks), float(key_tiles)) == naive_most_parts(sms, blocks, key_tiles)
+
+
+def test_parts_of_the_heuristics_own_example() -> None:
+    """hopper/heuristics.h: 48 blocks on 108 SMs, where 2 splits (0.89) are better than 3 (0.67)."""
+    assert ks.most_parts(108.0, 48.0, 100.0) == 2.0
+
+
+@given(st.integers(1, 64), st.integers(1, 16), st.integers(1, 2000), st.integers(1, 128))
+def test_a_part_is_no_more_than_an_sms_share(batch: int, blocks: int, key_tiles: int, most: int) -> None:
+    parts = ks.parts_of(132.0, float(most), float(batch), float(blocks), float(key_tiles))
+    assert 1 <= parts <= most
+    share = math.ceil(1.1 * batch * blocks * key_tiles / 132)
+    assert parts == most or math.ceil(key_tiles / parts) <= share
+
+
+# --- one tile
+
+@pytest.mark.parametrize(("tile", "dim", "blocks"), [
+    ((128, 64), 128, 2), ((128, 112), 128, 1), ((128, 112), 64, 2), ((128, 64), 192, 1), ((128, 64), 256, 1),
+])
+def test_blocks_of_an_sm_are_those_of_flash_attention(tile: tuple[int, int], dim: int, blocks: int) -> None:
+    """hopper/tile_size.h, compute capability 8.0: 4 warps let an SM hold two blocks, 8 warps one."""
+    h = shape(dim=float(dim), value_dim=float(dim))
+    assert kt.residents(PLAIN, h, SM.registers, float(tile[0]), float(tile[1])) == blocks
+
+
+@pytest.mark.parametrize(("tile", "dim", "size"), [
+    ((192, 192), 64, 2.0), ((128, 176), 128, 2.0), ((128, 112), 192, 2.0), ((128, 80), 256, 2.0),
+    ((128, 224), 128, 1.0), ((128, 128), 256, 1.0),
+])
+def test_tiles_of_asynchronous_kernels_just_fit(tile: tuple[int, int], dim: int, size: float) -> None:
+    """hopper/tile_size.h, compute capability 9.0: "hits the limit of smem"; a third more keys would not fit."""
+    h = shape(dim=float(dim), value_dim=float(dim), size=size, kv_size=size)
+    assert kt.residents(ASYNC, h, SM.registers, float(tile[0]), float(tile[1])) == 1
+    assert kt.residents(ASYNC, h, SM.registers, float(tile[0]), tile[1] * 4 / 3) == 0
+
+
+def naive_product(g: kc.Gpu, warps: int, rows: int, columns: int, depth: int, size: float, held: bool) -> float:
+    """Cycles of a product: arithmetic beside what warps fetch, each the whole right operand and its own rows."""
+    instructions = depth * size / g.k_bytes  # one after the other, on one accumulator
+    if g.overlapped:
+        return max(k.step_cycles(g, rows, columns, depth, size), instructions * g.mma_latency)
+    fetched = 0.0
+    for _ in range(min(warps, max(1, rows // 16))):
+        fetched += columns * depth * size
+    for _ in range(0 if held else rows):
+        fetched += depth * size
+    busy = (rows * columns * depth / g.macs) ** 4 + (fetched / g.shared_read) ** 4
+    return max(busy ** 0.25, instructions * g.mma_latency)
+
+
+def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
+    """Cycles of one key tile: what the SM works, 16 exponentials and 128 plain operations per cycle, and its waits."""
+    warps = 4 if kt.residents(g, h, SM.registers, bq, bk) > 1 else 8
+    dim, value_dim = int(h.dim), int(h.value_dim)
+    scores = naive_product(g, warps, bq, bk, dim, h.size, held=False)
+    values = naive_product(g, warps, bq, value_dim, bk, h.size, held=True)
+    softmax = sum(max(1 / 16, 5 / 128) for _ in range(bk)) * bq
+    waits = g.sync + 2 * g.mma_latency if not g.overlapped or bq < 2 * g.fetch_m else 0.0
+    transposed = 0.0
+    if g.overlapped and not g.decoupled and h.kv_size == 1:
+        transposed = bk * value_dim / g.shared_read + bk * value_dim / g.shared_write
+    if h.gradients:  # scores, dq, dk; dp, dv; p and ds staged, dq added up in L2
+        staged = sum([bq * bk * h.size / g.shared_write] * 2) + bq * dim * 4 / g.port
+        return sum([scores] * 3) + sum([values] * 2) + softmax + staged + transposed, waits
+    softmax += bq * value_dim / 128  # the result so far, scaled to the new maximum
+    if g.decoupled and bq >= 2 * g.fetch_m:
+        return ((scores + values) ** 4 + softmax ** 4) ** 0.25, waits
+    return scores + values + softmax + transposed, waits
+
+
+@given(gpus, st.sampled_from([1.0, 2.0]), st.booleans(), st.sampled_from([(128, 64), (64, 128), (256, 64), (16, 32)]),
+       st.sampled_from([(64, 64), (128, 128), (192, 128)]))
+def test_a_tile_equals_its_parts(
+    g: kc.Gpu, size: float, gradients: bool, tile: tuple[int, int], dims: tuple[int, int]
+) -> None:
+    h = shape(size=size, kv_size=size, gradients=float(gradients), dim=float(dims[0]), value_dim=float(dims[1]))
+    t = kt.tile_of(g, h, SM, float(tile[0]), float(tile[1]))
+    work, waits = naive_tile(g, h, *tile)
+    assert t.turn == pytest.approx(work)
+    assert t.waits == waits
+    assert t.turn >= 2 * (1 + 1.5 * gradients) * tile[0] * tile[1] * min(dims) / g.macs
+
+
+def naive_tile_cycles(g: kc.Gpu, h: kt.Heads, bq: int, bk: int, together: int, missing: float, active: float) -> float:
+    """Cycles of a key tile of each of `together` blocks of an SM: they take turns, one's waits are the others' time."""
+    work, waits = naive_tile(g, h, bq, bk)
+    keys, vals = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size
+    share = min(g.port, g.l2 / active)
+
+    def arrives(size: float) -> float:
+        far = math.hypot(g.dram_latency * missing * size / (missing * size), size * missing * active / g.dram_read) \
+            if missing else 0.0
+        return max(g.l2_latency + size / share, far)
+
+    t = kt.tile_of(g, h, SM, float(bq), float(bk))
+    if not g.overlapped:  # values are fetched beside the scores, the next keys beside softmax and values
+        waits += max(0.0, arrives(vals) - t.scores) + max(0.0, arrives(keys) - t.softmax - t.values)
+    busy = max(together * work, work + waits)
+    ahead = together * (1.5 if g.overlapped else 0.5) * (keys + vals) * missing  # all buffers but the one in use
+    moved = together * (keys + vals) * missing * active
+    hbm = kc.memory_cycles(g, active, ahead, moved, 0.0) if missing else 0.0
+    return float((busy**4 + (together * (keys + vals) / share)**4 + hbm**4) ** 0.25)
+
+
+@given(gpus, st.sampled_from([(128, 64), (64, 128)]), st.sampled_from([1, 2, 3]), st.sampled_from([0.0, 0.3, 1.0]),
+       st.integers(1, 8))
+def test_tile_cycles_equal_the_naive_ones(
+    g: kc.Gpu, tile: tuple[int, int], together: int, missing: float, active: int
+) -> None:
+    h = shape()
+    t = kt.tile_of(g, h, SM, float(tile[0]), float(tile[1]))
+    got = kt.tile_cycles(g, t, float(together), missing, float(active))
+    assert got == pytest.approx(naive_tile_cycles(g, h, *tile, together, missing, float(active)))
+
+
+def test_two_blocks_of_an_sm_hide_each_others_waits() -> None:
+    t = kt.tile_of(PLAIN, shape(), SM, 128.0, 64.0)
+    alone = kt.tile_cycles(PLAIN, t, 1.0, 0.5, 8.0)
+    assert alone < kt.tile_cycles(PLAIN, t, 2.0, 0.5, 8.0) < 2 * alone
+
+
+def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
+    h, fast = shape(dim=128.0, value_dim=128.0), APART._replace(macs=4096.0)
+    turns = kt.tile_of(fast._replace(decoupled=0.0), h, SM, 256.0, 128.0).turn
+    beside = kt.tile_of(fast, h, SM, 256.0, 128.0).turn
+    assert beside < 0.8 * turns
+    assert kt.tile_of(fast, h, SM, 128.0, 128.0).turn == pytest.approx(turns / 2, rel=0.05), "one group of queries"
+
+
+# --- attention
+
+def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int) -> float:
+    """Cycles of attention: block by block, tile by tile; equal ones in waves, the last with fewer SMs."""
+    group = int(h.heads / h.kv_heads)
+    rows, sms = int(h.q) * group, int(g.sms)
+    per_head, bk, most, parts = naive_walk(h, bq, whole), whole, 1, 1
+    if not h.gradients:
+        split = naive_walk(h, bq, cut)
+        most = naive_most_parts(sms, int(h.kv_heads) * len(split), max(split))
+        if most > 1:
+            per_head, bk = split, cut
+            share = math.ceil(1.1 * h.batch * h.kv_heads * len(split) * max(split) / sms)
+            parts = max(1, min(most, math.ceil(max(split) / share)))
+    jobs = [-(-n // parts) for n in per_head]
+    copies = int(h.batch * h.kv_heads) * parts
+    blocks = copies * len(jobs)
+    running = min(blocks, sms)
+    together = 1 if most > 1 else int(min(kt.residents(g, h, SM.registers, bq, bk), -(-blocks // sms)))
+    width = (h.dim + h.value_dim) * h.kv_size
+    kv = h.kv * width
+    waves = blocks / (h.batch * h.kv_heads) / running  # in which blocks of one KV head run
+    if kv > g.l2_capacity / 2 and waves > 1:  # each wave reads what its blocks see
+        kv = max(kv, waves * sum(per_head) / len(jobs) * bk * width)
+    kv *= h.batch * h.kv_heads
+    missing = min(1.0, kv / (sum(jobs) * copies * bk * width))
+
+    # once per block: the length, its page of the cache, queries and first keys; its result staged and written
+    held = min(bq, rows)
+    supply = min(g.port, g.l2 / running)
+    queries = held * h.dim * h.size * (2 if h.gradients else 1)
+    once = g.prologue + 2 * g.l2_latency + g.dram_latency
+    once += max((queries + bk * h.dim * h.kv_size) / supply, queries * running / g.dram_read)
+    element = 4 if parts > 1 else 2
+    staged = bq * h.value_dim * (element if g.overlapped else 4)
+    once += staged / g.shared_read + staged / g.shared_write
+    written = held * h.value_dim * element
+    once += max(written / supply, written * running / g.dram_write) + g.epilogue
+    if g.overlapped:  # 31 sequences are searched at a time for the block after the next `sms`
+        once += sms / (31 * h.kv_heads * len(jobs) * parts) * (2 * g.l2_latency + g.sync)
+    else:
+        once += SM.code
+    work = 0.0
+    if len(set(jobs)) == 1:
+        left = blocks
+        while left:
+            active = min(left, sms * together)
+            beside = min(together, -(-active // sms))
+            work += once + jobs[0] * naive_tile_cycles(g, h, bq, bk, beside, missing, min(active, sms))
+            left -= active
+    else:
+        alone = naive_tile_cycles(g, h, bq, bk, together, missing, 1)
+        work = naive_queue([once + n * alone for n in jobs], copies, sms * together)
+
+    io = h.batch * h.q * h.heads * h.dim * h.size
+    fetched = sum(per_head) * h.batch * h.kv_heads * bk * width
+    reads, writes = io, io
+    if h.gradients:
+        reads, writes = 3 * io + h.batch * h.q * h.heads * 4, io + h.batch * h.kv_heads * h.kv * 2 * h.dim * h.kv_size
+        fetched += sum(per_head) * h.batch * h.kv_heads * bq * h.dim * 4
+    partial = 2 * io * parts if parts > 1 else 0
+    ahead = together * (1.5 if g.overlapped else 0.5) * bk * width
+    floor = max((fetched + reads + max(writes, partial)) / g.l2,
+                kc.memory_cycles(g, g.sms, ahead, kv + reads, writes))
+    cycles = g.launch + g.l2_latency + max(work, floor) + (SM.code if g.overlapped else 0)
+    if most > 1:  # the kernel that merges parts is launched even if there are none
+        cycles += g.launch + g.prologue + g.epilogue + g.l2_latency
+        cycles += g.l2_latency + (partial + writes) / g.l2 if parts > 1 else 0
+    return float(cycles)
+
+
+@given(st.sampled_from([PLAIN, ASYNC, PLAIN._replace(l2_capacity=1e5)]), st.just(1) | st.integers(1, 400),
+       st.integers(0, 800), st.sampled_from([1.0, 2.0, 4.0]), st.integers(1, 5), st.booleans(), st.booleans(),
+       st.sampled_from([(128, 64, 112), (64, 128, 128), (16, 32, 32)]))
+def test_attention_equals_blocks_one_by_one(
+    g: kc.Gpu, q: int, past: int, kv_heads: float, batch: int, causal: bool, gradients: bool, tile: tuple[int, int, int]
+) -> None:
+    h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=float(batch), causal=float(causal),
+              gradients=float(gradients))
+    p = ka.attention(g, h, SM, float(tile[0]), float(tile[1]), float(tile[2]), 1.0, 0.0, 0.0)
+    assert p.cycles == pytest.approx(naive_attention(g, h, *tile))
+
+
+@given(gpus, st.just(1) | st.integers(1, 3000), st.integers(0, 5000), st.booleans(), st.integers(1, 9),
+       st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
+def test_busy_time_and_fixed_time_add_up_to_attention(
+    g: kc.Gpu, q: int, past: int, causal: bool, batch: int, cold: float, gradients: bool
+) -> None:
+    h = shape(batch=float(batch), q=float(q), kv=float(q + past), causal=float(causal), gradients=float(gradients))
+    p = ka.attention(g, h, SM, 64.0, 128.0, 128.0, cold, 0.0, 0.0)
+    assert p.fixed >= 0
+    assert p.fixed + max(p.matrix, p.vector, p.on_chip, p.hbm) == pytest.approx(p.cycles)
+
+
+@given(gpus, st.just(1) | st.integers(1, 2000), st.integers(0, 5000), st.integers(1, 40))
+def test_what_the_cache_holds_saves_time_and_traffic(g: kc.Gpu, q: int, past: int, batch: int) -> None:
+    h = shape(batch=float(batch), q=float(q), kv=float(q + past))
+    plans = [ka.attention(g, h, SM, 128.0, 64.0, 64.0, cold, 1.0 - cold, 0.0) for cold in (1.0, 0.5, 0.0)]
+    assert plans[0].cycles * (1 + 1e-9) >= plans[1].cycles >= plans[2].cycles * (1 - 1e-9)
+    assert plans[0].hbm_bytes > plans[1].hbm_bytes > plans[2].hbm_bytes == 0
+
+
+def test_keys_beyond_the_cache_are_read_by_every_wave() -> None:
+    h = shape(batch=1.0, q=8192.0, kv=8192.0, heads=8.0, kv_heads=1.0, causal=0.0)  # 2 MB of keys, 1024 blocks
+    few = ka.attention(PLAIN._replace(l2_capacity=3e6), h, SM, 64.0, 128.0, 128.0, 1.0, 0.0, 0.0)
+    all_in = ka.attention(PLAIN._replace(l2_capacity=5e6), h, SM, 64.0, 128.0, 128.0, 1.0, 0.0, 0.0)
+    kv, io = 8192 * 128 * 2, 2 * 8 * 8192 * 64 * 2
+    assert all_in.hbm_bytes == kv + io
+    assert few.hbm_bytes == 1024 / 8 * kv + io, "8 SMs: 128 waves"
+
+
+def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
+    library = np.array([(64, 128, 64, 112)], dtype=np.float64)
+    h = shape(batch=1.0, q=1.0, kv=65536.0, heads=2.0, kv_heads=1.0)
+    split = ka.best_attention(PLAIN, library, h, SM, 1.0, 0.0)
+    assert split.splits == 7, "8 SMs, of which the smallest number of parts that fills 85 % is 7"
+    lone = ka.best_attention(PLAIN._replace(sms=1.0), library, h, SM, 1.0, 0.0)
+    assert lone.splits == 1
+    assert split.cycles < lone.cycles / 4
+    assert ka.best_attention(PLAIN, library, h._replace(kv=448.0), SM, 1.0, 0.0).splits == 1, "4 tiles of 112 keys"
+
+
+def test_the_library_is_entered_at_the_head_dimension() -> None:
+    library = np.array([(64, 128, 112, 112), (128, 128, 64, 64), (128, 64, 64, 64), (576, 16, 16, 16)], dtype=float)
+
+    def tile(dim: float, q: float, g: kc.Gpu = PLAIN, gradients: float = 0.0) -> float:
+        h = shape(q=q, kv=q, dim=dim, value_dim=dim, gradients=gradients)
+        return ka.best_attention(g, library, h, SM, 1.0, 0.0).tile
+
+    assert tile(64.0, 1000.0) == 0
+    assert tile(80.0, 1000.0) == 1, "several queries per sequence take the most rows"
+    assert tile(80.0, 1.0) in (1, 2)
+    assert tile(200.0, 1000.0) == 3
+    assert tile(128.0, 1000.0, PLAIN._replace(shared=2e4)) == 3, "what fits"
+    assert tile(4096.0, 1000.0) == -1
+    assert tile(128.0, 1000.0, gradients=1.0) in (1, 2)
