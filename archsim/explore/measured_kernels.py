@@ -31,8 +31,8 @@ from archsim.dtypes import BYTES, ROWS, dtype
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
 from archsim.hardware import Chip, GpuCore
-from archsim.kernels.gpu_l2 import hit_share, streamed_share
-from archsim.timing import COLD, Warm
+from archsim.kernels.gpu_l2 import kept_share, streamed_share
+from archsim.timing import COLD, Warm, time
 from archsim.workload.moe import Routing
 from archsim.workload.ops import (
     Attention,
@@ -101,12 +101,27 @@ class Kernel:
         """Return what the chip's cache holds when the kernel starts."""
         if chip.kind != "gpu" or chip.cache is None:
             return COLD
-        capacity = chip.cache.last.capacity
-        inputs, weights, output = (hit_share(d, capacity) if d < math.inf else 0.0
+        last = chip.cache.last
+        capacity, near = last.capacity, last.capacity / last.partitions
+        inputs, weights, output = (kept_share(d, near, capacity) if d < math.inf else 0.0
                                    for d in (self.inputs, self.weights, self.output))
         if self.made:
             inputs = self.made / self.op.read_bytes * streamed_share(self.made, self.op.bytes, capacity)
         return Warm(inputs, weights, output)
+
+
+    def seconds(self, chip: Chip, *, held: bool = True, once: bool = False) -> float:
+        """Return the seconds that the kernel takes, its late start included.
+
+        `held` says whether the cache holds anything when it starts, `once` that nobody asks for this chip again.
+
+        Raises
+        ------
+        ArchsimError
+            If the chip cannot run it.
+        """
+        timed = time.__wrapped__ if once else time
+        return timed(self.op, chip, self.warm(chip) if held else COLD, self.repeats).seconds + self.start(chip)
 
 
 def kernels(row: Row, line: int) -> tuple[Kernel, ...]:

@@ -38,6 +38,11 @@ class Gpu(NamedTuple):
     l2: float  # bytes per cycle, whole chip
     l2_capacity: float  # bytes that a cache next to device memory holds
     l2_latency: float  # cycles
+    l2_write: float  # bytes per cycle into L2, whole chip
+    variation: float  # squared coefficient of variation of the time in which a stage is filled
+    bulk_latency: float  # cycles that a kernel's copies take longer than loads
+    tile_stream: float  # share of `dram_read` that reads of operand tiles reach
+    block_start: float  # cycles from the start of a block without shared memory to its first load
     partitions: float  # parts of L2, each with its own copy of what its SMs read
     near_capacity: float  # bytes of one partition: data that all SMs read come at the rate `l2` up to here
     far: float  # bytes per cycle, whole chip, from other partitions, or from the cache behind L2

@@ -26,6 +26,19 @@ def hit_share(distance: float, capacity: float) -> float:
 
 
 @njit(cache=True)
+def kept_share(distance: float, near: float, capacity: float) -> float:
+    """Return the share, 0 to 1, of data that a cache still holds for a later kernel, `distance` bytes touched since.
+
+    Which SM reads a line changes from kernel to kernel, so that lines come to lie in each partition of the cache: all
+    of the data is there up to the capacity of one, `near`, none beyond that of all. One partition fades as
+    `hit_share` does.
+    """
+    if near < capacity:
+        return float(min(1.0, max(0.0, (capacity - distance) / (capacity - near))))
+    return hit_share(distance, capacity)
+
+
+@njit(cache=True)
 def streamed_share(made: float, touched: float, capacity: float) -> float:
     """Return the share, 0 to 1, of what a kernel has just written that the next one still finds.
 

@@ -2,7 +2,7 @@
 
 Kernels of a step follow each other. A result is in L2 when its reader starts if little was touched in between, and
 weights and keys stay from one step to the next if the whole step touches no more than L2 holds. The reuse distance of
-an operand, in bytes touched since, decides (see `archsim.kernels.gpu_l2.hit_share`). Operators of repeated layers count
+an operand, in bytes touched since, decides (see `archsim.kernels.gpu_l2.kept_share`). Operators of repeated layers count
 once: what follows a layer is a layer like it. Results are written back to device memory all the same: sooner or later
 their lines are evicted.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import networkx as nx
 
 from archsim.hardware import Chip
-from archsim.kernels.gpu_l2 import hit_share
+from archsim.kernels.gpu_l2 import kept_share
 from archsim.timing import COLD, Warm
 from archsim.workload.ops import Op
 
@@ -35,7 +35,8 @@ def residency(order: Sequence[str], graph: nx.DiGraph, chip: Chip, chips: int) -
     """
     if chip.kind != "gpu" or chip.cache is None:
         return dict.fromkeys(order, COLD)
-    capacity = chip.cache.last.capacity
+    last = chip.cache.last
+    near, capacity = last.capacity / last.partitions, last.capacity
     ops: dict[str, Op] = {node: graph.nodes[node]["op"] for node in order}
     before = {}  # bytes that a step touched until the operator starts
     touched = 0.0
@@ -43,17 +44,17 @@ def residency(order: Sequence[str], graph: nx.DiGraph, chip: Chip, chips: int) -
         before[node] = touched
         touched += ops[node].bytes / chips
     step = sum(ops[node].bytes * graph.nodes[node].get("repeat", 1) / chips for node in order)
-    again = hit_share(step, capacity)  # of what a step reads and no operator of it made
+    again = kept_share(step, near, capacity)  # of what a step reads and no operator of it made
     warm = {}
     for node in order:
         op = ops[node]
         inputs = max(0.0, op.read_bytes - op.parameter_bytes)  # a lookup reads little of its parameters
-        made = near = 0.0
+        made = held = 0.0
         for producer, _, data in graph.in_edges(node, data=True):
             size = data["tensor"].bytes if "tensor" in data else 0.0
             since = before[node] - before[producer] - ops[producer].bytes / chips + size / chips
-            made, near = made + size, near + size * hit_share(since, capacity)
-        made, near = (made, near) if made <= inputs or made <= 0.0 else (inputs, near * inputs / made)
-        share = (near + max(0.0, inputs - made) * again) / inputs if inputs > 0.0 else 0.0
+            made, held = made + size, held + size * kept_share(since, near, capacity)
+        made, held = (made, held) if made <= inputs or made <= 0.0 else (inputs, held * inputs / made)
+        share = (held + max(0.0, inputs - made) * again) / inputs if inputs > 0.0 else 0.0
         warm[node] = Warm(inputs=min(1.0, max(0.0, share)), weights=again)
     return warm

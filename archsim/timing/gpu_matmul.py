@@ -7,9 +7,10 @@ import math
 from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
-from archsim.kernels import gpu as kernel
+from archsim.kernels import gpu_gemm as kernel
 from archsim.timing.gpu_figures import as_array, figures, optime, rounds
 from archsim.timing.optime import OpTime
+from archsim.timing.sm import engine, sm
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import GroupedMatMul, MatMul
 
@@ -25,8 +26,14 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
     rows, number = sum(m * count for m, count in groups), sum(count for _, count in groups)
     operands = op.a_bytes + number * k * n * b + rows * n * out
-    p = kernel.best_gemm(figures(chip, op.dtype), as_array(core.library), as_array(groups), n, k, a, b, out,
-                         max(0.0, op.bytes - operands), reuse, 0.0, 0.0)
+    p = kernel.best_gemm(
+        figures(chip, op.dtype), engine(chip, op.dtype),
+        sm(chip)._replace(prologue=core.prologue + core.product_code), as_array(core.library), as_array(groups),
+        kernel.Product(
+            m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
+            a_reuse=reuse, warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
+        ),
+    )
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
     bm, bn, bk = core.library[int(p.tile)]

@@ -44,7 +44,7 @@ def test_a_result_larger_than_the_cache_is_not() -> None:
 def test_a_step_that_fits_finds_everything_again() -> None:
     large = GPU.replace("cache", capacity=256 * MiB)
     assert residency(["up", "down"], pair(4), large, 1) == {n: Warm(1.0, 1.0) for n in ("up", "down")}
-    assert residency(["up", "down"], pair(4), GPU, 2)["up"] == Warm(1.0, 1.0)  # 36 MiB on each of two chips
+    assert residency(["up", "down"], pair(4), GPU, 4)["up"] == Warm(1.0, 1.0)  # 18 MiB on each of four chips
 
 
 def test_what_runs_in_between_evicts() -> None:

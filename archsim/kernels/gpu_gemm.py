@@ -1,0 +1,203 @@
+"""GPU matrix product at chip level: tiles over SMs in rounds, split-K, L2 and device memory between.
+
+All times are cycles of the SM clock, all rates bytes or MACs per cycle. A block computes one output tile of bm x bn; it
+walks K in steps of bk bytes through the software pipeline of its SM (`archsim.kernels.sm_pipeline`), which gets what
+the SMs that run at the same time leave it of L2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from archsim.kernels.gpu import Plan, no_plan
+from archsim.kernels.gpu_chip import Gpu, memory_cycles
+from archsim.kernels.gpu_traffic import grid_reads
+from archsim.kernels.sm_pipeline import Block, Sm, Supply, mainloop, pipeline
+from archsim.kernels.tensor_instruction import Engine, tile_step
+
+
+class Product(NamedTuple):
+    """``out[m, n] = a[m, k] @ b[k, n]``, `batch` times in one kernel."""
+
+    m: float  # rows; the mean over products of unequal rows
+    n: float
+    k: float
+    batch: float
+    a_size: float  # bytes per element, as they lie in memory
+    b_size: float
+    out_size: float
+    beside: float  # bytes that the epilogue reads (bias, residual)
+    a_reuse: float  # times that an element of `a` in memory occurs in the product (convolutions); L2 absorbs them
+    warm_a: float  # shares of the operands that L2 holds at the start
+    warm_b: float
+    warm_out: float  # share of the result that is written to lines that L2 holds and will be written again
+
+
+@njit(cache=True)
+def meet(x: float, y: float, jobs: float) -> float:
+    """Cycles of two resources that work on the same jobs one after the other, x and y cycles for all of them.
+
+    Of `jobs` in circulation, one resource works on some while the other works on the rest. Times of single jobs vary,
+    so that now and then all wait at one of the two and the other idles: a closed queue of two servers takes
+    ``max(x, y) (1 - r**(jobs + 1)) / (1 - r**jobs)``, r the ratio of the shorter to the longer time; for equal ones
+    ``(jobs + 1) / jobs``.
+    """
+    long, short = max(x, y), min(x, y)
+    if long <= 0.0:
+        return 0.0
+    r = short / long
+    if r > 0.9999:
+        return float(long * (jobs + 1.0) / jobs)
+    power = r**jobs
+    return float(long * (1.0 - power * r) / (1.0 - power))
+
+
+@njit(cache=True)
+def reduction(gpu: Gpu, splits: float, moved: float) -> float:
+    """Cycles of the kernel that adds `splits` partial sums; with its results they are `moved` bytes, all in L2."""
+    waits = math.ceil(splits / 4.0) * gpu.l2_latency  # a thread has four partial sums in flight
+    return gpu.launch + gpu.block_start + 2.0 * gpu.l2_latency + max(waits, moved / gpu.l2)
+
+
+@njit(cache=True)
+def gemm(
+    gpu: Gpu, e: Engine, sm: Sm, p: Product, gm: float, bm: float, bn: float, bk: float, splits: float,
+    resident: float,
+) -> Plan:
+    """Time a product with one tile, split-K factor and blocks per SM; cycles are infinite if they do not fit.
+
+    `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows.
+    """
+    gn = math.ceil(p.n / bn)
+    blocks = gm * gn * p.batch * splits
+    depth = bk / p.a_size
+    steps = math.ceil(math.ceil(p.k / depth) / splits)
+
+    # a block's software pipeline: as many stages as the blocks that share the SM leave room for, and two at least
+    acc = bm * bn * 4.0
+    stage = depth * (bm * p.a_size + bn / gpu.pair * p.b_size)
+    stages = min(gpu.stages, math.floor(gpu.shared / (resident * stage)))
+    if resident * acc > gpu.accumulators or stages < 2.0:
+        return no_plan()
+
+    # bytes: no padding is fetched, so a step brings the average of rows, columns and K; multicast reads B once for
+    # several SMs
+    rows, cols, span = p.m / gm, p.n / gn, p.k / (steps * splits)
+    fetched = span * (rows * p.a_size + cols / gpu.pair * p.b_size)
+    shared_by = min(max(gpu.multicast, gpu.pair), gm)
+    from_l2 = span * (rows * p.a_size + cols / shared_by * p.b_size)
+    slots = gpu.sms * resident
+    read = p.beside + p.batch * grid_reads(
+        gpu, gm, gn, bm, bn, p.m * p.k * p.a_size / p.a_reuse, p.k * p.n * p.b_size, p.warm_a, p.warm_b,
+        max(1.0, min(blocks, slots) / splits))
+    seen = read / gpu.tile_stream  # as many bytes of a long sequential read would take as long
+    out = p.batch * p.m * p.n * p.out_size
+    written = out * (1.0 - p.warm_out)
+    partial = p.batch * p.m * p.n * 4.0 * splits if splits > 1.0 else 0.0
+    spilled = partial if partial > gpu.l2_capacity else 0.0
+    l2_read = blocks * steps * from_l2
+    l2_written = partial if splits > 1.0 else out
+    missing = min(1.0, read / l2_read)  # share of a fetch that comes from device memory
+    flight = max(1.0, resident * (stages - 1.0) * fetched * missing)
+    near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions + gpu.bulk_latency
+    latency = near + max(0.0, gpu.dram_latency - near) * max(1.0 - p.warm_a, 1.0 - p.warm_b)
+
+    # the busiest SM, in full rounds and then in a tail in which fewer SMs draw on what is shared
+    step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, fetched)
+    result = rows * cols * (4.0 if splits > 1.0 else p.out_size)
+    groups = 2.0 if bm >= 2.0 * e.rows else 1.0
+    persistent = gpu.overlapped > 0.0
+    double = persistent and 2.0 * acc <= gpu.accumulators
+    jobs = 2.0 * stages * resident / gpu.variation
+    full = math.floor(blocks / slots)
+    total = work = engine = enter = leave = 0.0
+    for part in range(2):
+        many, times = (slots, full) if part == 0 else (blocks - full * slots, 1.0)
+        if many * times <= 0.0:
+            continue
+        active = min(many, gpu.sms)
+        here = math.ceil(many / gpu.sms)  # blocks on the busiest SM
+        supply = Supply(latency, min(gpu.port, gpu.l2 / active * fetched / from_l2), math.inf,
+                        min(gpu.port, gpu.l2_write / active))
+        line = pipeline(sm, step, Block(stages, here, groups, fetched, acc, result, cols), supply)
+        main = mainloop(line, steps, 0.0) - (line.latency + line.fetch + line.barrier)
+        main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
+        each = meet(main, memory_cycles(gpu, active, flight, seen * many / blocks, 0.0), jobs)
+        enter, leave = max(enter, line.prologue), line.epilogue
+        engine += times * here * steps * step.cycles
+        work += times * each
+        if double:  # the epilogue runs beside the next tile's products
+            total += times * max(each, leave)
+        elif persistent:  # the next tile's loads run beside the epilogue
+            total += times * (each + leave)
+        elif here > 1.0 and times > 1.0:  # out of step, one block enters or leaves while others multiply
+            total += times * max(each, main + enter + leave)
+        else:
+            total += times * (enter + each + leave)
+    if persistent:
+        total += enter + (leave if double else 0.0)
+    total = max(total, blocks / gpu.dispatch)
+    # results drain to device memory behind everything else
+    through_l2 = l2_read / gpu.l2 + l2_written / gpu.l2_write
+    drain = max(through_l2, memory_cycles(gpu, gpu.sms, flight, seen, written + spilled))
+    cycles = gpu.launch + max(total, enter + drain)
+    on_chip, moved = max(l2_read / gpu.sms / gpu.port, through_l2), l2_read + l2_written
+    if splits > 1.0:
+        cycles += reduction(gpu, splits, partial + out) + spilled / gpu.dram_read
+        on_chip += (partial + out) / gpu.l2
+        moved += partial + out
+    hbm = (seen + spilled) / gpu.dram_read + (written + spilled) / gpu.dram_write
+    return Plan(cycles, engine, on_chip, hbm, 0.0, max(0.0, cycles - work), read + written + 2.0 * spilled, moved,
+                float(math.ceil(blocks / gpu.sms)), resident, stages, splits, -1.0)
+
+
+@njit(cache=True)
+def row_blocks(groups: NDArray[np.float64], bm: float) -> tuple[float, float, float]:
+    """Return (products, mean rows, mean row blocks) of `groups`: rows, and how many products have so many."""
+    products = rows = blocks = 0.0
+    for i in range(groups.shape[0]):
+        products += groups[i, 1]
+        rows += groups[i, 0] * groups[i, 1]
+        blocks += math.ceil(groups[i, 0] / bm) * groups[i, 1]
+    return products, rows / products, blocks / products
+
+
+@njit(cache=True)
+def best_gemm(
+    gpu: Gpu, e: Engine, sm: Sm, tiles: NDArray[np.float64], groups: NDArray[np.float64], p: Product
+) -> Plan:
+    """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes), split-K factors and blocks per SM.
+
+    One kernel does all products of `groups` (see `row_blocks`), whose blocks fill the SMs together; they give the rows
+    and the batch of `p`. So would a library that has timed its kernels. Persistent kernels run one block per SM; the
+    stages of others leave room for one or two, as libraries build them. Tiles whose multiplications alone take longer
+    than the best so far are passed over.
+    """
+    best = no_plan()
+    most = 1.0 if gpu.overlapped > 0.0 else 2.0
+    for i in range(tiles.shape[0]):
+        bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
+        batch, m, gm = row_blocks(groups, bm)
+        one = Product(m, p.n, p.k, batch, p.a_size, p.b_size, p.out_size, p.beside, p.a_reuse, p.warm_a, p.warm_b,
+                      p.warm_out)
+        blocks = gm * math.ceil(p.n / bn) * batch
+        steps = math.ceil(p.k * p.a_size / bk)
+        step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, 0.0).cycles
+        splits = 1.0
+        while splits == 1.0 or (blocks * splits <= 4.0 * gpu.sms and splits <= steps / 4.0 and splits <= 64.0):
+            least = math.ceil(blocks * splits / gpu.sms) * math.ceil(steps / splits) * step
+            resident = 1.0
+            while least < best.cycles and resident <= most:
+                plan = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident)
+                if plan.cycles < best.cycles:
+                    best = Plan(plan.cycles, plan.matrix, plan.on_chip, plan.hbm, plan.vector, plan.fixed,
+                                plan.hbm_bytes, plan.l2_bytes, plan.rounds, plan.occupancy, plan.stages, plan.splits,
+                                float(i))
+                resident += 1.0
+            splits = splits + 1.0 if splits < 4.0 else math.floor(splits * 1.5)
+    return best
