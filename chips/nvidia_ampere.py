@@ -22,7 +22,7 @@ A100 = Chip(
     core=GpuCore(
         tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "int8": 2048}, latency=24.6),
         shared=Scratchpad(capacity=163 * KiB, read_bytes=128, write_bytes=128),
-        fp32_lanes=64, l2_bytes=35.5, dispatch=0.95, launch=1.32 * us, stream_launch=2.61 * us, **nv.BY_THREADS,
+        fp32_lanes=64, l2_bytes=35.5, dispatch=0.95, launch=1.32 * us, stream_launch=2.61 * us,
     ),
     cache=Cache(capacity=40 * MiB, latency=150 * ns, partitions=2, far=0.74, far_latency=253 * ns),
     memory=Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, latency=403 * ns,
@@ -134,7 +134,7 @@ A40 = Chip(
     core=GpuCore(
         tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6,
                           depth=8.6),
-        shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20, **nv.BY_THREADS,
+        shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20,
     ),
     cache=Cache(capacity=6 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, stacks=12, bandwidth=696 * GB_per_s,
@@ -196,7 +196,7 @@ L40S = Chip(
         tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6,
                           depth=8.6),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
-        l2_bytes=14.7, dispatch=0.75, launch=0.96 * us, stream_launch=1.59 * us, **nv.BY_THREADS,
+        l2_bytes=14.7, dispatch=0.75, launch=0.96 * us, stream_launch=1.59 * us,
     ),
     cache=Cache(capacity=96 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, stacks=12, bandwidth=864 * GB_per_s,

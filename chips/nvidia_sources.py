@@ -1,8 +1,5 @@
 """Documents on NVIDIA GPUs that several chips cite, and statements that hold for all of them."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from archsim.hardware import Source
 
 TE42 = "te42kyfo/gpu-benches @1c36d50"
@@ -55,9 +52,5 @@ HBM_ENERGY = Source("DRAM alone: Jouppi et al., Ten Lessons, table 2: 31-56 pJ/B
                     "power.energy.fill and power.energy.l2", 31e-12, 56e-12)
 FP32_VOLTS = (f"fits of power against fp32 FLOP/s of FMA kernels [{TE42}, roofline]: the square root of what a FLOP "
               "takes over the 4.75 pJ that it takes at 7 nm and 0.8 V (0.70 of it at 5 nm)")
-BY_THREADS: Mapping[str, Any] = {"product_code": 1600.0, "l2_write_bytes": 12.0, "tile_stream": 0.86}
-"""Figures of products' kernels whose threads copy operands themselves, one by one, and store results from registers:
-as estimated for A100 with measured products in sight. On Hopper, whose copies are bulk, the defaults."""
-
 GDDR_ENERGY = Source("about 7 pJ/bit for GDDR6, device and PHY", "estimated",
                      "Jouppi et al., Ten Lessons, table 2: 44-60 pJ/B", 44e-12, 60e-12)

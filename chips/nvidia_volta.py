@@ -18,7 +18,7 @@ V100 = Chip(
     core=GpuCore(
         tensor=TensorCore(macs={"fp16": 512}, latency=54, depth=22, cols=16),
         shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
-        fp32_lanes=64, l2_bytes=22, stages=2, **nv.BY_THREADS,
+        fp32_lanes=64, l2_bytes=22, stages=2,
     ),
     cache=Cache(capacity=6 * MiB, latency=156 * ns),
     memory=Memory(type="HBM2", stacks=4, capacity=16 * GB, bandwidth=900 * GB_per_s,
@@ -84,7 +84,7 @@ RTX5000 = Chip(
     core=GpuCore(
         tensor=TensorCore(macs={"fp16": 512, "int8": 1024, "int4": 2048}),
         shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128),
-        fp32_lanes=64, l2_bytes=20, stages=2, **nv.BY_THREADS,
+        fp32_lanes=64, l2_bytes=20, stages=2,
     ),
     cache=Cache(capacity=4 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", stacks=8, capacity=16 * GB, bandwidth=448 * GB_per_s,

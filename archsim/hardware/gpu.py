@@ -62,6 +62,14 @@ TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
 is multiplied while the other is exponentiated, and fewer to decode."""
 
 
+BY_KIND: Mapping[str, tuple[float, float]] = {
+    "product_code": (1600.0, 300.0), "l2_write_bytes": (12.0, 18.0), "tile_stream": (0.86, 0.92),
+}
+"""Figures of products' kernels that a core takes by its kind of matrix instruction where it states none. Those of
+warp-level instructions copy operands by threads, one line at a time, and store results from registers: the first, as
+estimated for A100 with measured products in sight. Those of asynchronous ones copy in bulk: the second, for Hopper."""
+
+
 @part
 class TensorCore:
     """The matrix engine of one SM.
@@ -135,7 +143,8 @@ class GpuCore:
 
     Products' kernels: L2 takes about half of what it gives; times of single copies vary as in a queue with random
     arrivals, whose squared coefficient of variation is 1; both, what a block does once and what reads of tiles reach of
-    a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of instruction.
+    a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of instruction: see
+    `BY_KIND`.
 
     Kernels without matrix work: 2048 threads and 32 load-store lanes per SM, 64 integer and conversion lanes, are those
     of server GPUs since 2017. A dependent plain instruction takes 4.5 cycles, so 30 of them in a turn of a loop over
@@ -153,8 +162,8 @@ class GpuCore:
     fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0, likely=(64.0, 128.0))
     l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=36.0,
                              likely=(15.0, 43.0))
-    l2_write_bytes: float = figure("B/cycle", "what L2 takes from each SM when all of them write", default=18.0,
-                                   likely=(9.0, 36.0))
+    l2_write_bytes: float = figure("B/cycle", "what L2 takes from each SM when all of them write", default=None,
+                                   likely=(9.0, 36.0), instead=BY_KIND["l2_write_bytes"])
     multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
                                  "than a load", default=205.0, zero=True, likely=(199.0, 264.0))
@@ -171,14 +180,16 @@ class GpuCore:
                              default=400.0, likely=(200.0, 400.0))
     epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
     product_code: float = figure("cycle", "of what a block of a product's kernel does once: addresses by thread, "
-                                 "parameters and code that its caches lack", default=300.0, likely=(100.0, 2000.0))
+                                 "parameters and code that its caches lack", default=None,
+                                 likely=(100.0, 2000.0), instead=BY_KIND["product_code"])
     attention_code: float = figure("cycle", "of what a block of an attention kernel does once: addresses by thread, "
                                    "masks, code that its instruction cache lacks", default=3500.0,
                                    likely=(1500.0, 4500.0))
     variation: float = figure("", "squared coefficient of variation of the time in which a pipeline's stage is filled",
                               default=1.0, high=100.0, likely=(0.5, 3.0))
     tile_stream: float = figure("", "share of the rate of a long sequential read that reads of operand tiles reach, "
-                                "whose rows lie apart", default=0.92, low=0.01, high=1.0, likely=(0.8, 1.0))
+                                "whose rows lie apart", default=None, low=0.01, high=1.0, likely=(0.8, 1.0),
+                                instead=BY_KIND["tile_stream"])
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85, likely=(0.75, 0.95))
     threads: int = whole("threads that an SM holds", default=2048, high=65536)
     blocks: int = whole("blocks of threads that an SM holds", default=32, high=1024)
@@ -212,6 +223,9 @@ class GpuCore:
     kind = "gpu"
 
     def __post_init__(self) -> None:
+        for name, (by_threads, bulk) in BY_KIND.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, bulk if self.tensor.asynchronous else by_threads)
         if self.tiles is not None:
             object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
         if self.attention_tiles is not None:

@@ -89,16 +89,18 @@ def figure(
     zero: bool = False,
     hint: str = "",
     likely: tuple[float, float] | None = None,
+    instead: tuple[float, ...] = (),
 ) -> Any:
     """Declare a number: its unit, what it means, and the range outside which it must be a mistake.
 
     `low` and `high` are allowed, except that 0 is a figure only if `zero` says so (or it is the default). `likely` is
-    where measurements and documents of such machines leave it, if they leave it open: what a fit may try.
+    where measurements and documents of such machines leave it, if they leave it open: what a fit may try. `instead` are
+    the values of which the part itself puts one where the default is None.
     """
     return dataclasses.field(
         default=default,
         metadata={"kind": "number", "unit": unit, "doc": doc, "low": low, "high": high, "hint": hint,
-                  "zero": zero or default == 0, "likely": likely},
+                  "zero": zero or default == 0, "likely": likely, "instead": instead},
     )
 
 
@@ -188,6 +190,8 @@ def _with_fields(doc: str, fields: Mapping[str, Any]) -> str:
     for name, f in fields.items():
         unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
         default = "required" if f.default is dataclasses.MISSING else f"default {f.default!r}"
+        if instead := f.metadata.get("instead"):
+            default = "default " + " or ".join(f"{value:g}" for value in instead)
         lines += [f"    {name}{unit}, {default if len(default) < 60 else 'has a default'}",
                   f"        {f.metadata['doc']}"]
     return "\n".join(lines) + "\n"
@@ -259,7 +263,7 @@ def defaulted(record: Any, prefix: str = "") -> Iterator[str]:
         value = getattr(record, f.name)
         if dataclasses.is_dataclass(value):
             yield from defaulted(value, f"{prefix}{f.name}.")
-        elif value is not None and value == f.default:
+        elif value is not None and (value == f.default or value in f.metadata.get("instead", ())):
             yield from (f"{prefix}{f.name}.{key}" for key in value) if isinstance(value, Table) else (prefix + f.name,)
 
 
