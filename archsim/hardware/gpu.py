@@ -25,14 +25,26 @@ TILES: Tiles = (
 instructions ship (CUTLASS's profiler set for compute capability 8.x; more than 128 x 256 fits only where registers are
 plenty, as on CDNA)."""
 
-ASYNC_TILES: Tiles = (
-    (128, 256, 128), (256, 128, 128), (128, 192, 128), (192, 128, 128), (128, 128, 128), (64, 256, 128),
-    (256, 64, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 32, 128), (32, 64, 128), (64, 16, 128),
-    (16, 64, 128), (128, 32, 128), (32, 128, 128), (128, 16, 128), (16, 128, 128),
-)
+_SIDES = ((64, (16, 32, 64, 96, 128, 160, 192, 224, 256)), (128, (16, 32, 64, 96, 128, 160, 192, 224, 256)),
+          (192, (64, 96, 128, 160)), (256, (64, 96, 128)))
+ASYNC_TILES: Tiles = tuple(sorted(
+    {(*tile, 128) for rows, columns in _SIDES for cols in columns for tile in ((rows, cols), (cols, rows))},
+    reverse=True))
 """The same for instructions that read shared memory themselves (wgmma, tcgen05): a step is one 128-byte swizzled row,
-and a thin problem is transposed so that its thin side is the instruction's free one (8 to 256)."""
+and a thin problem is transposed so that its thin side is the instruction's free one (8 to 256), of which vendors'
+libraries have many."""
 
+SCALED_TILES: Tiles = ((128, 128, 128), (64, 128, 128), (128, 64, 128), (64, 64, 128))
+"""Tiles of products of 8-bit operands with scales of their rows and columns, by such instructions: what serving
+frameworks compile (CUTLASS's scaled_mm in vLLM and SGLang)."""
+
+
+GROUPED_TILES: Tiles = (
+    (16, 32, 128), (16, 64, 128), (16, 64, 256), (16, 128, 128), (32, 64, 128), (32, 128, 128), (64, 64, 64),
+    (64, 64, 128), (64, 128, 128), (128, 64, 128), (128, 128, 128), (64, 256, 128), (128, 256, 128),
+)
+"""Tiles of kernels for the products of experts: what frameworks' tuned configurations hold (fused_moe of vLLM and
+SGLang, written in Triton)."""
 
 AttentionTiles = tuple[tuple[int, int, int, int], ...]
 """Largest head dimension, query rows and keys of a tile, and keys where a kernel splits them over blocks."""
@@ -217,6 +229,9 @@ class GpuCore:
     attention_tiles: AttentionTiles | None = option(
         "attention tiles: (largest head dimension, query rows, keys, keys where a kernel splits them over blocks); "
         "without, what libraries ship for this kind of matrix instruction", default=None)
+    grouped_tiles: Tiles = option("tiles of products of experts: (rows, columns, bytes of K per step)",
+                                  default=GROUPED_TILES)
+    grouped_stages: int = whole("stages of the pipeline of such a kernel", default=3, high=64)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them (a compiler "
                                     "does so; serving frameworks launch them as kernels)", default=False)
 
@@ -228,6 +243,7 @@ class GpuCore:
                 object.__setattr__(self, name, bulk if self.tensor.asynchronous else by_threads)
         if self.tiles is not None:
             object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
+        object.__setattr__(self, "grouped_tiles", _tiles("grouped_tiles", self.grouped_tiles, 3))
         if self.attention_tiles is not None:
             object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 4))
 
@@ -235,6 +251,11 @@ class GpuCore:
     def library(self) -> Tiles:
         """GEMM tiles to choose from: the chip's own, or those of its kind of matrix instruction."""
         return self.tiles or (ASYNC_TILES if self.tensor.asynchronous else TILES)
+
+    @property
+    def scaled_library(self) -> Tiles:
+        """GEMM tiles for operands with scales: the chip's own, or those of its kind of matrix instruction."""
+        return self.tiles or (SCALED_TILES if self.tensor.asynchronous else TILES)
 
     @property
     def attention_library(self) -> AttentionTiles:

@@ -33,6 +33,7 @@ class Product(NamedTuple):
     out_size: float
     beside: float  # bytes that the epilogue reads (bias, residual)
     a_reuse: float  # times that an element of `a` in memory occurs in the product (convolutions); L2 absorbs them
+    loads: float  # that the epilogue waits for, one after the other: bias, scales of rows, of columns
     warm_a: float  # shares of the operands that L2 holds at the start
     warm_b: float
     warm_out: float  # share of the result that is written to lines that L2 holds and will be written again
@@ -104,8 +105,9 @@ def gemm(
     l2_written = partial if splits > 1.0 else out
     missing = min(1.0, read / l2_read)  # share of a fetch that comes from device memory
     flight = max(1.0, resident * (stages - 1.0) * fetched * missing)
-    near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions + gpu.bulk_latency
-    latency = near + max(0.0, gpu.dram_latency - near) * max(1.0 - p.warm_a, 1.0 - p.warm_b)
+    near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
+    hit = near + gpu.bulk_latency
+    latency = hit + max(0.0, gpu.dram_latency - hit) * max(1.0 - p.warm_a, 1.0 - p.warm_b)
 
     # the busiest SM, in full rounds and then in a tail in which fewer SMs draw on what is shared
     step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, fetched)
@@ -128,7 +130,7 @@ def gemm(
         main = mainloop(line, steps, 0.0) - (line.latency + line.fetch + line.barrier)
         main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
         each = meet(main, memory_cycles(gpu, active, flight, seen * many / blocks, 0.0), jobs)
-        enter, leave = max(enter, line.prologue), line.epilogue
+        enter, leave = max(enter, line.prologue), line.epilogue + p.loads * near
         engine += times * here * steps * step.cycles
         work += times * each
         if double:  # the epilogue runs beside the next tile's products
@@ -169,27 +171,28 @@ def row_blocks(groups: NDArray[np.float64], bm: float) -> tuple[float, float, fl
 
 @njit(cache=True)
 def best_gemm(
-    gpu: Gpu, e: Engine, sm: Sm, tiles: NDArray[np.float64], groups: NDArray[np.float64], p: Product
+    gpu: Gpu, e: Engine, sm: Sm, tiles: NDArray[np.float64], groups: NDArray[np.float64], p: Product, split: float
 ) -> Plan:
     """Return the fastest plan over `tiles` (rows of bm, bn, bk bytes), split-K factors and blocks per SM.
 
     One kernel does all products of `groups` (see `row_blocks`), whose blocks fill the SMs together; they give the rows
-    and the batch of `p`. So would a library that has timed its kernels. Persistent kernels run one block per SM; the
-    stages of others leave room for one or two, as libraries build them. Tiles whose multiplications alone take longer
-    than the best so far are passed over.
+    and the batch of `p`. So would a library that has timed its kernels. K is split only if `split` is 1. Persistent
+    kernels run one block per SM; the stages of others leave room for one or two, as libraries build them. Tiles whose
+    multiplications alone take longer than the best so far are passed over.
     """
     best = no_plan()
     most = 1.0 if gpu.overlapped > 0.0 else 2.0
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
         batch, m, gm = row_blocks(groups, bm)
-        one = Product(m, p.n, p.k, batch, p.a_size, p.b_size, p.out_size, p.beside, p.a_reuse, p.warm_a, p.warm_b,
-                      p.warm_out)
+        one = Product(m, p.n, p.k, batch, p.a_size, p.b_size, p.out_size, p.beside, p.a_reuse, p.loads, p.warm_a,
+                      p.warm_b, p.warm_out)
         blocks = gm * math.ceil(p.n / bn) * batch
         steps = math.ceil(p.k * p.a_size / bk)
         step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, 0.0).cycles
         splits = 1.0
-        while splits == 1.0 or (blocks * splits <= 4.0 * gpu.sms and splits <= steps / 4.0 and splits <= 64.0):
+        most_splits = min(64.0, steps / 4.0, 4.0 * gpu.sms / blocks) if split > 0.0 else 1.0
+        while splits == 1.0 or splits <= most_splits:
             least = math.ceil(blocks * splits / gpu.sms) * math.ceil(steps / splits) * step
             resident = 1.0
             while least < best.cycles and resident <= most:

@@ -18,7 +18,9 @@ from archsim.workload.ops import GroupedMatMul, MatMul
 def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     """Time a matrix product: the fastest tile and split-K of the core's library.
 
-    Products of experts are one grouped kernel: blocks of all experts fill the SMs together.
+    Products of experts are one grouped kernel: blocks of all experts fill the SMs together. Operands of 8 bits and less
+    come with scales of their rows and columns, which the epilogue loads and applies to the whole sum over K: such
+    kernels do not split it.
     """
     core = chip.core
     assert isinstance(core, GpuCore)
@@ -26,17 +28,21 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
     rows, number = sum(m * count for m, count in groups), sum(count for _, count in groups)
     operands = op.a_bytes + number * k * n * b + rows * n * out
+    scaled = BYTES[op.a_dtype] < 2
+    library = core.scaled_library if scaled else core.library
     p = kernel.best_gemm(
         figures(chip, op.dtype), engine(chip, op.dtype),
-        sm(chip)._replace(prologue=core.prologue + core.product_code), as_array(core.library), as_array(groups),
+        sm(chip)._replace(prologue=core.prologue + core.product_code), as_array(library), as_array(groups),
         kernel.Product(
             m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
-            a_reuse=reuse, warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
+            a_reuse=reuse, loads=float(op.bytes > operands) + 2.0 * scaled, warm_a=warm.inputs, warm_b=warm.weights,
+            warm_out=warm.output,
         ),
+        1.0 - scaled,
     )
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
-    bm, bn, bk = core.library[int(p.tile)]
+    bm, bn, bk = library[int(p.tile)]
     split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
     grouped = f", {int(number)} products in one kernel" if isinstance(op, GroupedMatMul) else ""
     plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}{grouped}"

@@ -39,8 +39,8 @@ shares = st.sampled_from([0.0, 0.5, 1.0])
 
 def product(m: float, n: float, kk: float, **changes: float) -> k.Product:
     """One bf16 product, nothing beside it and nothing in L2."""
-    p = k.Product(m=m, n=n, k=kk, batch=1.0, a_size=2.0, b_size=2.0, out_size=2.0, beside=0.0, a_reuse=1.0, warm_a=0.0,
-                  warm_b=0.0, warm_out=0.0)
+    p = k.Product(m=m, n=n, k=kk, batch=1.0, a_size=2.0, b_size=2.0, out_size=2.0, beside=0.0, a_reuse=1.0, loads=0.0,
+                  warm_a=0.0, warm_b=0.0, warm_out=0.0)
     return p._replace(**changes)
 
 
@@ -196,7 +196,7 @@ def test_what_lies_in_l2_is_not_read_again_and_never_slows(
 
 def best_gemm(kind: Kind, library: np.ndarray, groups: list[tuple[float, float]], n: float, kk: float) -> k.Plan:
     """The library's best for bf16 products of some rows each."""
-    return k.best_gemm(*kind, library, np.array(groups), product(0.0, n, kk))
+    return k.best_gemm(*kind, library, np.array(groups), product(0.0, n, kk), 1.0)
 
 
 @pytest.mark.parametrize("name", KINDS)
