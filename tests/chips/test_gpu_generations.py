@@ -6,9 +6,11 @@ So a device that the catalogue does not have is defined by replacing the datashe
 import pytest
 
 from archsim import chips
-from archsim.hardware import Chip
-from archsim.hardware.part import leaves
+from archsim.hardware import Chip, GpuCore, Scratchpad, TensorCore
+from archsim.hardware.gpu import BY_KIND
+from archsim.hardware.part import defaulted, leaves
 from archsim.timing.gpu_figures import figures
+from archsim.units import KiB
 
 GENERATIONS = {
     "Volta": ("v100-sxm2", "v100-sxm2-32gb", "v100-pcie", "v100s-pcie"),
@@ -89,3 +91,16 @@ def test_the_chips_that_two_dies_make() -> None:
     for field in ("sms", "l2", "dispatch", "l2_capacity", "dram_read"):
         assert getattr(b, field) == pytest.approx(2 * getattr(a, field), rel=0.01), field
     assert (b.near_capacity, b.l2_latency, b.dram_latency) == (a.near_capacity, a.l2_latency, a.dram_latency)
+
+
+@pytest.mark.parametrize(("asynchronous", "like"), [(False, "a100-sxm-80gb"), (False, "mi300x"), (True, "h100-sxm")])
+def test_a_core_written_from_a_datasheet_takes_what_its_kind_of_instruction_has(asynchronous: bool, like: str) -> None:
+    core = GpuCore(tensor=TensorCore(macs={"bf16": 1024}, asynchronous=asynchronous),
+                   shared=Scratchpad(capacity=160 * KiB, read_bytes=128, write_bytes=128))
+    other = chips.get(like).core
+    assert isinstance(other, GpuCore)
+    for name in BY_KIND:
+        assert getattr(core, name) == getattr(other, name)
+        assert name in set(defaulted(core)), "a sheet of the chip says that nobody gave it"
+    if like != "mi300x":
+        assert core.library == other.library
