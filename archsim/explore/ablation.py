@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from archsim.explore.constants import Constant, Progress, by_chip, changed, constants
 from archsim.explore.measured_table import Row
 from archsim.explore.validate import Case, Table, plain
 from archsim.hardware import Chip, GpuCore
-from archsim.timing import COLD, time
+from archsim.hardware.part import metadata_at
 from archsim.workload.ops import Stream
 
 CLASSES = ("decode-like", "skinny", "large")
@@ -29,55 +29,62 @@ FREE, FAST = 1e-9, 1e12
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of physics; `owns` says whether a constant is idealised where the piece is left out.
+    """One piece of physics: `owns` says whether a constant is idealised where the piece is left out.
 
     What becomes of it is its unit's to say: a latency or a count of operations shrinks to nothing, a rate or a capacity
-    grows until it suffices, a share becomes 1, a power the most that a chip may state.
+    grows until it suffices, a share becomes 1. `ideal` are values that other figures get then, by path.
     """
 
     name: str
     meaning: str
-    owns: Callable[[Constant], bool]
+    owns: Callable[[Constant], bool] = lambda c: False
+    ideal: Mapping[str, Any] = field(default_factory=dict)
 
     def without(self, chip: Chip) -> Chip:
-        """Return the chip idealised in this piece."""
-        return changed(chip, {c.path: _ideal(c) for c in constants(chip) if self.owns(c)})
+        """Return the chip idealised in this piece; of a part that it lacks, nothing costs anything already."""
+        values = {c.path: _ideal(c) for c in constants(chip) if self.owns(c)}
+        parts = {path: v for path, v in self.ideal.items() if getattr(chip, path.split(".")[0]) is not None}
+        return changed(chip, {**values, **parts})
 
 
 def _ideal(c: Constant) -> float:
     assert not isinstance(c.value, Mapping)
     if c.unit in ("s", "cycle", "op"):
         return c.value * FREE
-    return {"": 1.0, "W": 1e5}.get(c.unit, c.value * FAST)
+    return 1.0 if c.unit == "" else c.value * FAST
 
 
-_L2 = ("core.fill_bytes", "core.l2_bytes", "cache.bandwidth", "cache.capacity", "cache.latency", "cache.far",
-       "cache.far_latency")
-_HBM = ("memory.efficiency", "memory.write_efficiency")
 _HOST = ("core.launch", "core.stream_launch", "core.host_launch")
+
+
+def _in_l2(c: Constant) -> bool:
+    """Whether a constant is one of the caches that all SMs share, or of the way from them to an SM."""
+    return c.path in ("core.fill_bytes", "core.l2_bytes") or (
+        c.path.startswith("cache.") and not c.path.endswith(".partitions"))
 
 
 def _in_sm(c: Constant) -> bool:
     """Whether a constant is a latency, a rate or a count of operations of the SM, or the latency that it covers."""
-    if isinstance(c.value, Mapping) or c.path in (*_L2, *_HOST):
+    if isinstance(c.value, Mapping) or _in_l2(c) or c.path in _HOST:
         return False
     timed = c.unit in ("cycle", "s", "op") or c.unit.endswith("/cycle")
     return c.path == "memory.latency" or (c.path.startswith("core.") and timed)
 
 
-TILES = Piece("tiles", "padding to tiles that fit one SM's shared memory and accumulators", lambda c: False)
-WAVES = Piece("waves", "whole tiles on whole SMs, instead of one SM as fast as all", lambda c: False)
+TILES = Piece("tiles", "padding to tiles that fit one SM's shared memory and accumulators")
+WAVES = Piece("waves", "whole tiles on whole SMs, instead of one SM as fast as all")
 L2 = Piece("L2", "bandwidth of L2 and of its ports, its capacity and latency, what it holds from the kernel before",
-           lambda c: c.path in _L2)
+           _in_l2)
 PIECES: tuple[Piece, ...] = (
     TILES,
     WAVES,
     Piece("SM pipeline", "operands from shared memory and registers, instruction latencies, barriers, prologue and "
           "epilogue, bytes in flight, dispatch, softmax beside the products", _in_sm),
     L2,
-    Piece("HBM", "the share of its bandwidth that reads and writes reach", lambda c: c.path in _HBM),
+    Piece("HBM", "the share of its bandwidth that reads and writes reach",
+          ideal={"memory.efficiency": 1.0, "memory.write_efficiency": 1.0, "memory.port": None}),
     Piece("launch", "a kernel's start and end, and a graph's", lambda c: c.path in _HOST),
-    Piece("power", "a clock that falls until the power limit is met", lambda c: c.path == "power.tdp"),
+    Piece("power", "a clock that falls until the power limit is met", ideal={"power.capped": False}),
 )
 """Pieces in the order in which they are switched on; `WAVES` and what L2 holds are switched by more than figures."""
 
@@ -116,12 +123,8 @@ class Stage:
 
     def seconds(self, case: Case) -> float:
         """Return the seconds of a row's kernels at this stage."""
-        total = 0.0
-        for kernel in case.kernels:
-            chip = self.streams if isinstance(kernel.op, Stream) else self.chip
-            total += time.__wrapped__(kernel.op, chip, kernel.warm(chip) if self.held else COLD).seconds
-            total += kernel.start(chip)
-        return total
+        return sum(k.seconds(self.streams if isinstance(k.op, Stream) else self.chip, held=self.held, once=True)
+                   for k in case.kernels)
 
 
 def stages(chip: Chip) -> list[Stage]:
@@ -137,11 +140,17 @@ def stages(chip: Chip) -> list[Stage]:
 
 
 def _one_sm(chip: Chip) -> Chip:
-    """Return the chip with one SM that works as fast as all of them: no tile ever waits for a wave to fill."""
+    """Return the chip with one SM that works as fast as all of them: no tile ever waits for a wave to fill.
+
+    Its clock rises as far as a chip may state, for an instruction needs a cycle at least; what is left, its width does.
+    """
     core = chip.core
     assert isinstance(core, GpuCore)
-    macs = {dtype: rate * chip.cores for dtype, rate in core.tensor.macs.items()}
-    return changed(chip, {"core.tensor.macs": macs, "core.fp32_lanes": core.fp32_lanes * chip.cores, "cores": 1})
+    clock = min(metadata_at(chip, "clock")["high"], chip.clock * chip.cores)
+    wider = chip.cores * chip.clock / clock
+    macs = {dtype: rate * wider for dtype, rate in core.tensor.macs.items()}
+    return changed(chip, {"core.tensor.macs": macs, "core.fp32_lanes": round(core.fp32_lanes * wider), "cores": 1,
+                          "clock": clock, "boost": None})
 
 
 def shape_class(row: Row) -> str:

@@ -109,7 +109,13 @@ def constants(chip: Chip) -> tuple[Constant, ...]:
         if source is not None and source.low is not None and source.high is not None:
             likely = (source.low, source.high)
         found.setdefault(whole, Constant(whole, value, unit, meaning, source, likely))
+    for name, rate in (("efficiency", chip.memory.sustained), ("write_efficiency", chip.memory.sustained_write)):
+        path, reached = f"memory.{name}", rate / chip.memory.bandwidth
+        found.setdefault(path, Constant(path, reached, "", metadata_at(chip, path)["doc"], _SIMULATED, None))
     return tuple(found.values())
+
+
+_SIMULATED = Source("banks, refresh and bus turn-arounds of its type: archsim.hardware.dram_stream", "derived")
 
 
 def _at(record: Any, path: str) -> Any:
@@ -134,16 +140,16 @@ def changed(chip: Chip, values: Mapping[str, Any]) -> Chip:
     return chip
 
 
-def scaled(chip: Chip, path: str, factor: float) -> Chip | None:
+def scaled(chip: Chip, constant: Constant, factor: float) -> Chip | None:
     """Return the chip with one constant multiplied, None if it cannot be: it rounds to itself, or is out of range."""
-    value = _at(chip, path)
+    value = constant.value
     new: Any = Figures({k: v * factor for k, v in value.items()}) if isinstance(value, Mapping) else value * factor
     if isinstance(value, int):
         new = round(new)
         if new == value or new < 1:
             return None
     try:
-        return changed(chip, {path: new})
+        return changed(chip, {constant.path: new})
     except ArchsimError:
         return None
 
@@ -216,7 +222,7 @@ def sensitivity(table: Table, *, most: int = MOST, progress: Progress[Any] | Non
     found = []
     for device, constant in progress(jobs, lambda job: f"{job[0]}: {job[1].path}") if progress else jobs:
         cases = rows[device]
-        down, up = (_moved(cases, base[device], scaled(cases[0].chip, constant.path, 1.0 + step))
+        down, up = (_moved(cases, base[device], scaled(cases[0].chip, constant, 1.0 + step))
                     for step in (-STEP, STEP))
         found.append(Sensitivity(device, constant, down, up))
     order = {device: i for i, device in enumerate(rows)}

@@ -5,8 +5,9 @@ ai-dynamo/aiconfigurator's collectors do (collector/sglang, collector/vllm): a c
 replayed, so that no host cost is left but what a graph costs, and what a call touched is there again at the next one.
 
 - ``gemm``: six calls with a weight each make one graph, so that a weight comes round after six times the bytes of a
-  call, activations after one (a column ``copies`` says how many weights where it is not six). In an 8-bit dtype
-  (``fp8``, ``fp8_block``, ``int8``) it is two kernels: activations arrive in bf16 and are quantised first.
+  call, activations after one (a column ``copies`` says how many weights where it is not six, and ``repeats`` how often
+  the call ran in a row). In an 8-bit dtype (``fp8``, ``fp8_block``, ``int8``) it is two kernels: activations arrive in
+  bf16 and are quantised first.
 - ``attention_*`` is a framework's attention call on a paged cache: a kernel writes new keys and values to it, a block
   of another adds up the lengths of all sequences to lay out the work, then attention itself. The same cache is read by
   every call. Each call is a graph of its own (`Kernel.begins`).
@@ -142,8 +143,8 @@ def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
         return _again(Elementwise(elements=-(-size["bytes_tensor"] // 2), ops=0.0, name="copy"))
     name = dtype(text(row, "dtype", line).lower())
     if op == "gemm":
-        copies = whole(row, "copies", line) if str(row.get("copies") or "").strip() else COPIES
-        return _product(size, name, copies)
+        copies = _given(row, "copies", line) or COPIES
+        return _product(size, name, copies, _given(row, "repeats", line) or (WARM_UPS + REPLAYS) * copies)
     if op == "moe":
         return _again(*_experts(row, line, size, name))
     if op in ATTENTION:
@@ -167,15 +168,19 @@ def _again(*ops: Op) -> tuple[Kernel, ...]:
     return tuple(Kernel(op, lone or isinstance(op, MatMul | GroupedMatMul | Attention), call, call, call) for op in ops)
 
 
-def _product(size: dict[str, int], name: str, copies: int) -> tuple[Kernel, ...]:
+def _given(row: Row, column: str, line: int) -> int | None:
+    """Return the whole number of an optional column, None where there is none."""
+    return whole(row, column, line) if str(row.get(column) or "").strip() else None
+
+
+def _product(size: dict[str, int], name: str, copies: int, repeats: int) -> tuple[Kernel, ...]:
     product = MatMul(m=size["m"], n=size["n"], k=size["k"], dtype=name, weights=True)
     quantise = quantised(size["m"], size["k"], name)
     call = product.bytes + sum(op.bytes for op in quantise)
     made = sum(op.bytes for op in quantise) or call  # activations come from the kernel before, or the call before
     first, *rest = (*(Kernel(op, False, call, call, call) for op in quantise),
                     Kernel(product, True, made, copies * call, call))
-    calls = float((WARM_UPS + REPLAYS) * copies)
-    return tuple(replace(k, repeats=calls) for k in (replace(first, begins=1.0 / COPIES), *rest))
+    return tuple(replace(k, repeats=float(repeats)) for k in (replace(first, begins=1.0 / COPIES), *rest))
 
 
 def quantised(rows: int, cols: int, name: str) -> list[Op]:
@@ -190,7 +195,7 @@ def _gate(values: int, name: str) -> Elementwise:
 
 def _experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     """Return the kernels of a fused layer of experts, on one rank."""
-    tp, ep = (whole(row, c, line) if str(row.get(c) or "").strip() else 1 for c in ("tp", "ep"))
+    tp, ep = (_given(row, c, line) or 1 for c in ("tp", "ep"))
     kind, _, alpha = str(row.get("distribution") or "balanced").strip().removesuffix("_").partition("power_law_")
     try:
         routing = Routing("power", alpha=float(alpha)) if alpha else Routing(kind)

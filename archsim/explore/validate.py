@@ -23,7 +23,7 @@ from archsim.explore.measured_kernels import SHAPES, Kernel, kernels
 from archsim.explore.measured_table import BadRowError, Row, number, read, text
 from archsim.hardware import Chip
 from archsim.simulation.run import write_whole
-from archsim.timing import roofline, time
+from archsim.timing import roofline
 
 __all__ = ["SHAPES", "Case", "Report", "Score", "Skipped", "Table", "load", "plain", "predict", "scored",
            "validate"]
@@ -196,10 +196,7 @@ def predict(case: Case, chip: Chip | None = None) -> float:
     ArchsimError
         If the chip cannot do one of them.
     """
-    if chip is None:
-        return sum(time(k.op, case.chip, k.warm(case.chip), k.repeats).seconds + k.start(case.chip) for k in case.kernels)
-    once = time.__wrapped__  # nobody asks for a changed chip twice
-    return sum(once(k.op, chip, k.warm(chip), k.repeats).seconds + k.start(chip) for k in case.kernels)
+    return sum(k.seconds(chip or case.chip, once=chip is not None) for k in case.kernels)
 
 
 def plain(case: Case) -> float:

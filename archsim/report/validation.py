@@ -51,9 +51,9 @@ def _value(constant: Constant) -> str:
 def _together(values: Iterable[float], unit: str, names: Sequence[str], between: str) -> str:
     """Write values of one unit with the unit said once: ``bf16 1,024, fp8 2,048 MAC/cycle``, ``30 to 90 cycle``."""
     numbers = list(values)
-    factor, unit = scale(numbers, unit) if max(numbers) < 1e-3 else (1.0, unit)
+    factor, unit = scale(numbers, unit) if not 1e-3 < max(numbers) < 1e6 else (1.0, unit)
     said = [f"{name}{quantity(v / factor, digits=3)}" for name, v in zip(names, numbers, strict=True)]
-    return f"{between.join(said)} {unit}"
+    return f"{between.join(said)} {unit}".rstrip()
 
 
 def _source(constant: Constant) -> str:
@@ -128,8 +128,9 @@ def carried(result: CarryOver) -> list[Sheet]:
         [
             Column("figure", paths, text=True),
             Column("range", [_together(first[p].likely or (), first[p].unit, ["", ""], " to ") for p in paths]),
-            Column("as defined", [_value(first[p]) for p in paths]),
-            *(Column(f"fit on\n{f.chip}", [fitted(f.values, p) for p in paths]) for f in result.fits),
+            *(Column(f"{f.chip}\n{head}", [said(f, p) for p in paths]) for f in result.fits
+              for head, said in (("as defined", lambda f, p: _value(f.constants[p]) if p in f.constants else NONE),
+                                 ("fitted", lambda f, p: fitted(f.values, p)))),
             *(Column(f"cost on {f.chip}\nof the other's", [
                 f"{f.costs[p]:+.2f}" if p in f.costs else NONE for p in paths], 1)
               for f in result.fits if len(result.fits) > 1),

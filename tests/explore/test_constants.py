@@ -10,7 +10,7 @@ from archsim.explore import constants as k
 from archsim.explore.validate import Table, load, predict
 
 H100, A100 = chips.get("h100-sxm"), chips.get("a100-sxm-80gb")
-SHAPES = [(1, 4096, 4096), (16, 8192, 1024), (64, 1024, 8192), (256, 4096, 4096), (1000, 300, 700), (4096, 4096, 4096)]
+SHAPES = [(m, n, k) for m in (1, 64, 256, 4096) for n, k in ((4096, 4096), (8192, 1024), (300, 700))]
 
 
 def measured(tmp_path: Path, values: dict[str, float], devices: tuple[str, ...] = ("h100",)) -> Table:
@@ -25,6 +25,10 @@ def measured(tmp_path: Path, values: dict[str, float], devices: tuple[str, ...] 
     return load(file, resolve=chips.get)
 
 
+def constant(path: str) -> k.Constant:
+    return next(c for c in k.constants(H100) if c.path == path)
+
+
 def test_every_number_that_timing_may_use_is_a_constant() -> None:
     found = {c.path: c for c in k.constants(H100)}
     assert found["core.sync"].unit == "cycle"
@@ -36,7 +40,7 @@ def test_every_number_that_timing_may_use_is_a_constant() -> None:
 
 
 def test_a_sheet_of_a_table_is_one_constant() -> None:
-    slower = k.scaled(H100, "core.tensor.macs", 0.8)
+    slower = k.scaled(H100, constant("core.tensor.macs"), 0.8)
     assert slower is not None
     assert slower.peak("fp8") == pytest.approx(0.8 * H100.peak("fp8"))
     assert slower.peak("bf16") == pytest.approx(0.8 * H100.peak("bf16"))
@@ -44,7 +48,15 @@ def test_a_sheet_of_a_table_is_one_constant() -> None:
 
 @pytest.mark.parametrize(("path", "factor"), [("core.tensor.pair", 0.8), ("cache.far", 1.2)])
 def test_what_cannot_be_scaled_is_not(path: str, factor: float) -> None:
-    assert k.scaled(H100, path, factor) is None
+    assert k.scaled(H100, constant(path), factor) is None
+
+
+def test_what_is_simulated_can_be_changed_as_if_it_were_stated() -> None:
+    reached = constant("memory.efficiency")
+    assert reached.value == pytest.approx(H100.memory.sustained / H100.memory.bandwidth)
+    slower = k.scaled(H100, reached, 0.8)
+    assert slower is not None
+    assert slower.memory.sustained == pytest.approx(0.8 * H100.memory.sustained)
 
 
 def test_sensitivity_is_the_error_after_changing_one_figure(tmp_path: Path) -> None:
@@ -66,7 +78,7 @@ def test_large_tables_are_sampled_evenly(tmp_path: Path) -> None:
     cases = measured(tmp_path, {}, ("h100", "a100")).cases
     few = k.sample(cases, 2)
     assert len(few) == 4
-    assert [c.row for c in few] == [1, 4, 7, 10]
+    assert [c.row for c in few] == [3, 9, 15, 21]
     assert k.sample(cases, 100) == list(cases)
 
 

@@ -20,18 +20,22 @@ def test_a_product_is_one_kernel_whose_weights_rotate() -> None:
     assert small.weights == COPIES * small.inputs
     assert small.warm(H100) == Warm(1.0, 1.0, 1.0), "six weights of half a MiB stay in L2"
     (large,) = gemm(16, 4096, 4096)
-    assert large.warm(H100) == Warm(1.0, 0.0, 1.0), "six of 32 MiB do not; activations do"
+    warm = large.warm(H100)
+    assert warm.weights == 0.0, "six of 32 MiB do not"
+    assert warm.inputs == warm.output > 0.5, "activations come round after one"
     (huge,) = gemm(8192, 8192, 8192)
     assert huge.warm(H100) == COLD
     (again,) = gemm(16, 4096, 4096, copies="1")
-    assert again.warm(H100) == Warm(1.0, 1.0, 1.0), "one weight that every call reads"
+    assert again.warm(H100).weights == warm.inputs, "one weight that every call reads"
+    assert (large.repeats, gemm(16, 4096, 4096, repeats="25")[0].repeats) == (54.0, 25.0)
 
 
 def test_a_cache_between_all_and_nothing_is_warm_in_part() -> None:
-    bytes_of_six = 1.1 * H100.cache.capacity
-    side = int((bytes_of_six / 6 / 2) ** 0.5)
-    (k,) = gemm(1, side, side)
-    assert 0.0 < k.warm(H100).weights < 1.0
+    shares = [gemm(1, side, side)[0].warm(H100).weights for side in range(1000, 3000, 100)]
+    assert shares[0] == 1.0
+    assert shares[-1] == 0.0
+    assert shares == sorted(shares, reverse=True)
+    assert any(0.0 < share < 1.0 for share in shares)
 
 
 @pytest.mark.parametrize("dtype", ["fp8", "fp8_block", "float8_e4m3fn", "int8"])
@@ -58,7 +62,7 @@ def test_attention_is_a_call_that_reads_the_same_cache_again() -> None:
     *beside, call = kernels(row, 2)
     assert isinstance(call.op, Attention)
     assert call.own and not any(k.own for k in beside)
-    assert call.warm(H100).inputs == 1.0, "33 MB fit"
+    assert call.warm(H100).inputs > 0.5, "33 MB fit, in part where both partitions hold them"
     assert beside[0].begins == 1.0, "each call is a graph of its own"
     *_, long = kernels({**row, "kv_len": "100000"}, 2)
     assert long.warm(H100) == COLD
