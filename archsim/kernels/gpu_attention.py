@@ -192,6 +192,8 @@ def attention(
     if most > 1.0:
         cycles += merge_cycles(gpu, parts, out, partial)
         l2_bytes += partial + out
+    if h.gradients > 0.0:  # a kernel before takes the sums of o and do, one after rounds dq
+        cycles += 2.0 * (gpu.launch + gpu.prologue + gpu.epilogue + gpu.l2_latency)
 
     # what a tile waits for is busy as long as tiles take: engines that work in turn count as the longer of them
     matrix = seen * copies * (t.scores + t.values) / active

@@ -41,6 +41,7 @@ class Vector(NamedTuple):
     sfu: float  # transcendentals per cycle
     registers: float  # bytes
     code: float  # cycles of what a block does once, beside its loads
+    converts: float  # changes of format per cycle
 
 
 class Tile(NamedTuple):
@@ -105,7 +106,8 @@ def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
     2407.08608, fig. 5: 497, 648 and 756 TFLOP/s for heads of 64, 128 and 256). With accumulators apart from the
     registers, half a tile's queries are multiplied while the other half's are exponentiated.
 
-    An instruction on 8-bit elements takes its operands along K alone: values are transposed through shared memory.
+    An instruction on 8-bit elements takes its operands along K alone: values are transposed through shared memory. Keys
+    and values narrower than the arithmetic are brought to its format.
 
     Gradients (FlashAttention, arXiv 2205.14135, algorithm 4) take the scores again, ``dq = ds k`` and ``dk = ds^T q``,
     which have the size of the scores, and ``dp = do v^T`` and ``dv = p^T do``, of the size of the values. Beside the
@@ -126,8 +128,10 @@ def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
         turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP)
     else:
         turn = scores + values + softmax
-        if gpu.overlapped > 0.0 and gpu.decoupled == 0.0 and h.kv_size < 2.0:
+        if gpu.overlapped > 0.0 and gpu.decoupled == 0.0 and h.size < 2.0:
             turn += bk * h.value_dim * h.kv_size * (1.0 / gpu.shared_read + 1.0 / gpu.shared_write)
+    if h.kv_size < h.size:
+        turn += bk * (h.dim + h.value_dim * (1.0 - h.shared)) / v.converts
     key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size * (1.0 - h.shared)
     groups = bq / gpu.fetch_m if gpu.overlapped > 0.0 else 1.0
     waits = gpu.sync + 2.0 * gpu.mma_latency if groups < 2.0 else 0.0

@@ -41,7 +41,8 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     gpu = figures(chip, op.dtype)
     core = chip.core
     assert isinstance(core, GpuCore)
-    vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code)
+    vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code,
+                    float(core.int_lanes))
     library = core.attention_library
     p = best_attention(gpu, as_array(library), heads(op), vector, 1.0 - warm.inputs, warm.output)
     if p.tile < 0:

@@ -100,11 +100,16 @@ def test_decode_with_a_large_cache_streams_it(chip: Chip, kv_dtype: str) -> None
     op = Attention(batch=128, q_len=1, kv_len=8192, heads=32, kv_heads=8, head_dim=128, dtype=wide(chip),
                    kv_dtype=wide(chip) if kv_dtype == "16 bits" else kv_dtype)
     t = time(op, chip)
-    if chip.name == "h20" and kv_dtype == "fp8":
+    share = op.bytes / chip.memory.sustained / t.seconds
+    assert isinstance(chip.core, GpuCore)
+    if chip.name == "h20":
         assert t.bound == "matrix", "a quarter of H100's rate, and instructions of 64 rows for 4 heads"
-        return
-    assert t.bound == "hbm"
-    assert 0.85 < op.bytes / chip.memory.sustained / t.seconds <= 1
+    elif chip.core.tensor.asynchronous and kv_dtype == "16 bits":
+        assert t.bound == "hbm"
+        assert 0.85 < share <= 1
+    else:  # 64 or 128 rows for 4 heads, or a change of format, take about as long as the cache
+        assert t.bound in ("hbm", "matrix", "vector")
+        assert 0.3 < share <= 1
 
 
 @pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)

@@ -55,7 +55,7 @@ def test_the_gradient_of_attention_costs_what_it_does_more(name: str, batch: int
     forward = Attention(batch=batch, q_len=q_len, kv_len=q_len, heads=8, kv_heads=2, head_dim=128, causal=causal)
     op = AttentionBackward(forward=forward)
     f, b = timing.time(forward, chip), timing.time(op, chip)
-    assert f.seconds < b.seconds <= 3.5 * f.seconds
+    assert 0.8 * f.seconds < b.seconds <= 3.5 * f.seconds, "a forward pass that splits its keys merges them too"
     assert b.seconds >= op.executed_flops / chip.peak() * (1 - 1e-9)
     assert b.hbm_bytes >= op.bytes * (1 - 1e-9)
     if b.stalls:

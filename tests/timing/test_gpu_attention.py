@@ -1,0 +1,202 @@
+"""Attention on GPUs: what published kernels reach, on chips that were not calibrated on too, and what bounds it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import archsim as sim
+from archsim import timing
+from archsim.hardware import Cache, Chip, GpuCore, Memory, Scratchpad, TensorCore
+from archsim.timing import OpTime, Warm, gpu
+from archsim.units import GB, GHz, KiB, MiB, TB_per_s
+from archsim.workload.ops import Attention, AttentionBackward
+
+
+def chip(
+    sms: int = 100, clock: float = 1.5, macs: float = 1024, l2: float = 5.0, hbm: float = 2.0, shared: int = 160,
+    asynchronous: bool = False,
+) -> Chip:
+    """Return a GPU that nobody sells, from what a datasheet gives."""
+    return Chip(
+        name="made-up", clock=clock * GHz, cores=sms,
+        core=GpuCore(
+            tensor=TensorCore(macs={"bf16": macs, "fp8": 2 * macs}, asynchronous=asynchronous),
+            shared=Scratchpad(capacity=shared * KiB, read_bytes=128, write_bytes=128),
+        ),
+        cache=Cache(capacity=40 * MiB, bandwidth=l2 * TB_per_s),
+        memory=Memory(capacity=80 * GB, bandwidth=hbm * TB_per_s),
+    )
+
+
+ASYNC = chip(asynchronous=True, shared=227, macs=2048)
+
+# --- published throughput: 16k tokens of 2048 / d heads each, no mask, FLOP counted as 4 n^2 d (10 for gradients)
+
+FORWARD = {
+    ("a100-sxm-80gb", 64, "bf16"): (180, 0.10),  # FlashAttention 2, arXiv 2307.08691, fig. 5
+    ("a100-sxm-80gb", 128, "bf16"): (203, 0.10),  # the same
+    ("h100-sxm", 64, "bf16"): (497, 0.10),  # FlashAttention 3, arXiv 2407.08608, fig. 5
+    ("h100-sxm", 128, "bf16"): (648, 0.12),  # the same
+    ("h100-sxm", 256, "bf16"): (756, 0.15),  # the same; the abstract has 740
+    ("h100-sxm", 256, "fp8"): (1200, 0.20),  # the same, "close to 1.2 PFLOP/s"
+    ("b200", 128, "bf16"): (1605, 0.10),  # FlashAttention 4, together.ai; a vendor's kernel reaches 1460
+}
+
+
+def forward(name: str, dim: int, dtype: str = "bf16") -> Attention:
+    heads = 2048 // dim
+    return Attention(batch=1, q_len=16384, kv_len=16384, heads=heads, kv_heads=heads, head_dim=dim, causal=False,
+                     dtype=dtype, kv_dtype=dtype)
+
+
+@pytest.mark.parametrize(("name", "dim", "dtype"), FORWARD)
+def test_long_sequences_reach_what_kernels_reach(name: str, dim: int, dtype: str) -> None:
+    op = forward(name, dim, dtype)
+    tflops, within = FORWARD[name, dim, dtype]
+    assert op.flops / timing.time(op, sim.chips.get(name)).seconds / 1e12 == pytest.approx(tflops, rel=within)
+
+
+def test_gradients_on_a_chip_that_was_not_calibrated_on() -> None:
+    """A vendor's kernel on B200 reaches 1000 TFLOP/s (deepseek-ai/FlashMLA's README): accumulators hold one tile."""
+    op = forward("b200", 128)
+    t = timing.time(AttentionBackward(forward=op), sim.chips.get("b200"))
+    assert 2.5 * op.flops / t.seconds / 1e12 == pytest.approx(1000, rel=0.2)
+
+
+# --- latent attention: 576 elements per key, of which 512 are its value (deepseek-ai/FlashMLA's README, on H800)
+
+def latent(heads: int) -> Attention:
+    return Attention(batch=128, q_len=1, kv_len=8192, heads=heads, kv_heads=1, head_dim=576, value_dim=512,
+                     shared_kv=True)
+
+
+def test_latent_attention_of_few_heads_streams_its_cache() -> None:
+    op = latent(16)
+    t = timing.time(op, sim.chips.get("h800"))
+    assert op.bytes / t.seconds / 1e9 == pytest.approx(3000, rel=0.07)
+    assert t.bound == "hbm"
+
+
+def test_latent_attention_of_many_heads_is_bound_by_products() -> None:
+    op = latent(128)
+    assert op.flops / timing.time(op, sim.chips.get("h800")).seconds / 1e12 == pytest.approx(660, rel=0.2)
+
+
+# --- decode: the rules by which kernels split keys leave their marks (ai-dynamo/aiconfigurator, A100, sglang)
+
+def test_parts_that_do_not_fill_whole_waves_cost_one_more() -> None:
+    """32 KV heads of 32768 keys make 128 parts for 108 SMs: measured 0.79 TB/s; 8 of 131072 fill 104: 1.21 TB/s."""
+    a100 = sim.chips.get("a100-sxm-80gb")
+    ragged = Attention(batch=16, q_len=1, kv_len=32768, heads=2, kv_heads=2, head_dim=128)
+    even = Attention(batch=8, q_len=1, kv_len=131072, heads=2, kv_heads=1, head_dim=128)
+    assert ragged.bytes / timing.time(ragged, a100).seconds / 1e12 == pytest.approx(0.79, rel=0.12)
+    assert even.bytes / timing.time(even, a100).seconds / 1e12 == pytest.approx(1.21, rel=0.12)
+
+
+def test_split_kv_serves_few_long_sequences() -> None:
+    long = Attention(batch=1, q_len=1, kv_len=65536, heads=32, kv_heads=8, head_dim=128)
+    many = Attention(batch=256, q_len=1, kv_len=2048, heads=32, kv_heads=8, head_dim=128)
+    assert "split-KV" in gpu.time(long, ASYNC).plan
+    assert "split-KV" not in gpu.time(many, ASYNC).plan
+    assert gpu.time(long, ASYNC).bound == gpu.time(many, ASYNC).bound == "hbm"
+    assert gpu.time(long, chip()).bound == "matrix", "128 rows, of which 4 are queries, keep a small engine busy"
+
+
+@pytest.mark.parametrize("kv_dtype", ["bf16", "fp8"])
+def test_decode_costs_its_cache_while_blocks_fill_the_sms(kv_dtype: str) -> None:
+    times = {}
+    for batch in range(40, 51):  # 80 to 100 blocks of one KV head's cache on 100 SMs
+        op = Attention(batch=batch, q_len=1, kv_len=16384, heads=16, kv_heads=2, head_dim=128, kv_dtype=kv_dtype)
+        t = gpu.time(op, ASYNC)
+        assert t.bound == "hbm"
+        assert op.bytes / ASYNC.memory.sustained / t.seconds > 0.7
+        times[batch] = t.seconds / op.bytes
+    assert max(times.values()) / min(times.values()) < 1.15
+
+
+def test_more_sms_do_not_slow_a_decode_step() -> None:
+    op = Attention(batch=16, q_len=1, kv_len=4096, heads=64, kv_heads=8, head_dim=128)
+    times = [gpu.time(op, chip(asynchronous=True, shared=227, macs=2048, sms=n)).seconds for n in range(128, 168)]
+    assert max(times) < 1.1 * times[0]
+
+
+def test_grouped_heads_share_their_keys() -> None:
+    def seconds(kv_heads: int) -> float:
+        return gpu.time(Attention(batch=64, q_len=1, kv_len=8192, heads=32, kv_heads=kv_heads, head_dim=128),
+                        ASYNC).seconds
+    assert seconds(8) / seconds(32) == pytest.approx(0.25, rel=0.2)
+
+
+# --- what L2 holds when attention starts
+
+@given(st.just(1) | st.integers(2, 2000), st.integers(0, 5000), st.integers(1, 32), st.floats(0, 1), st.floats(0, 1))
+def test_a_warm_cache_is_never_slower(q: int, past: int, batch: int, inputs: float, output: float) -> None:
+    op = Attention(batch=batch, q_len=q, kv_len=q + past, heads=8, kv_heads=2, head_dim=128)
+    for on in (chip(), ASYNC):
+        cold, warm = gpu.time(op, on), gpu.time(op, on, Warm(inputs=inputs, output=output))
+        assert warm.seconds <= cold.seconds * (1 + 1e-9)
+
+
+def test_decode_from_a_warm_cache_beats_device_memory() -> None:
+    op = Attention(batch=8, q_len=1, kv_len=4096, heads=32, kv_heads=8, head_dim=128)  # 128 MiB of keys and values
+    on = ASYNC.replace("cache", capacity=200 * MiB, bandwidth=20 * TB_per_s)
+    assert gpu.time(op, on, Warm(inputs=1.0)).seconds < op.bytes / on.memory.bandwidth < gpu.time(op, on).seconds
+
+
+# --- masks, windows, bounds
+
+def test_causal_attention_costs_half_of_full_attention() -> None:
+    full = Attention(batch=4, q_len=8192, kv_len=8192, heads=32, kv_heads=8, head_dim=128, causal=False)
+    for on in (chip(), ASYNC):
+        ratio = gpu.time(replace(full, causal=True), on).seconds / gpu.time(full, on).seconds
+        assert ratio == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_window_bounds_the_cost_of_a_long_context() -> None:
+    def seconds(length: int) -> float:
+        return gpu.time(Attention(batch=1, q_len=length, kv_len=length, heads=32, kv_heads=8, head_dim=128,
+                                  window=1024), chip()).seconds
+    assert seconds(32768) / seconds(16384) == pytest.approx(2, rel=0.1)
+
+
+def test_a_window_bounds_the_cost_without_a_causal_mask_too() -> None:
+    op = Attention(batch=4, q_len=4096, kv_len=4096, heads=32, kv_heads=8, head_dim=128, window=128)
+    both = replace(op, causal=False)
+    assert both.pairs == pytest.approx(op.pairs, rel=0.03)
+    assert gpu.time(both, chip()).seconds == pytest.approx(gpu.time(op, chip()).seconds, rel=0.1)
+    assert gpu.time(replace(both, window=None), chip()).seconds > 5 * gpu.time(both, chip()).seconds
+
+
+def test_what_bounds_attention() -> None:
+    def bound(q: int, kv: int, macs: float = 2048, sfu: float = 16.0) -> OpTime:
+        return gpu.time(Attention(batch=2, q_len=q, kv_len=kv, heads=32, kv_heads=32, head_dim=128),
+                        chip(macs=macs, asynchronous=True, shared=227).replace("core", sfu=sfu))
+    assert bound(8192, 8192).bound == "matrix"
+    assert "in turn" in bound(8192, 8192).plan
+    assert bound(8192, 8192).busy["matrix"] > 0.9 * bound(8192, 8192).seconds
+    assert bound(8192, 8192, macs=8192, sfu=2.0).bound == "vector", "few exponentials per cycle beside a large engine"
+    assert bound(1, 65536).bound == "hbm"
+    assert "in turn" not in bound(1, 65536).plan
+    assert bound(1, 1).bound == "launch"
+
+
+def test_a_full_cache_makes_attention_read_its_keys_again() -> None:
+    op = Attention(batch=1, q_len=65536, kv_len=65536, heads=8, kv_heads=1, head_dim=128)  # 32 MiB of keys
+    small, large = chip().replace("cache", capacity=4 * MiB), chip().replace("cache", capacity=80 * MiB)
+    assert gpu.time(op, large).hbm_bytes == op.bytes
+    assert gpu.time(op, small).hbm_bytes > 3 * op.bytes
+    assert gpu.time(op, small).hbm_bytes < gpu.time(op, small).on_chip_bytes
+
+
+@pytest.mark.parametrize("name", sorted(n for n in sim.chips.names() if sim.chips.get(n).kind == "gpu"))
+def test_every_gpu_has_kernels_for_every_head(name: str) -> None:
+    on = sim.chips.get(name)
+    for dim, value_dim in ((64, 64), (80, 80), (128, 128), (192, 128), (256, 256), (576, 512)):
+        for q in (1, 512):
+            op = Attention(batch=4, q_len=q, kv_len=2048, heads=16, kv_heads=1, head_dim=dim, value_dim=value_dim,
+                           dtype="bf16" if "bf16" in on.dtypes else "fp16",
+                           kv_dtype="bf16" if "bf16" in on.dtypes else "fp16")
+            t = timing.time(op, on)
+            assert op.bytes / on.memory.bandwidth <= t.seconds < 100 * op.flops / on.peak(op.dtype) + 1e-3
