@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from archsim.cli.options import (
 )
 from archsim.cli.output import announce_compiling, check_file, price, show, show_json, write_all
 from archsim.errors import ArchsimError, positive_int
+
+if TYPE_CHECKING:
+    from archsim.hardware import Chip as Hardware
 
 NO_PRICE = "give one with --price USD"
 
@@ -81,6 +84,11 @@ def run(
     eager: Annotated[
         bool, typer.Option("--eager", help="The host starts every kernel, instead of a graph replayed by the GPU.")
     ] = False,
+    watts: Annotated[
+        str | None, typer.Option("--power-limit", metavar="W",
+                                 help="What the chip may draw; its clock falls until it does (default: its design "
+                                 "power).")
+    ] = None,
     dims: Dims = None,
     usd: Price = None,
     out: Annotated[
@@ -98,8 +106,8 @@ def run(
     has written, or resnet-50; a token is then a row or an image.
 
     --json: one object: time_s, tokens_per_s, flops, hbm_bytes, arithmetic_intensity, utilization (MFU), bound,
-    fidelity, usd_per_mtoken, usd_per_pflop_achieved ... and ops, an array with the same for every operator. Figures
-    that are not known (a chip without a price) are null.
+    fidelity, clock_hz, joules, joules_per_token, watts_per_chip, energy_j, usd_per_mtoken, usd_per_pflop_achieved ...
+    and ops, an array with the same for every operator. Figures that are not known (a chip without a price) are null.
     """
     sizes = {"batch": whole("--batch", batch), "seq": _lengths("--seq", seq),
              "context": _lengths("--context", context), "source": whole("--source", source),
@@ -116,7 +124,7 @@ def run(
         picture = check_path(check_file(figure, "--figure"))
     from archsim.cli.files import find_chip, find_graph
 
-    hardware = find_chip(chip)
+    hardware = _limited(find_chip(chip), watts)
     graph = find_graph(model, batch=None if batch == "1" else whole("--batch", batch), dtype=dtype, dims=sizes_of(dims),
                        unfit={"--phase": phase, "--seq": seq, "--context": context, "--source": source,
                               "--weight-dtype": weight_dtype, "--expert-dtype": expert_dtype,
@@ -165,6 +173,24 @@ def _lengths(name: str, text: str | None) -> int | list[int] | None:
     if text is None or "," not in text:
         return whole(name, text)
     return [int(whole(name, part.strip()) or 0) for part in text.split(",")]
+
+
+def _limited(chip: Hardware, watts: str | None) -> Hardware:
+    """Return the chip under a power limit in watts, or as it is."""
+    if watts is None:
+        return chip
+    try:
+        number = float(watts)
+    except ValueError:
+        raise ArchsimError(f"--power-limit must be a number of watts, not {watts!r}") from None
+    from archsim.power import known
+
+    if chip.power is None or not known(chip):
+        raise ArchsimError(f"{chip.name} has no power or no process node: what its work costs is not known, and no "
+                           "--power-limit can slow it")
+    if not number > chip.power.standby:
+        raise ArchsimError(f"--power-limit must be more than what {chip.name} draws idle, {chip.power.standby:g} W")
+    return chip.replace("power", tdp=number, capped=True)
 
 
 def _factor(text: str | None) -> float | None:

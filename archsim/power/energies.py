@@ -56,7 +56,7 @@ def node_energy(chip: Chip) -> float | None:
 
 @lru_cache(maxsize=4096)
 def mac_energy(chip: Chip, dtype: str) -> float:
-    """Return the joules of a multiply-add at the nominal supply, with its registers and shared memory.
+    """Return the joules of a multiply-add of random numbers at the nominal supply, with registers and shared memory.
 
     In a systolic array operands and sums move through the registers of every processing element. In an SM's matrix
     engine, sums go to accumulators and back once per instruction; operands come from shared memory, once per fetch,
@@ -74,7 +74,7 @@ def mac_energy(chip: Chip, dtype: str) -> float:
         joules += size * (1.0 / t.fetch_cols + 1.0 / (t.fetch_rows * t.pair)) * e.shared
         if not t.asynchronous:
             joules += size * (1.0 / WARP_ROWS + 1.0 / WARP_COLS) * e.register
-    return joules * (node_energy(chip) or 0.0) * _toggled(chip)
+    return joules * (node_energy(chip) or 0.0)
 
 
 def _toggled(chip: Chip) -> float:
@@ -84,8 +84,8 @@ def _toggled(chip: Chip) -> float:
     return control + (1.0 - control) * chip.power.toggle
 
 
-def spend(chip: Chip, dtype: str, *, flops: float = 0.0, vector_ops: float = 0.0, on_chip_bytes: float = 0.0,
-          hbm_bytes: float = 0.0, link_bytes: float = 0.0) -> Joules:
+def spend(chip: Chip, dtype: str, *, flops: float = 0.0, padding: float = 0.0, vector_ops: float = 0.0,
+          on_chip_bytes: float = 0.0, hbm_bytes: float = 0.0, link_bytes: float = 0.0) -> Joules:
     """Return the energy of some work at the nominal supply.
 
     Parameters
@@ -96,6 +96,8 @@ def spend(chip: Chip, dtype: str, *, flops: float = 0.0, vector_ops: float = 0.0
         What the matrix engine multiplies.
     flops
         Matrix FLOP executed, two per multiply-add.
+    padding
+        The same of zeros beyond the ends of operands, which cost what does not depend on the data.
     vector_ops
         Operations of vector and special-function units.
     on_chip_bytes
@@ -109,7 +111,7 @@ def spend(chip: Chip, dtype: str, *, flops: float = 0.0, vector_ops: float = 0.0
     fill_scale = scale if base is None else relative_energy(base.process)
     near = e.scratchpad if isinstance(chip.core, SystolicCore) else e.l2
     return Joules(
-        matrix=0.5 * flops * mac_energy(chip, dtype) if flops else 0.0,
+        matrix=0.5 * (flops * toggled + padding * e.control) * mac_energy(chip, dtype) if flops else 0.0,
         vector=vector_ops * e.vector * scale,
         on_chip=(on_chip_bytes * near * scale + hbm_bytes * e.fill * fill_scale) * toggled,
         memory=hbm_bytes * chip.memory.energy * toggled,

@@ -109,13 +109,16 @@ def power_line(run: Run) -> str:
     return f"{quantity(run.watts, 'W')} per chip of {quantity(power.tdp, 'W')}{slower}"
 
 
-def energy_line(run: Run) -> str:
-    """Return the energy of a token and what it is spent on, largest first; empty where it is not known."""
+def energy_line(run: Run, per: str = "token") -> str:
+    """Return the energy of a token (or of what one token of the graph is) and what it is spent on, largest first.
+
+    It is empty where it is not known.
+    """
     if run.energy is None or run.joules_per_token is None or run.joules is None:
         return ""
     parts = sorted(run.energy.items(), key=lambda item: -item[1])
     spent = ", ".join(f"{LEVEL_NAME[name]} {percent(j / run.joules)} %" for name, j in parts if j > 0.005 * run.joules)
-    return f"{quantity(run.joules_per_token, 'J')} per token: {spent}"
+    return f"{quantity(run.joules_per_token, 'J')} per {per}: {spent}"
 
 
 def summary(run: Run, cost: Cost | None = None) -> Sheet:
@@ -328,6 +331,8 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
                         f"{sig(run.balance)}"),
         ("mapping", t.plan or NONE),
     ]
+    rows += [(name, text) for name, text in (("power", power_line(run)), ("energy", energy_line(run, "product")))
+             if text]
     if cost is not None:
         rows.append(("cost", f"${sig(cost.usd_per_pflop_achieved)} per achieved PFLOP, "
                              f"${sig(cost.usd_per_pflop_peak)} at peak"))

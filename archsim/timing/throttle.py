@@ -15,8 +15,16 @@ SCALED = ("matrix", "vector", "scratchpad")
 
 
 def joules(op: Op, chip: Chip, t: OpTime) -> Joules:
-    """Return the energy of an operator at the nominal supply, on a chip whose energies are known."""
-    return spend(chip, str(getattr(op, "dtype", "bf16")), flops=op.executed_flops,
+    """Return the energy of an operator at the nominal supply, on a chip whose energies are known.
+
+    While the matrix engine is busy, what it does not multiply of the operator is padding: rows and columns of tiles
+    and instructions beyond the operands' ends.
+    """
+    dtype, padding = str(getattr(op, "dtype", "bf16")), 0.0
+    if op.executed_flops:
+        slots = t.busy.get("matrix", 0.0) * chip.peak(dtype) * (t.clock or chip.clock) / chip.clock
+        padding = max(0.0, slots - op.executed_flops)
+    return spend(chip, dtype, flops=op.executed_flops, padding=padding,
                  vector_ops=t.vector_ops + op.transcendentals, on_chip_bytes=t.on_chip_bytes, hbm_bytes=t.hbm_bytes)
 
 
