@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Plan, no_plan
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
-from archsim.kernels.gpu_traffic import grid_reads
+from archsim.kernels.gpu_traffic import grid_fills, grid_reads
 from archsim.kernels.sm_pipeline import Block, Sm, Supply, mainloop, pipeline
 from archsim.kernels.tensor_instruction import Engine, tile_step
 
@@ -93,9 +93,10 @@ def gemm(
     shared_by = min(max(gpu.multicast, gpu.pair), gm)
     from_l2 = span * (rows * p.a_size + cols / shared_by * p.b_size)
     slots = gpu.sms * resident
-    read = p.beside + p.batch * grid_reads(
-        gpu, gm, gn, bm, bn, p.m * p.k * p.a_size / p.a_reuse, p.k * p.n * p.b_size, p.warm_a, p.warm_b,
-        max(1.0, min(blocks, slots) / splits))
+    running = max(1.0, min(blocks, slots) / splits)
+    a_bytes, b_bytes = p.m * p.k * p.a_size / p.a_reuse, p.k * p.n * p.b_size
+    read = p.beside + p.batch * grid_reads(gpu, gm, gn, bm, bn, a_bytes, b_bytes, p.warm_a, p.warm_b, running)
+    crossing = p.batch * grid_fills(gpu, gm, gn, bm, bn, a_bytes, b_bytes, running)
     seen = read / gpu.tile_stream  # as many bytes of a long sequential read would take as long
     out = p.batch * p.m * p.n * p.out_size
     written = out * (1.0 - p.warm_out)
@@ -145,7 +146,7 @@ def gemm(
         total += enter + (leave if double else 0.0)
     total = max(total, blocks / gpu.dispatch)
     # results drain to device memory behind everything else
-    through_l2 = l2_read / gpu.l2 + l2_written / gpu.l2_write
+    through_l2 = max(l2_read / gpu.l2, crossing / gpu.far) + l2_written / gpu.l2_write
     drain = max(through_l2, memory_cycles(gpu, gpu.sms, flight, seen, written + spilled))
     cycles = gpu.launch + max(total, enter + drain)
     on_chip, moved = max(l2_read / gpu.sms / gpu.port, through_l2), l2_read + l2_written

@@ -80,6 +80,7 @@ def partition_fills(parts: float, wm: float, wn: float, row_bytes: float, col_by
     A row of blocks reads the same `row_bytes` of A, a column the same `col_bytes` of B. The patch is cut into as many
     rectangles as there are partitions, the way that moves least, and each partition reads its rows and columns once.
     """
+    parts = min(parts, math.floor(wm * wn))
     least = math.inf
     down = 1.0
     while down <= parts:

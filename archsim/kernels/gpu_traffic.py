@@ -7,7 +7,14 @@ import math
 from numba import njit
 
 from archsim.kernels.gpu_chip import Gpu
-from archsim.kernels.gpu_l2 import hit_share
+from archsim.kernels.gpu_l2 import hit_share, partition_fills
+
+
+@njit(cache=True)
+def patch(gm: float, gn: float, bm: float, bn: float, running: float) -> tuple[float, float]:
+    """Return rows and columns of the `running` blocks of a grid of gm x gn, as square in elements as they can be."""
+    wn = min(gn, max(1.0, math.floor(math.sqrt(running * bm / bn))))
+    return min(gm, max(1.0, math.floor(running / wn))), wn
 
 
 @njit(cache=True)
@@ -25,8 +32,7 @@ def grid_reads(
     """
     best = math.inf
     for _ in range(2):
-        wn = min(gn, max(1.0, math.floor(math.sqrt(running * bm / bn))))
-        wm = min(gm, max(1.0, math.floor(running / wn)))
+        wm, wn = patch(gm, gn, bm, bn, running)
         walks = math.ceil(gn / wn)
         columns = b_bytes / walks
         a_lost = 1.0 - hit_share(a_bytes + columns, gpu.l2_capacity)
@@ -35,3 +41,15 @@ def grid_reads(
                    + b_bytes * (1.0 - warm_b + (math.ceil(gm / wm) - 1.0) * b_lost))
         gm, gn, bm, bn, a_bytes, b_bytes, warm_a, warm_b = gn, gm, bn, bm, b_bytes, a_bytes, warm_b, warm_a
     return best
+
+
+@njit(cache=True)
+def grid_fills(
+    gpu: Gpu, gm: float, gn: float, bm: float, bn: float, a_bytes: float, b_bytes: float, running: float
+) -> float:
+    """Bytes that enter the partitions of L2 for a grid of gm x gn blocks, from each other or from the cache behind.
+
+    Every patch of `running` blocks brings its rows and columns into each partition whose blocks read them.
+    """
+    wm, wn = patch(gm, gn, bm, bn, running)
+    return gm * gn / (wm * wn) * partition_fills(gpu.partitions, wm, wn, a_bytes / gm, b_bytes / gn)

@@ -11,7 +11,7 @@ from archsim.kernels import gpu_chip as kc
 from archsim.kernels import gpu_gemm as k
 from archsim.kernels import sm_pipeline as line
 from archsim.kernels.gpu_l2 import hit_share
-from archsim.kernels.gpu_traffic import grid_reads
+from archsim.kernels.gpu_traffic import grid_fills, grid_reads
 from archsim.kernels.tensor_instruction import Engine, tile_step
 from tests.kernels.test_gpu import ASYNC, PAIRED, PLAIN
 
@@ -104,6 +104,19 @@ def test_a_patch_shares_its_rows_and_columns() -> None:
     assert grid_reads(tiny, 8.0, 8.0, 128.0, 128.0, 8.0, 8.0, 0.0, 0.0, 1.0) == 8 * 8 * 2 / 1 * (8 / 8)
     assert grid_reads(tiny, 8.0, 8.0, 128.0, 128.0, 8.0, 8.0, 0.0, 0.0, 16.0) == 2 * 8 + 2 * 8
     assert grid_reads(tiny, 8.0, 8.0, 128.0, 128.0, 8.0, 8.0, 0.0, 0.0, 64.0) == 8 + 8
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(1e3, 1e8), st.floats(1e3, 1e8), st.integers(1, 64),
+       st.sampled_from([1.0, 2.0, 8.0]))
+def test_partitions_take_copies_of_what_their_blocks_read(
+    gm: int, gn: int, a: float, b: float, running: int, parts: float
+) -> None:
+    """At least all of the operands once, at most what every block reads by itself; no less with more partitions."""
+    def fills(parts: float) -> float:
+        return grid_fills(PLAIN._replace(partitions=parts), float(gm), float(gn), 128.0, 64.0, a, b, float(running))
+
+    assert (a + b) * (1 - 1e-9) <= fills(parts) <= max((a * gn + b * gm) * (1 + 1e-9), parts * (a + b))
+    assert fills(parts) >= fills(1.0) * (1 - 1e-9)
 
 
 # --- a product
