@@ -26,8 +26,7 @@ B200 = Chip(
         stream_launch=2.44 * us,
     ),
     cache=Cache(capacity=126 * MiB, latency=150 * ns, partitions=2, far=0.87, far_latency=303 * ns),
-    memory=Memory(type="HBM3e", stacks=8, capacity=192 * GB, bandwidth=8 * TB_per_s, latency=438 * ns,
-                  write_queue=96),
+    memory=Memory(type="HBM3e", stacks=8, capacity=192 * GB, bandwidth=8 * TB_per_s, latency=438 * ns),
     link=Link(type="NVLink 5", bandwidth=900 * GB_per_s, count=18, topology="NVSwitch", pod=8),
     power=Power(tdp=1000 * W, idle=140 * W, voltage=1.05),
     die=Die(process="TSMC 4NP", area=1600 * mm2, transistors=208e9, count=2, cores=160),
@@ -77,8 +76,6 @@ B200 = Chip(
         memory__type=Source(f"{nv.KLOCK}/B200"), memory__stacks=Source(f"{nv.KLOCK}/B200"),
         memory__capacity=Source(_TABLE.text, note="HGX ships 180 GB"),
         memory__bandwidth=Source(_TABLE.text, note="HGX 7700 GB/s"),
-        memory__write_queue=Source("as much longer than H200's 64 as its channels are faster", "estimated", "64 would "
-                                   "let copies reach 77 % of the peak, where H200's reach 84", 64, 128),
         memory__energy=nv.HBM_ENERGY,
         memory__latency=Source("860 cycles at 1.965 GHz: markdewing/AI_kernels", note="round trip of a TMA load: 900 "
                                f"cycles for 512 B, 1038 for 4 KB [{nv.SEMI}]"),

@@ -112,14 +112,17 @@ ROUNDED = 1.02
 
 _SITES = 8  # stacks of the largest packages of 2023 to 2025 (two reticles of compute silicon)
 
-QUEUES = {"stack": (32, 64), "device": (96, 192), "package": (32, 64), "channel": (32, 64)}
-"""Reads among which a channel's controller chooses, and writes that it gathers, by the unit that it serves.
+QUEUES = {"stack": (32, 64), "device": (64, 128), "package": (32, 64), "channel": (32, 64)}
+QUEUE_RATE = 25 * GB_per_s
+"""Reads among which a channel's controller chooses, and writes that it gathers, by the unit that it serves; of channels
+faster than `QUEUE_RATE`, in proportion.
 
 Estimated, not published. A turn of the bus costs about 30 ns, in which an HBM channel of 20 GB/s moves 20 bursts:
 copies reach 84 to 89 % of the peak on V100, A100, H100 and H200 (te42kyfo/gpu-benches, Azure's guide), less the faster
-the channels, which 64 gathered writes give for all of them. An Ada card copies at 89 % too, though its GDDR6 channels
-are nearly twice as fast: a controller that serves 2 channels has more room for each than one that serves 8. Half as
-many reads suffice for the 91 to 98 % at which the same machines read."""
+the channels, 14 to 25 GB/s, which 64 gathered writes give for all of them. An Ada card copies at 89 % too, though its
+GDDR6 channels move 36 GB/s: a controller that serves 2 channels has more room for each than one that serves 8. Half as
+many reads suffice for the 91 to 98 % at which the same machines read. That queues grow with channels yet to come is
+what their makers would see to; none of these machines says how."""
 
 _HBM2 = Timing(
     ccd_l=2, rcd=14, rp=14, ras=34, rtp=6, wr=16, rrd=4, faw=15, wtr=8, cl=14, cwl=4, refi=3900, rfc=350, rfc_bank=160,

@@ -8,15 +8,21 @@ gathers writes, because each turn of the bus costs it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archsim.errors import positive_int, unknown
-from archsim.hardware.dram import Device
+from archsim.hardware.dram import QUEUE_RATE, Device
 
 if TYPE_CHECKING:
     from archsim.kernels.dram import Dram
+
+Array = NDArray[np.generic]
 
 PATTERNS = {
     "read": (1, 0), "copy": (1, 1), "triad": (2, 1), "write": (0, 1), "strided": (1, 0), "random": (1, 0),
@@ -30,8 +36,8 @@ DISORDER = 16 * 1024
 """Bytes of a stream, per channel, within which requests come in any order: what 80 to 150 SMs keep in flight, 16 to
 32 KiB each, over 64 to 256 channels."""
 
-BURSTS = 10_000
-"""Bursts that are simulated, a fifth of them to warm up: three refresh intervals of HBM."""
+BURSTS = 8_000
+"""Bursts that are simulated, a fifth of them to warm up: two to three refresh intervals of HBM."""
 
 STEP = 2.0**0.25
 """Channel rates are simulated at powers of this, and what lies between is interpolated: a little more bandwidth is
@@ -96,12 +102,38 @@ def sustained(
     """
     check_pattern(pattern)
     size, stride = positive_int("size", size), max(positive_int("size", size), stride)
-    place = math.log(per_channel, STEP)
-    below = math.floor(place + 1e-9)
-    rates = [STEP**below, STEP ** (below + 1)]
-    low, high = (rate * _simulate(device, rate, pattern, size, stride, "") for rate in rates)
-    share = max(0.0, min(1.0, (per_channel - rates[0]) / (rates[1] - rates[0])))
-    return min(per_channel, low + share * (max(low, high) - low))
+    return _between(per_channel, lambda step: _at_step(device, step, pattern, size, stride))
+
+
+@lru_cache(maxsize=4096)
+def sustained_write(device: Device, per_channel: float) -> float:
+    """Return the bytes per second at which one channel of `per_channel` B/s writes among reads.
+
+    Of a copy at c and reads at r, which take half of the bytes each, writes are at 1 / (2 / c - 1 / r): the turns of
+    the bus count as theirs.
+    """
+    return _between(per_channel, lambda step: max(_write_at_step(device, step - 1), _write_at_step(device, step)))
+
+
+def _between(per_channel: float, at_step: Callable[[int], float]) -> float:
+    """Return what lies between the two steps around a rate, and below the rate."""
+    below = math.floor(math.log(per_channel, STEP) + 1e-9)
+    share = max(0.0, min(1.0, (per_channel / STEP**below - 1.0) / (STEP - 1.0)))
+    return min(per_channel, at_step(below) * (1.0 - share) + at_step(below + 1) * share)
+
+
+def _write_at_step(device: Device, step: int) -> float:
+    copy, read = (_at_step(device, step, pattern, LINE, LINE) for pattern in ("copy", "read"))
+    return 1.0 / (2.0 / copy - 1.0 / read)
+
+
+def _at_step(device: Device, step: int, pattern: str, size: int, stride: int) -> float:
+    """Return the throughput of a channel of STEP**step B/s, no less than that of a slower one."""
+    rate = STEP**step
+    fraction = _simulate(device, rate, pattern, size, stride, "")
+    if fraction * STEP >= 1.0:  # then no slower channel can reach more
+        return rate * fraction
+    return max(rate * fraction, _at_step(device, step - 1, pattern, size, stride))
 
 
 def achieved(
@@ -113,7 +145,7 @@ def achieved(
     rate = STEP ** round(math.log(per_channel, STEP))
     real, *ideal = (_simulate(device, rate, pattern, size, max(size, stride), without)
                     for without in ("", "refresh", "turns", "rows"))
-    return Achieved(fraction, *(max(0.0, fraction / real * better - fraction) for better in ideal))
+    return Achieved(fraction, *(max(0.0, min(1.0, fraction / real * better) - fraction) for better in ideal))
 
 
 def channel(device: Device, per_channel: float, without: str = "") -> Dram:
@@ -128,28 +160,56 @@ def channel(device: Device, per_channel: float, without: str = "") -> Dram:
     elif without == "rows":
         t = replace(t, rcd=0.0, rp=0.0, ras=0.0, rtp=0.0, wr=0.0, rrd=0.0, faw=0.0)
     burst = device.burst / per_channel * 1e9
+    reads, writes = (round(x * max(1.0, per_channel / QUEUE_RATE)) for x in (device.read_queue, device.write_queue))
     return Dram(*(float(x) for x in (  # all floats, so that the kernel is compiled once
         device.banks, device.groups, burst, max(t.ccd_l, burst), t.rcd, t.rp, t.ras, t.rtp, t.wr, t.rrd, t.faw, t.wtr,
-        t.cl, t.cwl, t.refi, t.rfc_bank if device.per_bank else t.rfc, device.per_bank, device.read_queue,
-        device.write_queue,
+        t.cl, t.cwl, t.refi, t.rfc_bank if device.per_bank else t.rfc, device.per_bank, reads, writes,
     )))
 
 
-@lru_cache(maxsize=4096)
-def _simulate(
-    device: Device, per_channel: float, pattern: str, size: int, stride: int, without: str
-) -> float:
-    """Return the fraction of `per_channel` B/s that a pattern reaches in simulation."""
-    from archsim.kernels.dram import serve, stream
+@lru_cache(maxsize=256)
+def requests(device: Device, pattern: str, size: int, stride: int) -> tuple[Array, Array, Array]:
+    """Return bank, row and direction (True: write) of a stream's bursts, in the order in which they reach one channel.
 
+    The arrays of a pattern are walked side by side, an access of `size` bytes at a time, `stride` bytes from one to the
+    next; each comes up to `DISORDER` bytes late. Addresses go through a line, then to the next bank, and fill a page of
+    every bank before the next row; banks are rotated at random from row to row and array to array, as a controller's
+    hash does it, so that neither arrays nor strides meet in one bank.
+    """
     reads, writes = PATTERNS[pattern]
+    arrays, each = reads + writes, max(1, size // device.burst)
+    count = BURSTS // (each * arrays) * arrays
+    serial = np.arange(count)
+    which, access = serial % arrays, serial // arrays
+    late = _scatter(serial, 1) * (DISORDER // (each * device.burst))
+    order = np.argsort(access + late.astype(np.int64), kind="stable")
+    address = access * max(each, stride // device.burst)
+    if pattern == "random":
+        address = (_scatter(serial, 2) * 2**28).astype(np.int64) * each
     line = LINE // device.burst
-    lone = pattern in ("strided", "random")
-    each = max(1, size // device.burst) if lone else line
-    spacing = max(1, stride // device.burst) if lone else each
-    bank, row, write = stream(
-        BURSTS, reads, writes, each, max(spacing, each), DISORDER // (each * device.burst), pattern == "random", line,
-        device.banks, device.page // device.burst,
-    )
+    cell = (address[order][:, None] + np.arange(each)) // line
+    array = which[order][:, None]
+    row = cell // (device.banks * (device.page // LINE))
+    bank = (cell + _scatter(row + array * 2**24, 3) * device.banks).astype(np.int64) % device.banks
+    write = np.broadcast_to(array >= reads, cell.shape)
+    return (bank.ravel().astype(np.int32), (row + array * 2**24).ravel().astype(np.int32), write.ravel())
+
+
+def _scatter(numbers: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """Return for each number one in [0, 1) that looks random and is always the same: a multiplicative hash."""
+    x = numbers.astype(np.uint64) * np.uint64(2 * seed + 1) + np.uint64(seed)
+    for factor, shift in ((0x9E3779B97F4A7C15, 29), (0xBF58476D1CE4E5B9, 32)):
+        x = x * np.uint64(factor)
+        x ^= x >> np.uint64(shift)
+    return (x >> np.uint64(11)) / 2.0**53
+
+
+@lru_cache(maxsize=4096)
+def _simulate(device: Device, per_channel: float, pattern: str, size: int, stride: int, without: str) -> float:
+    """Return the fraction of `per_channel` B/s that a pattern reaches in simulation."""
+    from archsim.kernels.dram import serve
+
+    lone = pattern in ("strided", "random")  # the others ask for lines, one after the other
+    bank, row, write = requests(device, pattern, size if lone else LINE, stride if lone else 0)
     busy = serve(channel(device, per_channel, without), bank, row, write, bank.size // 5)
     return busy.moving / busy.elapsed

@@ -88,17 +88,20 @@ class Memory:
 
     @property
     def sustained_write(self) -> float:
-        """Bytes per second of writes among reads: as stated, else such that copies reach what the device does.
-
-        Of a copy at c and reads at r, which takes half of the bytes each, writes are at 1 / (2 / c - 1 / r): the turns
-        of the bus count as theirs.
-        """
+        """Bytes per second of writes among reads, turns of the bus included: as stated, else as its device reaches."""
         if self.write_efficiency is not None:
             return self.bandwidth * self.write_efficiency
-        read, copy = (self.reaches("read"), self.reaches("copy")) if self.channels else (UNKNOWN_READ, UNKNOWN_COPY)
-        if self.efficiency is not None:  # what was measured slows all alike; a port slows reads alone
-            copy *= self.efficiency / read
-        return 1.0 / (2.0 / (self.bandwidth * copy) - 1.0 / self.sustained)
+        read, write = UNKNOWN_READ, 1.0 / (2.0 / UNKNOWN_COPY - 1.0 / UNKNOWN_READ)
+        if self.channels:
+            from archsim.hardware.dram_stream import sustained_write
+
+            device, rate = self.device, self.bandwidth / self.channels
+            assert device is not None
+            read, write = self.reaches("read"), sustained_write(device, rate) / rate
+        if self.efficiency is not None:  # what was measured slows all alike
+            return self.bandwidth * write * self.efficiency / read
+        copy = 1.0 / read + 1.0 / write  # a port slows reads alone: copies, of half as many, are as before
+        return 1.0 / (copy / self.bandwidth - 1.0 / self.sustained)
 
 
 @lru_cache(maxsize=256)

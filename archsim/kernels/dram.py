@@ -120,7 +120,8 @@ def serve(
                         ready = max(due, pre_ok[b]) + dram.rp
                         open_row[b] = -1
                     begin = max(begin, ready)
-                act_ok[:] = begin + dram.rfc
+                for b in range(banks):
+                    act_ok[b] = begin + dram.rfc
                 due += dram.refi
             refreshes += 1.0
         # the request of this direction whose column command can go first
@@ -184,58 +185,3 @@ def serve(
         elif served > warm:
             moved += dram.burst
     return Busy(data_end - start, moved, refreshes, activates, turns)
-
-
-@njit(cache=True)
-def shuffled(seed: int) -> float:
-    """Return a number in [0, 1) that looks random and is the same for the same seed (a multiplicative hash)."""
-    x = np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
-    x ^= x >> np.uint64(29)
-    x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(32)
-    return float(x >> np.uint64(11)) / 2.0**53
-
-
-@njit(cache=True)
-def stream(
-    bursts: int, reads: int, writes: int, each: int, spacing: int, disorder: int, scattered: bool, line: int,
-    banks: int, page: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
-    """Return bank, row and direction of the bursts of a stream, in the order in which they reach one channel.
-
-    `reads` arrays are read and `writes` written, side by side, in accesses of `each` bursts that lie `spacing` bursts
-    apart; an access comes up to `disorder` accesses late. Where `scattered`, accesses lie anywhere. Addresses go
-    through a `line` of bursts, then to the next bank, and fill a `page` of every bank before the next row; banks are
-    permuted from row to row, so that neither arrays nor strides meet in one bank.
-    """
-    arrays = reads + writes
-    n = bursts // (each * arrays)
-    # when each access comes, and their order by that (a counting sort, which keeps the order of equals)
-    when = np.empty(n * arrays, np.int64)
-    place = np.zeros(n + disorder + 1, np.int64)
-    for i in range(n * arrays):
-        when[i] = i // arrays + int(disorder * shuffled(i))
-        place[when[i] + 1] += 1
-    for i in range(1, place.size):
-        place[i] += place[i - 1]
-    order = np.empty(n * arrays, np.int64)
-    for i in range(n * arrays):
-        order[place[when[i]]] = i
-        place[when[i]] += 1
-    total = n * arrays * each
-    bank, row, write = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.bool_)
-    lines = page // line
-    at = 0
-    for i in order:
-        array, access = i % arrays, i // arrays
-        address = access * spacing
-        if scattered:
-            address = int(shuffled(i + 7919 * n * arrays) * (1 << 30)) * each
-        for b in range(each):
-            cell = (address + b) // line
-            which = cell // (banks * lines)
-            row[at] = which + array * (1 << 24)
-            bank[at] = (cell + 7 * which + 3 * array) % banks
-            write[at] = array >= reads
-            at += 1
-    return bank, row, write
