@@ -12,6 +12,7 @@ from numba import njit
 
 from archsim.kernels.gpu import OVERLAP
 from archsim.kernels.gpu_chip import Gpu
+from archsim.kernels.gpu_l2 import reread_rate
 
 
 @njit(cache=True)
@@ -26,7 +27,7 @@ def generation(
     moved = read / gpu.dram_read + write / gpu.dram_write
     memory = math.sqrt(latency**2 + (share * moved) ** 2)
     busiest = math.ceil(blocks / gpu.sms) * issue
-    l2 = share * l2_bytes / min(gpu.l2, gpu.far)
+    l2 = share * l2_bytes / reread_rate(gpu, l2_bytes, gpu.far)
     dispatched = blocks / gpu.dispatch
     return float((memory**OVERLAP + busiest**OVERLAP + l2**OVERLAP + dispatched**OVERLAP) ** (1.0 / OVERLAP))
 

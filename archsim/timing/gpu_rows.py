@@ -14,6 +14,7 @@ from archsim.dtypes import BYTES, SCALED
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_rows as kernel
 from archsim.kernels.gpu_chip import Gpu
+from archsim.kernels.gpu_l2 import reread_rate
 from archsim.timing.gpu_figures import row_figures
 from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
@@ -123,7 +124,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     seconds = cycles / hz
     busy = {
         "hbm": reads / memory.sustained + writes / memory.sustained_write,
-        "scratchpad": moved / min(gpu.l2, gpu.far) / hz,
+        "scratchpad": moved / reread_rate(gpu, moved, gpu.far) / hz,
         "vector": issue / chip.cores / hz,
     }
     busy["launch"] = max(core.launch, seconds - max(busy.values()))
