@@ -178,7 +178,7 @@ class GpuCore:
                                    likely=(9.0, 36.0), instead=BY_KIND["l2_write_bytes"])
     multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
-                                 "than a load", default=205.0, zero=True, likely=(199.0, 264.0))
+                                 "than a load", default=215.0, zero=True, likely=(199.0, 264.0))
     stages: int = whole("most stages of a software pipeline", default=5, high=64)
     barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0,
                             zero=True, likely=(20.0, 40.0))
