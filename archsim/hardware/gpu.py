@@ -34,6 +34,10 @@ ASYNC_TILES: Tiles = tuple(sorted(
 and a thin problem is transposed so that its thin side is the instruction's free one (8 to 256), of which vendors'
 libraries have many."""
 
+TENSOR_MEMORY_TILES: Tiles = tuple(tile for tile in ASYNC_TILES if {64, 128} & set(tile[:2]))
+"""The same where accumulators lie outside the register file, in 128 lanes: 64 or 128 rows of one SM by 16 to 256
+columns (CUTLASS for compute capability 10.0; two SMs that pair up have 128 or 256 rows)."""
+
 SCALED_TILES: Tiles = ((128, 128, 128), (64, 128, 128), (128, 64, 128), (64, 64, 128))
 """Tiles of products of 8-bit operands with scales of their rows and columns, by such instructions: what serving
 frameworks compile (CUTLASS's scaled_mm in vLLM and SGLang)."""
@@ -250,7 +254,11 @@ class GpuCore:
     @property
     def library(self) -> Tiles:
         """GEMM tiles to choose from: the chip's own, or those of its kind of matrix instruction."""
-        return self.tiles or (ASYNC_TILES if self.tensor.asynchronous else TILES)
+        if self.tiles is not None:
+            return self.tiles
+        if self.tensor.tensor_memory:
+            return TENSOR_MEMORY_TILES
+        return ASYNC_TILES if self.tensor.asynchronous else TILES
 
     @property
     def scaled_library(self) -> Tiles:

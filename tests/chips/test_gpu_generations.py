@@ -104,3 +104,14 @@ def test_a_core_written_from_a_datasheet_takes_what_its_kind_of_instruction_has(
         assert name in set(defaulted(core)), "a sheet of the chip says that nobody gave it"
     if like != "mi300x":
         assert core.library == other.library
+
+
+@pytest.mark.parametrize("name", ["b200", "gb200", "b300"])
+def test_tiles_in_tensor_memory_have_the_rows_of_its_lanes(name: str) -> None:
+    """128 lanes: 64 or 128 rows of one SM, or columns where a kernel transposes, by up to 256."""
+    core = chips.get(name).core
+    assert isinstance(core, GpuCore)
+    for bm, bn, _ in core.library:
+        assert bm in (64, 128) or bn in (64, 128)
+        assert bm * bn * 4 <= core.tensor.accumulators
+    assert (128, 256, 128) in core.library
