@@ -5,7 +5,11 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
+
+import archsim as sim
+from archsim.workload.ops import Elementwise
 
 EXAMPLE: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "mean_power.py"))
 WAITING = ("llama-2-7b", 64)
@@ -35,3 +39,17 @@ def test_the_figures_are_those_of_the_open_rows(shared: Path) -> None:
         m = next(m for m in EXAMPLE["MEASURED"] if (m.model, m.batch) == (MODELS[row["model"]], int(row["batch"])))
         assert float(row["value"]) in m.watts
         assert (m.prompt, m.output) == (int(row["isl"]), int(row["osl"]))
+
+
+@pytest.mark.parametrize(("name", "watts"), [("a100-sxm-40gb", 227.0), ("h200", 572.0), ("l40", 199.0),
+                                             ("mi300x", 750.0)])
+def test_streaming_draws_what_is_measured(name: str, watts: float) -> None:
+    """te42kyfo/gpu-benches @1c36d50 and RRZE-HPC/gpu-benches, roofline: power with little arithmetic at full bandwidth.
+
+    MI300X is at its limit then, and slows.
+    """
+    graph = nx.DiGraph(dtype="fp16")
+    graph.add_node("scale", op=Elementwise(elements=1 << 30, inputs=1.0, ops=1.0, dtype="fp32", out_dtype="fp32"))
+    r = sim.simulate(graph, sim.chips.get(name), chips=1)
+    assert r.watts == pytest.approx(watts, rel=0.15)
+    assert (r.clock < r.chip.clock) == (name == "mi300x")
