@@ -38,10 +38,13 @@ _CDNA = "CDNA 2 and CDNA 3 white papers and data sheets"
 
 CDNA_TILES = (
     (256, 256, 64), (256, 192, 64), (192, 256, 64), (256, 128, 64), (128, 256, 64), (192, 128, 64), (128, 192, 64),
-    (128, 128, 64), (128, 128, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 64, 64),
+    (128, 128, 64), (128, 128, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 64, 64), (128, 32, 128),
+    (32, 128, 128), (64, 32, 128), (32, 64, 128), (128, 16, 128), (16, 128, 128), (64, 16, 128), (16, 64, 128),
+    (32, 32, 256), (32, 16, 256), (16, 32, 256),
 )
 """GEMM tiles (rows, columns, bytes of K per step): 256 x 256, 256 x 192 and 128 x 192 are those of AMD's best kernels
-[gau-nernst/learn-cuda; ROCm/rocm-blogs, maximum achievable FLOPs, part 2]; two steps of the largest fill the LDS."""
+[gau-nernst/learn-cuda; ROCm/rocm-blogs, maximum achievable FLOPs, part 2]; two steps of the largest fill the LDS. Thin
+ones, down to one matrix instruction of 16 rows, as hipBLASLt's libraries have."""
 
 CDNA_ATTENTION_TILES = (
     (64, 128, 64, 64), (64, 64, 64, 64), (64, 16, 64, 64), (128, 128, 128, 128), (128, 64, 128, 128), (128, 16, 64, 64),
