@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archsim.hardware import Cache as Cache
     from archsim.hardware import Chip as Chip
     from archsim.hardware import Die as Die
+    from archsim.hardware import Energy as Energy
     from archsim.hardware import GpuCore as GpuCore
     from archsim.hardware import Link as Link
     from archsim.hardware import MatrixArray as MatrixArray
@@ -79,8 +80,8 @@ _HOME = {
     "comparison": "archsim.report.table:comparison",
     "table": "archsim.report.table:table",
     **{name: f"archsim.hardware:{name}" for name in (
-        "Cache", "Chip", "Die", "GpuCore", "Link", "MatrixArray", "Memory", "Power", "RooflineCore", "Scratchpad",
-        "Source", "SystolicCore", "TensorCore", "VectorUnit")},
+        "Cache", "Chip", "Die", "Energy", "GpuCore", "Link", "MatrixArray", "Memory", "Power", "RooflineCore",
+        "Scratchpad", "Source", "SystolicCore", "TensorCore", "VectorUnit")},
 }
 
 __all__ = [*sorted(_HOME), "__version__"]
