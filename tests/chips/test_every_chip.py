@@ -138,7 +138,7 @@ def test_hbm_per_stack_is_physical() -> None:
     """One stack: HBM 128, HBM2 256 to 311, HBM2e to 460, HBM3 to 819, HBM3e to 1229 GB/s."""
     most = {"HBM": 820e9, "HBM2": 315e9, "HBM2e": 461e9, "HBM3": 820e9, "HBM3e": 1229e9}
     for chip in ALL.values():
-        if chip.memory.stacks:
+        if chip.memory.type in most and chip.memory.stacks:
             assert 80e9 < chip.memory.bandwidth / chip.memory.stacks <= most[chip.memory.type], chip.name
 
 
@@ -334,7 +334,8 @@ def test_all_chips_rank_as_their_figures_do() -> None:
     """Across vendors twice the peak prefills faster, and twice the bandwidth decodes faster."""
     alike = [name for name in RUNNABLE if run(name, "prefill").dtype in ("bf16", "fp16")]
     for a, b in itertools.permutations(alike, 2):
-        if matrix_peak(a) > 2 * matrix_peak(b):
+        watts = [power.tdp if power else 0.0 for power in (ALL[a].power, ALL[b].power)]
+        if matrix_peak(a) > 2 * matrix_peak(b) and (watts[0] >= watts[1] / 2 or 0.0 in watts):
             assert speed(a, "prefill") > speed(b, "prefill"), (a, b)
         if ALL[a].memory.bandwidth > 2 * ALL[b].memory.bandwidth:
             assert speed(a, "decode") > speed(b, "decode"), (a, b)
@@ -342,9 +343,9 @@ def test_all_chips_rank_as_their_figures_do() -> None:
 
 # Sustained bf16 or fp16 TFLOP/s of the best large product: ROCm/rocm-blogs, maximum achievable FLOPs (MI300X, MI325X),
 # stas00/ml-engineering (GB200, B300, A100 PCIe, Gaudi2, MI250X: two dies of 147), GOATnote (H100 PCIe),
-# Azure/AI-benchmarking-guide (A100 SXM). One set of energies, by process, limits all of them but Gaudi2. MI210, the same
-# die as MI250X's, is not among them: its 121.6 [PrincetonUniversity/LLMCompass] are 67 % of its peak where MI250X's 147
-# are 77 %, with less power for a die.
+# Azure/AI-benchmarking-guide (A100 SXM). One set of energies, by process, limits all of them but Gaudi2. MI210, the
+# same die as MI250X's, is not among them: its 121.6 [PrincetonUniversity/LLMCompass] are 67 % of its peak where
+# MI250X's 147 are 77 %, with less power for a die.
 @pytest.mark.parametrize(("name", "tflops"), [
     ("mi250x", 294), ("a100-pcie-80gb", 252.9), ("a100-sxm-80gb", 257), ("gaudi2", 429.3),
     ("mi300x", 708), ("mi325x", 843), ("h100-pcie", 634), ("gb200", 1822), ("b300", 1769)])

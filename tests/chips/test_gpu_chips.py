@@ -1,5 +1,7 @@
 """The GPUs of the catalogue: what any expert checks first, and published measurements."""
 
+from itertools import pairwise
+
 import pytest
 
 from archsim import chips
@@ -129,4 +131,4 @@ def test_every_dtype_runs_and_a_narrower_one_is_no_slower(chip: Chip) -> None:
     ordered = [d for d in ("fp32", "tf32", "bf16", "fp8", "fp4") if d in chip.dtypes]
     for m in (1, 8192):
         seconds = [time(MatMul(m=m, n=8192, k=8192, dtype=d, weights=True), chip).seconds for d in ordered]
-        assert seconds == sorted(seconds, reverse=True)
+        assert all(b <= a * 1.001 for a, b in pairwise(seconds)), "but for the clock that fp32 and tf32 settle at"
