@@ -2,7 +2,9 @@
 
 What is fitted are the constants that nobody has measured (see `archsim.explore.constants.free`), each within the range
 that documents leave it. A constant with a physical meaning fitted on one machine serves the next; one that merely makes
-an error small does not, and fits on two machines disagree about it.
+an error small does not, and fits on two machines disagree about it. Where the definitions of two chips differ in an
+open constant, they say that it is not the same thing on both (kernels whose threads copy, and kernels whose copies run
+by themselves): it is carried over only in what is printed beside.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class Fit:
 
     `values` and `constants` are by path; `errors` holds the mean absolute error in percent by (chip, op, dtype) with
     these values on every chip: `chip` itself saw them, for the others they are carried over. A chip whose definition
-    states a figure keeps it. `costs` says by how many points the error of the fitted rows rises if a constant takes
+    states a figure, or gives an open one another value than the fitted chip's definition, keeps its own; in `forced` it
+    keeps only what it states. `costs` says by how many points the error of the fitted rows rises if a constant takes
     the value that another fit found (the one farthest from this).
     """
 
@@ -47,6 +50,7 @@ class Fit:
     constants: Mapping[str, Constant]
     costs: Mapping[str, float]
     errors: Mapping[tuple[str, str, str], float]
+    forced: Mapping[tuple[str, str, str], float]
     rows: int
     evaluations: int
 
@@ -56,18 +60,23 @@ class Fit:
             "chip": self.chip, "rows_fitted": self.rows, "evaluations": self.evaluations,
             "constants": [{**self.constants[path].to_dict(), "fitted": value,
                            "cost_of_other_value_points": self.costs.get(path)} for path, value in self.values.items()],
-            "errors": [{"chip": c, "op": op, "dtype": d, "mape_percent": e, "carried_over": c != self.chip}
+            "errors": [{"chip": c, "op": op, "dtype": d, "mape_percent": e, "carried_over": c != self.chip,
+                        "mape_percent_with_all_values": self.forced[c, op, d]}
                        for (c, op, d), e in self.errors.items()],
         }
 
 
 @dataclass(frozen=True)
 class CarryOver:
-    """Fits on several chips, beside the errors of the chips as defined and of a plain roofline."""
+    """Fits on several chips, beside the errors of the chips as defined and of a plain roofline.
+
+    `apart` holds the open constants that the definitions of the table's chips do not share, by chip and path.
+    """
 
     defined: Mapping[tuple[str, str, str], float]
     roofline: Mapping[tuple[str, str, str], float]
     fits: tuple[Fit, ...]
+    apart: Mapping[str, Mapping[str, Constant]]
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -86,6 +95,7 @@ class CarryOver:
                         "roofline_mape_percent": self.roofline[c, op, d]} for (c, op, d), e in self.defined.items()],
             "fits": [fit.to_dict() for fit in self.fits],
             "differing": list(self.differing),
+            "apart": [{"chip": chip, **c.to_dict()} for path in self.apart for chip, c in self.apart[path].items()],
         }
 
 
@@ -117,21 +127,26 @@ def carry_over(table: Table, chips: Sequence[str], *, progress: Progress[Any] | 
     for name, search in searches.items():
         if not search.open:
             raise ArchsimError(f"none of the constants that {name} leaves open matters to its rows: nothing to fit")
+    apart = _apart([cases[0].chip for cases in groups.values()], {p for s in searches.values() for p in s.open})
     steps = [(name, sweep) for name in names for sweep in range(SWEEPS)]
     for name, _ in progress(steps, lambda step: f"fit on {step[0]}: sweep {step[1] + 1}") if progress else steps:
         searches[name].sweep()
     fits = []
     for name, search in searches.items():
         errors: dict[tuple[str, str, str], float] = {}
+        forced: dict[tuple[str, str, str], float] = {}
         for device, cases in groups.items():
-            errors.update(_by_device(device, cases, _with(cases[0].chip, search.values)))
+            alike = {p: v for p, v in search.values.items() if device == name or p not in apart}
+            errors.update(_by_device(device, cases, _with(cases[0].chip, alike)))
+            forced.update(_by_device(device, cases, _with(cases[0].chip, search.values)))
         costs = {}
         for path, value in search.values.items():
             others = [s.values[path] for s in searches.values() if s is not search and path in s.values]
             if others:
                 far = max(others, key=lambda v: abs(v - value))
                 costs[path] = 100.0 * (search.error({**search.values, path: far}) - search.best)
-        fits.append(Fit(name, search.values, search.open, costs, errors, len(search.cases), search.evaluations))
+        fits.append(Fit(name, search.values, search.open, costs, errors, forced, len(search.cases),
+                        search.evaluations))
     defined: dict[tuple[str, str, str], float] = {}
     roofline: dict[tuple[str, str, str], float] = {}
     for device, cases in groups.items():
@@ -140,7 +155,17 @@ def carry_over(table: Table, chips: Sequence[str], *, progress: Progress[Any] | 
         for case in cases:
             ratios.setdefault((device, *case.key[1:]), []).append(abs(plain(case) / case.seconds - 1.0))
         roofline.update({key: 100.0 * statistics.fmean(r) for key, r in ratios.items()})
-    return CarryOver(defined, roofline, tuple(fits))
+    return CarryOver(defined, roofline, tuple(fits), apart)
+
+
+def _apart(chips: Sequence[Chip], paths: set[str]) -> dict[str, dict[str, Constant]]:
+    """Return the constants of `paths` that are open on several chips, whose definitions do not give them one value."""
+    found: dict[str, dict[str, Constant]] = {}
+    for path in sorted(paths):
+        own = {chip.name: c for chip in chips if (c := free(chip).get(path)) is not None}
+        if len({c.value for c in own.values()}) > 1:
+            found[path] = own
+    return found
 
 
 def _by_device(device: str, cases: Sequence[Case], chip: Chip | None) -> Iterator[tuple[tuple[str, str, str], float]]:

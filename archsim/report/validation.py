@@ -112,10 +112,14 @@ def carried(result: CarryOver) -> list[Sheet]:
             _percents("as defined", [result.defined[k] for k in keys]),
             *(Column(f"fit on\n{f.chip}", [f"{f.errors[k]:.1f}{'*' if k[0] == f.chip else ' '}" for k in keys])
               for f in result.fits),
+            *(Column(f"all values of\n{f.chip}", [f"{f.forced[k]:.1f}" for k in keys], 1)
+              for f in result.fits if result.apart),
         ],
         notes=["* the rows that the fit saw" + "; all others are carried over" * (len({k[0] for k in keys}) > 1),
                *(f"fit on {f.chip}: {len(f.values)} constants, {f.rows:,} rows, {f.evaluations} evaluations"
-                 for f in result.fits)],
+                 for f in result.fits),
+               *(["all values: also of constants that are not the same thing on both chips by their definitions"]
+                 if result.apart else [])],
     )
     paths = list(dict.fromkeys(path for f in result.fits for path in f.values))
     first = {path: next(f.constants[path] for f in result.fits if path in f.constants) for path in paths}
@@ -141,7 +145,17 @@ def carried(result: CarryOver) -> list[Sheet]:
                *(["cost: points of MAPE on the fitted rows with the value that the other fit found; differs: by more "
                   "than a tenth of the range"] if len(result.fits) > 1 else [])],
     )
-    return [errors, constants]
+    lines = [(path, chip, c) for path, own in result.apart.items() for chip, c in own.items()]
+    apart = Sheet(
+        "constants that are not the same thing on all chips, and why",
+        [
+            Column("figure", [path for path, _, _ in lines], text=True),
+            Column("chip", [chip for _, chip, _ in lines], text=True),
+            Column("as defined", [_value(c) for _, _, c in lines]),
+            Column("source", [_source(c) for _, _, c in lines], text=True, wrap=True, least=30),
+        ],
+    )
+    return [errors, constants, *([apart] if lines else [])]
 
 
 def ablation(found: Sequence[Ablation]) -> Sheet:

@@ -6,7 +6,9 @@ import pytest
 
 from archsim.errors import ArchsimError
 from archsim.explore.carry_over import CarryOver, carry_over
-from archsim.explore.constants import free
+from archsim.explore.constants import changed, free
+from archsim.explore.validate import load, predict
+from archsim.hardware.part import replace_at
 from tests.explore.test_constants import A100, H100, measured
 
 TRUTH = {"core.prologue": 240.0, "core.epilogue": 900.0}
@@ -49,8 +51,24 @@ def test_a_value_of_the_other_fit_costs_something(both: CarryOver) -> None:
     for fit in both.fits:
         assert set(fit.costs) <= set(fit.values)
     data = both.to_dict()
-    assert set(data) == {"errors", "fits", "differing"}
+    assert set(data) == {"errors", "fits", "differing", "apart"}
     assert set(data["differing"]) <= {c["figure"] for f in data["fits"] for c in f["constants"]}
+
+
+def test_what_is_not_the_same_thing_is_carried_over_only_beside(tmp_path: Path) -> None:
+    other = replace_at(replace_at(H100, "core", {"epilogue": 700.0}), "", {"name": "other"})
+    file = tmp_path / "rows.csv"
+    rows = "h100,gemm,bf16,64,4096,4096,16\nother,gemm,bf16,64,4096,4096,16\n"
+    file.write_text(f"device,op,dtype,m,n,k,measured_us\n{rows}")
+    table = load(file, resolve=lambda name: other if name == "other" else H100)
+    result = carry_over(table, [H100.name])
+    assert {chip: c.value for chip, c in result.apart["core.epilogue"].items()} == {H100.name: 400.0, "other": 700.0}
+    (fit,) = result.fits
+    case = table.cases[1]
+    shared = {path: value for path, value in fit.values.items() if path != "core.epilogue"}
+    for errors, values in ((fit.errors, shared), (fit.forced, fit.values)):
+        by_hand = abs(predict(case, changed(other, values)) / case.seconds - 1)
+        assert errors["other", "gemm", "bf16"] == pytest.approx(100 * by_hand)
 
 
 def test_a_chip_without_rows_is_named(tmp_path: Path) -> None:
