@@ -11,10 +11,9 @@ replayed, so that no host cost is left but what a graph costs, and what a call t
 - ``attention_*`` is a framework's attention call on a paged cache: a kernel writes new keys and values to it, a block
   of another adds up the lengths of all sequences to lay out the work, then attention itself. The same cache is read by
   every call. Each call is a graph of its own (`Kernel.begins`).
-- ``moe`` is a fused kernel of experts: tokens are sorted by expert, the gated products up, the activation, the products
-  down, and the sum over each token's experts; router and shared experts are not in it. ``inter`` is cut by ``tp``; of
-  ``experts``, ``ep`` ranks hold equal shares: a row is one rank's, whose tokens all go to experts of its own.
-  ``distribution`` is ``balanced`` (the default) or ``power_law_ALPHA``. Every call reads the same weights.
+- ``moe`` is a fused layer of experts: tokens are sorted by expert, the gated products up, the activation, the products
+  down, and the sum over each token's experts. ``inter`` is cut by ``tp``; of ``experts``, ``ep`` ranks hold equal
+  shares, and one of them is measured: see `archsim.explore.measured_experts`. Every call reads the same weights.
 - ``rmsnorm``, ``silu_mul`` and ``add`` are measured within a running layer, by the time on the device alone
   (microsoft/vidur's profiler): what they read has just been written, but for the residual that ``add`` reads; what they
   write is not rewritten soon. The first two are a block per row whose threads take one element at a time, as vLLM's
@@ -28,13 +27,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from archsim.dtypes import BYTES, ROWS, dtype
+from archsim.dtypes import BYTES, dtype
 from archsim.errors import ArchsimError, UnsupportedError
+from archsim.explore.measured_experts import calls, experts, gate, quantised
 from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels.gpu_l2 import kept_share, streamed_share
 from archsim.timing import COLD, Warm, time
-from archsim.workload.moe import Routing
 from archsim.workload.ops import (
     Attention,
     Elementwise,
@@ -43,9 +42,6 @@ from archsim.workload.ops import (
     MatMul,
     Norm,
     Op,
-    Quantize,
-    Route,
-    Scatter,
     Softmax,
 )
 
@@ -146,7 +142,7 @@ def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
         copies = _given(row, "copies", line) or COPIES
         return _product(size, name, copies, _given(row, "repeats", line) or (WARM_UPS + REPLAYS) * copies)
     if op == "moe":
-        return _again(*_experts(row, line, size, name))
+        return _layer(experts(row, line, size, name), calls(row))
     if op in ATTENTION:
         first, *rest = _again(*_attention(row, line, size, name))
         return tuple(replace(k, repeats=float(WARM_UPS + REPLAYS)) for k in (replace(first, begins=1.0), *rest))
@@ -154,7 +150,7 @@ def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
     if op == "rmsnorm":
         call: Op = Norm(rows=size["rows"], cols=size["cols"], dtype=name, access=element)
     elif op == "silu_mul":
-        call = replace(_gate(values, name), cols=size["cols"], access=element)
+        call = replace(gate(size["rows"], size["cols"], name), access=element)
     else:
         call = Elementwise(elements=values, inputs=2.0, name=op, dtype=name, out_dtype=name, access=4 * element)
         return (Kernel(call, made=call.read_bytes / 2),)
@@ -166,6 +162,17 @@ def _again(*ops: Op) -> tuple[Kernel, ...]:
     call = sum(op.bytes for op in ops)
     lone = len(ops) == 1
     return tuple(Kernel(op, lone or isinstance(op, MatMul | GroupedMatMul | Attention), call, call, call) for op in ops)
+
+
+def _layer(ops: list[Op], calls: int) -> tuple[Kernel, ...]:
+    """Return the kernels of a layer of experts: each reads what the one before has just written, and own weights."""
+    call = sum(op.bytes for op in ops)
+    found = []
+    for op in ops:
+        product = isinstance(op, GroupedMatMul)
+        just = 2.0 * op.a_bytes if isinstance(op, GroupedMatMul) else math.inf
+        found.append(Kernel(op, product, just, call, call, made=0.0 if product else op.read_bytes))
+    return (replace(found[0], begins=1.0 / calls), *found[1:])
 
 
 def _given(row: Row, column: str, line: int) -> int | None:
@@ -181,41 +188,6 @@ def _product(size: dict[str, int], name: str, copies: int, repeats: int) -> tupl
     first, *rest = (*(Kernel(op, False, call, call, call) for op in quantise),
                     Kernel(product, True, made, copies * call, call))
     return tuple(replace(k, repeats=float(repeats)) for k in (replace(first, begins=1.0 / COPIES), *rest))
-
-
-def quantised(rows: int, cols: int, name: str) -> list[Op]:
-    """Return the kernel that brings activations to a format of 8 bits, none for wider ones."""
-    return [Quantize(rows=rows, cols=cols, out_dtype=ROWS.get(name, name))] if BYTES[name] < 2 else []
-
-
-def _gate(values: int, name: str) -> Elementwise:
-    """Return ``silu(x) y = x / (1 + exp(-x)) y``: an exponential and a reciprocal."""
-    return Elementwise(elements=values, inputs=2.0, ops=3.0, exps=2.0, name="silu_mul", dtype=name, out_dtype=name)
-
-
-def _experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
-    """Return the kernels of a fused layer of experts, on one rank."""
-    tp, ep = (_given(row, c, line) or 1 for c in ("tp", "ep"))
-    kind, _, alpha = str(row.get("distribution") or "balanced").strip().removesuffix("_").partition("power_law_")
-    try:
-        routing = Routing("power", alpha=float(alpha)) if alpha else Routing(kind)
-        own = max(1, size["experts"] // ep)
-        groups = routing.demand(size["tokens"], own, min(own, size["topk"]))
-    except UnsupportedError:
-        raise
-    except (ArchsimError, ValueError) as e:
-        raise BadRowError(f"line {line}: {e}") from None
-    rows, width, hidden = sum(groups), -(-size["inter"] // tp), size["hidden"]
-    act = name if BYTES[name] >= 2 else "bf16"
-    return [
-        Route(rows=size["tokens"], experts=own, top_k=min(own, size["topk"])),
-        *quantised(size["tokens"], hidden, name),
-        GroupedMatMul(groups=groups, n=2 * width, k=hidden, dtype=name),
-        _gate(rows * width, act),
-        *quantised(rows, width, name),
-        GroupedMatMul(groups=groups, n=hidden, k=width, dtype=name),
-        Scatter(rows=rows, cols=hidden, entries=size["tokens"], weighted=True, dtype=act),
-    ]
 
 
 def _attention(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:

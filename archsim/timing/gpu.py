@@ -5,6 +5,7 @@ from __future__ import annotations
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip
 from archsim.timing.gpu_attention import attention
+from archsim.timing.gpu_grouped import grouped
 from archsim.timing.gpu_matmul import matmul
 from archsim.timing.gpu_rows import row_operator
 from archsim.timing.optime import OpTime
@@ -20,8 +21,10 @@ def time(op: Op, chip: Chip, warm: Warm = COLD) -> OpTime:
     UnsupportedError
         If the chip has no matrix path for the operator's dtype, or the operator is of no known kind.
     """
-    if isinstance(op, MatMul | GroupedMatMul):
+    if isinstance(op, MatMul):
         return matmul(op, chip, warm)
+    if isinstance(op, GroupedMatMul):
+        return grouped(op, chip, warm)
     if isinstance(op, Attention | AttentionBackward):
         return attention(op, chip, warm)
     if isinstance(op, Stream):

@@ -18,7 +18,7 @@ from archsim.kernels.gpu_l2 import reread_rate
 from archsim.timing.gpu_figures import row_figures
 from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
-from archsim.workload.ops import Elementwise, Gather, Norm, Quantize, Route, Stream
+from archsim.workload.ops import Elementwise, Gather, Norm, Quantize, Route, Sort, Stream
 
 WARP = 32
 ROW_THREADS = 1024
@@ -50,8 +50,7 @@ class Blocks:
 
 def cut(op: Stream, core: GpuCore) -> Blocks:
     """Return the blocks of threads that run an operator."""
-    dtype = getattr(op, "dtype", "bf16")
-    size = BYTES[dtype]
+    size = BYTES[str(getattr(op, "dtype", "fp32"))]
     wide = getattr(op, "access", None) or core.vector_bytes
     rows, cols = _rows(op)
     elements = max(1, int(wide / size))
@@ -67,7 +66,8 @@ def cut(op: Stream, core: GpuCore) -> Blocks:
     together = max(1, FLAT_THREADS // threads)  # rows that one block takes
     reductions = round(op.reduced / (rows * cols)) if op.passes > 1 else 0
     return Blocks(math.ceil(rows / together), threads * together, math.ceil(cols / (threads * elements)),
-                  elements * size, elements, max(1, min(2, round(op.passes))), reductions, threads <= WARP)
+                  elements * size, elements, max(1, min(3, round(op.passes))), reductions,
+                  threads <= WARP and not isinstance(op, Sort))
 
 
 def _rows(op: Stream) -> tuple[int, int]:
@@ -77,6 +77,8 @@ def _rows(op: Stream) -> tuple[int, int]:
         return op.rows * math.ceil(op.cols / group), min(op.cols, group)
     if isinstance(op, Route):
         return op.rows, op.experts
+    if isinstance(op, Sort):
+        return 1, op.places
     if isinstance(op, Elementwise):
         return (max(1, op.elements // op.cols), op.cols) if op.cols else (0, 0)
     if op.passes > 1:
@@ -142,7 +144,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
 def _results(op: Stream) -> float:
     """Return the elements that an operator works on."""
     rows, cols = _rows(op)
-    return float(rows * cols or getattr(op, "elements", 0) or op.write_bytes / BYTES[getattr(op, "dtype", "bf16")])
+    return float(rows * cols or getattr(op, "elements", 0) or op.write_bytes / BYTES[str(getattr(op, "dtype", "fp32"))])
 
 
 def _figures(chip: Chip) -> tuple[Gpu, float]:

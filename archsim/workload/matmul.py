@@ -163,7 +163,8 @@ class GroupedMatMul(Op):
 
     An expert without rows is not touched: its weights are not read. With `wgrad` it is the weights' gradient,
     ``out[e][k, n] = a[e]^T @ d[e]``, whose contraction runs over the rows instead. `useful` says how many of the rows
-    are tokens, the others being padding. Formats and `epilogue` as in `MatMul`.
+    are tokens, the others being padding. Formats and `epilogue` as in `MatMul`. `tile` is that of the kernel (rows,
+    columns, bytes of K per step) where a framework does not choose the fastest one.
     """
 
     kind: ClassVar[str] = "grouped_matmul"
@@ -179,10 +180,17 @@ class GroupedMatMul(Op):
     epilogue: tuple[Elementwise, ...] = ()
     a_dtype: str = ""
     useful: int | None = None
+    tile: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         set_formats(self)
         check_fused("GroupedMatMul.epilogue", self.epilogue)
+        if self.tile is not None:
+            if not isinstance(self.tile, tuple) or len(self.tile) != 3:
+                what = "(rows, columns, bytes of K per step)"
+                raise ArchsimError(f"GroupedMatMul.tile must be {what}, not {self.tile!r}")
+            for size in self.tile:
+                positive_int("GroupedMatMul.tile", size)
         if self.split not in ("n", "k"):
             raise ArchsimError(f"GroupedMatMul.split must be 'n' or 'k', not {self.split!r}")
         if not isinstance(self.groups, tuple) or not self.groups:

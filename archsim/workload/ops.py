@@ -13,9 +13,10 @@ from archsim.workload.stream import (
     Route,
     Scatter,
     Softmax,
+    Sort,
     Transpose,
 )
 
 __all__ = ["Attention", "AttentionBackward", "Conv", "CrossEntropy", "Dropout", "Elementwise", "Gather",
            "GroupedMatMul", "MatMul", "Norm", "NormBackward", "Op", "Pool", "Quantize", "Route", "Scatter", "Softmax",
-           "SoftmaxBackward", "Stream", "Transpose", "Update", "describe"]
+           "SoftmaxBackward", "Sort", "Stream", "Transpose", "Update", "describe"]

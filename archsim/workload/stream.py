@@ -276,6 +276,63 @@ class Route(Stream):
 
 
 @dataclass(frozen=True)
+class Sort(Stream):
+    """`rows` choices, a 4-byte number of an expert each, put in the order of their `groups` experts, by counting.
+
+    Each group starts at a multiple of `align` places; those left over are marked as such.
+    """
+
+    kind: ClassVar[str] = "sort"
+    rows: int
+    groups: int
+    align: int = 1
+
+    @property
+    def units(self) -> int:
+        """One: who counts has to see all."""
+        return 1
+
+    @property
+    def places(self) -> int:
+        """Places, those left over included, at most."""
+        return self.rows + min(self.rows, self.groups) * (self.align - 1)
+
+    @property
+    def passes(self) -> float:
+        """Places and counts are cleared, choices counted, and placed."""
+        return 3.0
+
+    @property
+    def reduced(self) -> float:
+        """Steps that wait for all: counts cleared, added up, scanned up a tree and down again, rounded, handed out."""
+        return 6.0 * self.places
+
+    @property
+    def vector_ops(self) -> float:
+        """An operation per place to clear it, two per choice to count and to place it, and one per group."""
+        return float(self.places + 2 * self.rows + self.groups)
+
+    @property
+    def read_bytes(self) -> float:
+        """The choices."""
+        return 4.0 * self.rows
+
+    @property
+    def write_bytes(self) -> float:
+        """Which choice is in each place."""
+        return 4.0 * self.places
+
+    def shard(self, chips: int) -> Sort:
+        """Deal out choices."""
+        return replace(self, rows=share(self.rows, chips))
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield the choices and the places."""
+        yield "in", (self.rows,), "fp32"
+        yield "out", (self.places,), "fp32"
+
+
+@dataclass(frozen=True)
 class Transpose(Stream):
     """`batch` matrices of `rows` x `cols`, rows and columns exchanged in memory."""
 

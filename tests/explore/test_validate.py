@@ -190,7 +190,7 @@ def moe(tmp_path, row, head="device,op,dtype,tokens,hidden,inter,topk,experts,tp
 def test_a_rank_of_experts_gets_its_own_tokens(tmp_path):
     rows = ["h100,moe,bf16,512,4096,2048,2,8,1,1,balanced,100", "h100,moe,bf16,512,4096,4096,2,16,2,2,balanced,100"]
     one, two = (moe(tmp_path, row).rows[0]["predicted_us"] for row in rows)
-    assert one == pytest.approx(two), "half of 16 experts, half of twice the width"
+    assert 0.6 * one < two < one, "half of 16 experts, half of twice the width, and half of the choices"
 
 
 def test_imbalance_and_quantisation_of_experts_cost_time(tmp_path):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 import archsim as sim
 from archsim import timing
+from archsim.errors import ArchsimError, UnsupportedError
 from archsim.workload.ops import Attention, AttentionBackward, GroupedMatMul, MatMul
 
 CHIPS = ("h100-sxm", "a100-sxm-80gb", "b200", "tpu-v5p", "trainium2")
@@ -28,13 +29,38 @@ def test_experts_take_no_less_than_their_work_and_bytes(name: str, rows: tuple[i
         assert min(t.stalls.values()) >= -1e-12
 
 
-@pytest.mark.parametrize("name", CHIPS)
+@pytest.mark.parametrize("name", ["tpu-v5p", "trainium2"])
 def test_equal_experts_are_a_batch(name: str) -> None:
     chip = sim.chips.get(name)
     grouped = timing.time(GroupedMatMul(groups=(256,) * 8, n=2048, k=2048), chip)
     batch = timing.time(MatMul(m=256, n=2048, k=2048, batch=8, weights=True), chip)
     assert grouped.seconds == pytest.approx(batch.seconds)
     assert grouped.hbm_bytes == pytest.approx(batch.hbm_bytes)
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "a100-sxm-80gb", "b200"])
+def test_a_kernel_of_experts_is_no_vendor_library(name: str) -> None:
+    """Threads that gather rows take longer than bulk copies and persistent blocks do, but not by a factor."""
+    chip = sim.chips.get(name)
+    grouped = timing.time(GroupedMatMul(groups=(4096,) * 8, n=4096, k=4096), chip)
+    batch = timing.time(MatMul(m=4096, n=4096, k=4096, batch=8, weights=True), chip)
+    assert 0.9 * batch.seconds < grouped.seconds < 3.0 * batch.seconds
+    default = timing.time(GroupedMatMul(groups=(4096,) * 8, n=4096, k=4096, tile=(64, 64, 64)), chip)
+    assert default.seconds > 1.3 * grouped.seconds, "small tiles read L2 more often than it can give"
+    assert "64x64x64B" in default.plan
+
+
+def test_rows_that_do_not_align_are_loaded_element_by_element() -> None:
+    chip = sim.chips.get("h100-sxm")
+    even, odd = (timing.time(GroupedMatMul(groups=(4096,) * 8, n=4096, k=k), chip).seconds for k in (4096, 4088))
+    assert odd > 1.2 * even
+
+
+def test_a_tile_that_cannot_be_meant_is_refused() -> None:
+    with pytest.raises(ArchsimError, match=r"GroupedMatMul\.tile"):
+        GroupedMatMul(groups=(1,), n=1, k=1, tile=(64, 64))  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedError, match="no tile for products of experts"):
+        timing.time(GroupedMatMul(groups=(1,), n=1, k=1, tile=(512, 512, 128)), sim.chips.get("h100-sxm"))
 
 
 @pytest.mark.parametrize("name", CHIPS)

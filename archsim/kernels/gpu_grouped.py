@@ -1,0 +1,129 @@
+"""Products of experts as one GPU kernel at block level: tiles of each expert's rows, in order, one block for each.
+
+Times are cycles of the SM clock. A block of threads computes one tile of bm x bn of one expert; its rows are gathered
+by index, so that threads copy them with loads of their own instead of a bulk copy engine. A tile of which an expert
+fills some rows alone takes the time of a whole one and fetches what there is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from archsim.kernels.gpu import OVERLAP, Plan, no_plan
+from archsim.kernels.gpu_chip import Gpu
+from archsim.kernels.gpu_gemm import row_blocks
+from archsim.kernels.gpu_rows import stream
+from archsim.kernels.tensor_instruction import Engine, tile_step
+
+FEW = 8192.0
+"""Elements of a tile that 128 threads compute: 64 accumulators each. Larger tiles take 256 threads."""
+
+
+class Lanes(NamedTuple):
+    """What threads that copy for themselves need of an SM."""
+
+    threads: float  # that an SM holds
+    loads: float  # load lanes
+    ints: float  # integer lanes
+    address_ops: float  # integer instructions per load
+    loop: float  # cycles of dependent instructions in one turn of a loop
+    barrier: float  # cycles of a barrier and of shared memory's latency
+
+
+class Experts(NamedTuple):
+    """``out[e] = a[e] @ b[e]``."""
+
+    n: float
+    k: float
+    a_size: float  # bytes per element, as they lie in memory
+    b_size: float
+    out_size: float
+    a_bytes: float  # all rows' bytes in memory
+    beside: float  # bytes that the epilogue reads
+    access: float  # bytes that a thread loads at a time
+    warm_a: float  # shares of the operands that L2 holds at the start
+    warm_b: float
+    warm_out: float
+
+
+@njit(cache=True)
+def grouped(
+    gpu: Gpu, e: Engine, lanes: Lanes, groups: NDArray[np.float64], p: Experts, bm: float, bn: float, bk: float,
+    lines: float, most: float, walk: float,
+) -> Plan:
+    """Time the products of `groups` (rows, and how many experts have so many) with one tile.
+
+    Parameters
+    ----------
+    gpu
+        The chip's figures for loads.
+    lines
+        Share of a sequential read's rate that device memory reaches where a row gives bk bytes at a time.
+    most
+        Stages of the software pipeline, if shared memory has room.
+    walk
+        Row blocks of one expert that go through its columns together: its weights are read again for the next ones
+        unless L2 holds them.
+    """
+    experts, rows, gm = row_blocks(groups, bm)
+    gn = math.ceil(p.n / bn)
+    blocks = experts * gm * gn
+    depth = bk / p.a_size
+    steps = math.ceil(p.k / depth)
+
+    # as many blocks as threads, accumulators and shared memory have room for
+    acc, stage = bm * bn * 4.0, depth * (bm * p.a_size + bn * p.b_size)
+    stages = min(most, math.floor(gpu.shared / stage))
+    if acc > gpu.accumulators or stages < 2.0:
+        return no_plan()
+    threads = 128.0 if bm * bn <= FEW else 256.0
+    resident = max(1.0, min(math.floor(gpu.shared / (stages * stage)), math.floor(gpu.accumulators / acc),
+                            math.floor(lanes.threads / threads)))
+
+    # bytes
+    fetched = p.k / steps * (rows / gm * p.a_size + p.n / gn * p.b_size)
+    weights = p.k * p.n * p.b_size
+    again = 1.0 if weights <= gpu.l2_capacity / 2.0 else math.ceil(gm / walk)
+    read = experts * weights * again * (1.0 - p.warm_b) + p.a_bytes * (1.0 - p.warm_a) + p.beside
+    out = experts * rows * p.n * p.out_size
+    written = out * (1.0 - p.warm_out)
+    l2_read = blocks * steps * fetched
+    l2_bytes = l2_read + out
+
+    # one step: the matrix engine, and the threads that issue the copies of a later one
+    step = tile_step(e, bm, bn, bk, p.a_size, 1.0, 1.0, fetched)
+    copies = fetched / p.access * (max(1.0, p.access / 4.0) / lanes.loads + lanes.address_ops / lanes.ints)
+    busy = (step.cycles**OVERLAP + copies**OVERLAP) ** (1.0 / OVERLAP)
+    near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
+    load = near + min(1.0, read / l2_read) * max(0.0, gpu.dram_latency - near)
+    wait = max(step.alone + step.tail + lanes.barrier + lanes.loop, load / (stages - 1.0))
+
+    # a block looks up its expert and its rows, then their first elements; its results leave through shared memory
+    latency = 2.0 * near + load + steps * wait + 2.0 * lanes.loop + acc / gpu.shared_write
+    cycles = stream(gpu, blocks, resident, gpu.prologue, latency, steps * busy, read / lines, written, l2_bytes)
+    hbm = read / lines / gpu.dram_read + written / gpu.dram_write
+    on_chip = l2_bytes / min(gpu.l2, gpu.far)
+    matrix = blocks / gpu.sms * steps * step.cycles
+    fixed = max(0.0, cycles - max(hbm, on_chip, matrix))
+    return Plan(cycles, matrix, on_chip, hbm, 0.0, fixed, read + written, l2_bytes, float(math.ceil(blocks / gpu.sms)),
+                resident, stages, 1.0, -1.0)
+
+
+@njit(cache=True)
+def best_grouped(
+    gpu: Gpu, e: Engine, lanes: Lanes, tiles: NDArray[np.float64], groups: NDArray[np.float64], p: Experts, most: float,
+    walk: float,
+) -> Plan:
+    """Return the fastest plan over `tiles`: rows of bm, bn, bk bytes and `lines` (see `grouped`)."""
+    best = no_plan()
+    for i in range(tiles.shape[0]):
+        t = grouped(gpu, e, lanes, groups, p, tiles[i, 0], tiles[i, 1], tiles[i, 2], tiles[i, 3], most, walk)
+        if t.cycles < best.cycles:
+            best = Plan(t.cycles, t.matrix, t.on_chip, t.hbm, t.vector, t.fixed, t.hbm_bytes, t.l2_bytes, t.rounds,
+                        t.occupancy, t.stages, t.splits, float(i))
+    return best

@@ -1,0 +1,64 @@
+"""GPU products of experts: one kernel with a tile for all of them, as serving frameworks write it."""
+
+from __future__ import annotations
+
+import math
+
+from archsim.dtypes import BYTES
+from archsim.errors import UnsupportedError
+from archsim.hardware import Chip, GpuCore
+from archsim.kernels import gpu_grouped as kernel
+from archsim.timing.gpu_figures import as_array, optime, rounds, row_figures
+from archsim.timing.gpu_matmul import products
+from archsim.timing.optime import OpTime
+from archsim.timing.sm import engine
+from archsim.timing.warm import COLD, Warm
+from archsim.workload.ops import GroupedMatMul
+
+WALK = 8.0
+"""Row blocks that go through an expert's columns together (GROUP_SIZE_M of the kernels' default configurations)."""
+ALIGNED = 16
+"""Elements to a multiple of which a row must come for wide loads: what compilers of kernels specialise on (Triton)."""
+
+
+def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
+    """Time the products of experts: the fastest tile of the core's library for them, or the operator's own."""
+    core = chip.core
+    assert isinstance(core, GpuCore)
+    groups, n, k, _ = products(op)
+    a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
+    experts, rows = sum(count for _, count in groups), sum(m * count for m, count in groups)
+    operands = op.a_bytes + experts * k * n * b + rows * n * out
+    lanes = kernel.Lanes(
+        threads=float(core.threads), loads=float(core.load_lanes), ints=float(core.int_lanes),
+        address_ops=core.address_ops, loop=core.loop, barrier=core.barrier + core.shared_latency,
+    )
+    library = (op.tile,) if op.tile else core.grouped_tiles
+    p = kernel.best_grouped(
+        row_figures(chip), engine(chip, op.dtype), lanes, as_array(_with_lines(library, chip)), as_array(groups),
+        kernel.Experts(
+            n=n, k=k, a_size=a, b_size=b, out_size=out, a_bytes=op.a_bytes, beside=max(0.0, op.bytes - operands),
+            access=float(core.vector_bytes) if k % ALIGNED == 0 else a, warm_a=warm.inputs, warm_b=warm.weights,
+            warm_out=warm.output,
+        ),
+        float(core.grouped_stages), WALK,
+    )
+    if not math.isfinite(p.cycles):
+        raise UnsupportedError(f"{chip.name}: no tile for products of experts fits one SM")
+    bm, bn, bk = library[int(p.tile)]
+    plan = (f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages, {int(p.occupancy)}/SM, {rounds(p)}, "
+            f"{int(experts)} products in one kernel")
+    vector = (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores
+    return optime(op, chip, p, vector=vector, plan=plan)
+
+
+def _with_lines(tiles: tuple[tuple[int, int, int], ...], chip: Chip) -> tuple[tuple[float, ...], ...]:
+    """Add to each tile what share of a sequential read's rate its rows of bk bytes reach: whole lines all of it."""
+    memory = chip.memory
+    known = bool(memory.channels)
+    return tuple((float(bm), float(bn), float(bk), memory.reaches("random", bk) / memory.reaches("random", LINE)
+                  if known and bk < LINE else 1.0) for bm, bn, bk in tiles)
+
+
+LINE = 128
+"""Bytes of a cache line, which device memory gives at once."""

@@ -1,0 +1,110 @@
+"""Who gets which tokens in a measured layer of experts, against the collectors' rules written out."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim.explore.measured_experts import _power_law, _rank, experts
+from archsim.explore.measured_table import BadRowError
+from archsim.workload.ops import GroupedMatMul, Quantize, Route, Scatter
+
+shapes = st.tuples(st.integers(1, 300), st.integers(1, 6), st.integers(0, 5)).map(
+    lambda s: {"tokens": s[0], "experts": 2 ** (s[2] + 3), "topk": s[1], "hidden": 256, "inter": 512})
+ranks = st.sampled_from([1, 2, 4, 8])
+
+
+def balanced(tokens: int, count: int, topk: int) -> list[list[int]]:
+    """balanced_logits of collector/helper.py, token by token."""
+    stride = math.ceil(count / topk)
+    if tokens >= stride:
+        return [[(t + j * stride) % count for j in range(topk)] for t in range(tokens)]
+    return [[int((t * stride / tokens + j * stride) % count) for j in range(topk)] for t in range(tokens)]
+
+
+def size_of(s: dict[str, int]) -> tuple[int, int, int]:
+    return s["tokens"], s["experts"], s["topk"]
+
+
+@given(shapes, ranks)
+def test_a_rank_without_a_framework_gets_what_is_its_own(s: dict[str, int], ep: int) -> None:
+    own = s["experts"] // ep
+    choices = [e for token in balanced(*size_of(s)) for e in token if e < own]
+    got = _rank({"distribution": "balanced"}, s, ep, "")
+    if choices:
+        assert list(got.groups) == [choices.count(e) for e in range(own)]
+        assert got.pairs == len(choices)
+    else:
+        assert sum(got.groups) == 1, "a kernel runs all the same"
+
+
+@given(shapes, ranks)
+def test_vllm_gives_all_tokens_to_a_rank_and_skips_choices_of_others(s: dict[str, int], ep: int) -> None:
+    own = s["experts"] // ep
+    choices = [e for token in balanced(*size_of(s)) for e in token if e < own]
+    got = _rank({"framework": "vllm"}, s, ep, "vllm")
+    assert got.tokens == s["tokens"]
+    assert got.pairs == s["tokens"] * s["topk"]
+    if choices:
+        assert list(got.groups) == [choices.count(e) for e in range(own)]
+
+
+@given(shapes, st.sampled_from([2, 4, 8]))
+def test_sglang_gives_choices_of_other_ranks_to_the_first_expert(s: dict[str, int], ep: int) -> None:
+    own = s["experts"] // ep
+    meet = [token for token in balanced(*size_of(s)) if any(e < own for e in token)]
+    got = _rank({"framework": "sglang"}, s, ep, "sglang")
+    if meet:
+        assert got.tokens == len(meet)
+        first = sum(e == 0 or e >= own for token in meet for e in token)
+        assert got.groups[0] == first
+        assert sum(got.groups) == got.pairs == len(meet) * s["topk"]
+    library = _rank({"framework": "sglang", "kernel": "sglang_flashinfer_cutlass_moe"}, s, ep, "sglang")
+    assert sum(library.groups) == max(1, sum(e < own for token in meet for e in token)), "a library leaves them out"
+
+
+@given(shapes, ranks, st.sampled_from([0.8, 1.0, 1.01, 1.2]))
+def test_power_law_loads(s: dict[str, int], ep: int, alpha: float) -> None:
+    tokens, count, topk = size_of(s)
+    loads = _power_law(tokens, count, topk, alpha, ep)
+    assert len(loads) == count
+    assert loads.sum() == tokens * topk
+    assert 0 <= loads.min() <= loads.max() <= tokens
+    own = count // ep
+    assert loads[:own].sum() >= max(loads[i:i + own].sum() for i in range(0, count, own)), "the busiest rank"
+    got = _rank({"distribution": f"power_law_{alpha}", "framework": "vllm"}, s, ep, "vllm")
+    assert sum(got.groups) == max(1, loads[:own].sum())
+
+
+def test_a_steeper_law_spreads_loads_further() -> None:
+    spread = [np.std(_power_law(4096, 64, 8, alpha, 1)) for alpha in (0.5, 1.0)]
+    assert np.std(_power_law(4096, 64, 8, 1.2, 1)) > spread[0]
+
+
+SIZE = {"tokens": 64, "experts": 32, "topk": 4, "hidden": 256, "inter": 512}
+
+
+def test_kernels_of_a_layer() -> None:
+    ops = experts({"framework": "sglang", "tp": "2"}, 1, SIZE, "bf16")
+    up, down = (op for op in ops if isinstance(op, GroupedMatMul))
+    assert (up.n, up.k, down.n, down.k) == (512, 256, 256, 256), "half of the width, gate and value"
+    assert up.tile == (64, 64, 64), "more tokens than experts"
+    assert isinstance(ops[0], Route)
+    assert isinstance(ops[-1], Scatter)
+    few = experts({"framework": "sglang"}, 1, {**SIZE, "tokens": 8}, "bf16")
+    assert {op.tile for op in few if isinstance(op, GroupedMatMul)} == {(16, 32, 128)}
+    eight = experts({"framework": "sglang"}, 1, SIZE, "fp8_block")
+    assert [op.cols for op in eight if isinstance(op, Quantize)] == [256, 512]
+    assert {op.tile for op in eight if isinstance(op, GroupedMatMul)} == {(64, 128, 128)}
+    tuned = experts({"framework": "vllm"}, 1, SIZE, "bf16")
+    assert not any(isinstance(op, Route) for op in tuned)
+    assert {op.tile for op in tuned if isinstance(op, GroupedMatMul)} == {None}
+
+
+def test_what_cannot_be_meant_is_named() -> None:
+    with pytest.raises(BadRowError, match="line 7"):
+        experts({"distribution": "lopsided"}, 7, SIZE, "bf16")
+    with pytest.raises(BadRowError, match="line 7"):
+        experts({"distribution": "power_law_x"}, 7, SIZE, "bf16")
