@@ -59,8 +59,9 @@ class Power:
 
     A supply follows the clock (dynamic voltage and frequency scaling): see `archsim.power.limit`. Defaults: 1.0 V at
     the highest clock of a GPU, which boosts into the upper end of its supply, 0.8 V at the only clock of an ASIC. The
-    floor is what H800 idles at (0.675 V by nvidia-smi; A40 0.706 V). The window is that of the power sensors of recent
-    GPUs, 25 to 100 ms (Yang et al., Part-time Power Measurements, arXiv 2312.02741): shorter bursts run unlimited.
+    floor is what H800 idles at (0.675 V by nvidia-smi; A40 0.706 V). The window is that of the power sensors of
+    GPUs, 25 ms on A100 and 10 to 100 ms on others (Yang et al., Part-time Power Measurements, arXiv 2312.02741):
+    shorter bursts run unlimited. Products measured on A100 and H100 in bursts of 5 ms to 10 s agree with it.
     """
 
     tdp: float = figure("W", "thermal design power, the limit that the clock obeys", low=0.1, high=1e5)
@@ -69,7 +70,8 @@ class Power:
                                 high=1e5)
     capped: bool = option("the clock falls to hold tdp; not where tdp is only what was measured at most, or a guess",
                           default=True)
-    window: float = figure("s", "time constant with which the controller averages power", default=0.1, high=100.0)
+    window: float = figure("s", "time constant with which the controller averages power", default=0.025,
+                           high=100.0, likely=(0.01, 0.1))
     voltage: float | None = figure("V", "supply of the cores at `voltage_clock`", default=None, low=0.2, high=3.0)
     voltage_clock: float | None = figure("Hz", "clock at which `voltage` holds; the highest if not given",
                                          default=None, low=1e6, high=1e11)

@@ -11,12 +11,12 @@ from archsim.timing.throttle import joules
 from archsim.workload.ops import MatMul
 
 SUSTAINED = [("a100-sxm-80gb", 1.29, 0.05), ("h100-sxm", 1.55, 0.05), ("b200", 1.52, 0.05), ("gb200", 1.58, 0.05),
-             ("mi300x", 1.207, 0.05), ("mi325x", 1.447, 0.05), ("a100-pcie-80gb", 1.204, 0.06),
+             ("mi300x", 1.207, 0.05), ("mi325x", 1.447, 0.05), ("a100-pcie-80gb", 1.204, 0.10),
              ("h100-pcie", 1.41, 0.10)]
 """GHz of the largest products on random data, the best of them over shapes and libraries (stas00/ml-engineering,
 ROCm/rocm-blogs part 2, GOATnote), if the matrix engines issue in 95 % of their cycles; MI300X's and MI325X's are read
-from the device. The energies were fitted on A100 SXM and H100 SXM alone. H100 PCIe runs faster than its energies
-allow: its dies are sorted for a low supply."""
+from the device. The energies were fitted on A100 SXM and H100 SXM alone. Cards for PCIe run 5 to 10 % faster than these
+energies allow: perhaps their dies are sorted for a low supply, which nobody publishes."""
 
 
 @pytest.mark.parametrize(("name", "ghz", "off"), SUSTAINED)
@@ -50,11 +50,11 @@ def test_unknown_energies_limit_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_short_bursts_run_free() -> None:
-    """The controller averages over a tenth of a second: a dozen short kernels are over before it reacts."""
+    """The controller averages over some 25 ms: a dozen short kernels are over before it reacts."""
     chip, op = sim.chips.get("h100-sxm"), MatMul(m=4096, n=4096, k=4096)
     free = timing.unlimited(op, chip)
     assert timing.time(op, chip, timing.COLD, 9.0).seconds == free.seconds
-    clocks = [timing.time(op, chip, timing.COLD, n).clock for n in (9.0, 300.0, 600.0, 6000.0, math.inf)]
+    clocks = [timing.time(op, chip, timing.COLD, n).clock for n in (9.0, 100.0, 200.0, 3000.0, math.inf)]
     assert clocks == sorted(clocks, reverse=True)
     assert clocks[-2] == pytest.approx(clocks[-1], rel=0.001)
     assert clocks[-1] < chip.clock
