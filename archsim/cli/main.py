@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from archsim.cli import array, catalogue, chips, compare, cost, graph, run, scalesim, sm, tables, validate
+from archsim.cli import array, catalogue, chips, compare, cost, dram, graph, run, scalesim, sm, tables, validate
 from archsim.cli.usage import Command, explain
 from archsim.errors import ArchsimError
 
@@ -53,6 +53,7 @@ app.command("gemm", cls=Command, short_help="One matrix product on one chip.")(r
 app.command("cost", cls=Command, short_help="From die area to dollars per million tokens.")(cost.cost)
 app.command("array", cls=Command, short_help="One matrix product on one systolic array, cycle by cycle.")(array.array)
 app.command("sm", cls=Command, short_help="One tile's software pipeline on one SM of a GPU.")(sm.sm)
+app.command("dram", cls=Command, short_help="What streams reach of a chip's device memory.")(dram.dram)
 app.command("graph", cls=Command, short_help="A model's layer graph: counted, written, drawn.")(graph.graph)
 app.command("chips", cls=Command, short_help="The chips: list, figures, sources, diff, check, draw.")(chips.chips)
 app.command("models", cls=Command, short_help="The models, or one with its dimensions.")(catalogue.models)

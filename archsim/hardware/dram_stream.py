@@ -173,8 +173,8 @@ def requests(device: Device, pattern: str, size: int, stride: int) -> tuple[Arra
 
     The arrays of a pattern are walked side by side, an access of `size` bytes at a time, `stride` bytes from one to the
     next; each comes up to `DISORDER` bytes late. Addresses go through a line, then to the next bank, and fill a page of
-    every bank before the next row; banks are rotated at random from row to row and array to array, as a controller's
-    hash does it, so that neither arrays nor strides meet in one bank.
+    every bank before the next row; every sweep over the banks begins elsewhere, as a controller's hash has it, so that
+    neither arrays nor strides meet in one bank.
     """
     reads, writes = PATTERNS[pattern]
     arrays, each = reads + writes, max(1, size // device.burst)
@@ -190,7 +190,8 @@ def requests(device: Device, pattern: str, size: int, stride: int) -> tuple[Arra
     cell = (address[order][:, None] + np.arange(each)) // line
     array = which[order][:, None]
     row = cell // (device.banks * (device.page // LINE))
-    bank = (cell + _scatter(row + array * 2**24, 3) * device.banks).astype(np.int64) % device.banks
+    turned = _scatter(cell // device.banks + array * 2**32, 3)  # another place to begin for every sweep over the banks
+    bank = (cell + (turned * device.banks).astype(np.int64)) % device.banks
     write = np.broadcast_to(array >= reads, cell.shape)
     return (bank.ravel().astype(np.int32), (row + array * 2**24).ravel().astype(np.int32), write.ravel())
 
