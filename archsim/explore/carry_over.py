@@ -27,7 +27,7 @@ SWEEPS = 8
 """Times that every constant is tried lower and higher; where neither helps, its next step is half as wide."""
 
 FIRST_STEP = 0.25
-"""First step of a constant, as a share of its range (in logarithms). A search starts in the middle of every range, so
+"""First step of a constant, as a share of its range. A search starts in the middle of every range, so
 that it owes nothing to values that were chosen with the rows of other chips in sight."""
 
 DIFFERS = 0.1
@@ -184,6 +184,18 @@ def _range(constant: Constant) -> tuple[float, float]:
     return constant.likely
 
 
+def _between(bounds: tuple[float, float], share: float) -> float:
+    """Return the value at a share of a range, in logarithms where the range does not begin at nothing."""
+    low, high = bounds
+    return low * (high / low) ** share if low > 0.0 else share * high
+
+
+def _share(bounds: tuple[float, float], value: float) -> float:
+    """Return at which share of a range a value lies."""
+    low, high = bounds
+    return math.log(value / low) / math.log(high / low) if low > 0.0 else value / high
+
+
 class _Search:
     """Coordinate descent on the mean absolute error of one chip's rows; deterministic."""
 
@@ -192,7 +204,7 @@ class _Search:
         self.chip = cases[0].chip
         self.evaluations = 0
         whole = free(self.chip)
-        self.values = {path: math.sqrt(math.prod(_range(c))) for path, c in whole.items()}
+        self.values = {path: _between(_range(c), 0.5) for path, c in whole.items()}
         self.best = self.error(self.values)
         self.open = {path: c for path, c in whole.items() if self._matters(path, c)}
         self.values = {path: self.values[path] for path in self.open}
@@ -209,13 +221,13 @@ class _Search:
         return any(self.error({**self.values, path: end}) != self.best for end in _range(constant))
 
     def sweep(self) -> None:
-        """Try every constant a step lower and higher, in logarithms; keep what lowers the error."""
+        """Try every constant a step lower and higher; keep what lowers the error."""
         for path, constant in self.open.items():
-            low, high = _range(constant)
-            width = math.log(high / low) * self.steps[path]
-            moved = False
+            bounds, moved = _range(constant), False
+            at = _share(bounds, self.values[path])
             for way in (-1.0, 1.0):
-                tried = {**self.values, path: min(high, max(low, self.values[path] * math.exp(way * width)))}
+                share = min(1.0, max(0.0, at + way * self.steps[path]))
+                tried = {**self.values, path: _between(bounds, share)}
                 if tried[path] != self.values[path] and (error := self.error(tried)) < self.best:
                     self.values, self.best, moved = tried, error, True
                     break
