@@ -11,11 +11,11 @@ from archsim.timing.throttle import joules
 from archsim.workload.ops import MatMul
 
 SUSTAINED = [("a100-sxm-80gb", 1.29, 0.05), ("h100-sxm", 1.55, 0.05), ("b200", 1.52, 0.05), ("gb200", 1.58, 0.05),
-             ("mi300x", 1.207, 0.05), ("mi325x", 1.447, 0.05), ("a100-pcie-80gb", 1.204, 0.10),
+             ("mi300x", 1.207, 0.05), ("mi325x", 1.447, 0.05), ("a100-pcie-80gb", 1.204, 0.12),
              ("h100-pcie", 1.41, 0.10)]
 """GHz of the largest products on random data, the best of them over shapes and libraries (stas00/ml-engineering,
 ROCm/rocm-blogs part 2, GOATnote), if the matrix engines issue in 95 % of their cycles; MI300X's and MI325X's are read
-from the device. The energies were fitted on A100 SXM and H100 SXM alone. Cards for PCIe run 5 to 10 % faster than these
+from the device. The energies were fitted on A100 SXM and H100 SXM alone. Cards for PCIe run a tenth faster than these
 energies allow: perhaps their dies are sorted for a low supply, which nobody publishes."""
 
 
