@@ -11,7 +11,7 @@ from typing import Any
 
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware.memory import Scratchpad
-from archsim.hardware.part import figure, option, part, table, whole
+from archsim.hardware.part import figure, option, part, settle, table, whole
 
 Tiles = tuple[tuple[int, int, int], ...]
 """Output tile rows and columns, and bytes of K per step."""
@@ -79,7 +79,8 @@ is multiplied while the other is exponentiated, and fewer to decode."""
 
 
 BY_KIND: Mapping[str, tuple[float, float]] = {
-    "product_code": (1600.0, 300.0), "l2_write_bytes": (12.0, 18.0), "tile_stream": (0.86, 0.92),
+    "product_code": (1100.0, 300.0), "step_code": (90.0, 0.0), "l2_write_bytes": (9.0, 18.0),
+    "tile_stream": (0.85, 0.92),
 }
 """Figures of products' kernels that a core takes by its kind of matrix instruction where it states none. Those of
 warp-level instructions copy operands by threads, one line at a time, and store results from registers: the first, as
@@ -90,38 +91,58 @@ estimated for A100 with measured products in sight. Those of asynchronous ones c
 class TensorCore:
     """The matrix engine of one SM.
 
-    The defaults describe warp-level instructions on registers (mma.sync m16n8k16): four sub-cores each issue their own,
-    on operands that warps fetch from shared memory for tiles of 64 x 64; an instruction consumes 32 bytes of K per row
-    and its result is there 16.6 cycles after its arithmetic (24.6 after its issue on A100, which spends 8 on
-    arithmetic: Luo et al., arXiv 2402.13499). Accumulators are half of a 256 KiB register file; the other half holds
-    operands and addresses. Asynchronous instructions (wgmma, tcgen05) span the SM and read shared memory themselves:
-    what one fetch feeds is then the instruction. What pairs add, and the commit, are those of tcgen05
-    (SemiAnalysisAI/microbench-blackwell: a burst takes interval x count + 132 to 182 cycles, 12 of them the commit).
+    Two switches say which of three kinds its instructions are; what is not given is then alike on the machines of that
+    kind that have been measured:
+
+    - Warp-level instructions on registers (mma.sync m16n8k16; the default): four sub-cores each issue their own, on
+      operands that warps fetch from shared memory for tiles of 64 x 64; an instruction consumes 32 bytes of K per row
+      and its result is there 24.6 cycles after its issue, 8 of which A100 spends on arithmetic (Luo et al., arXiv
+      2402.13499). Accumulators are half of a 256 KiB register file; the other half holds operands and addresses.
+    - `asynchronous` ones (wgmma m64n256k16) span the SM and read shared memory themselves: what one fetch feeds is then
+      the instruction. It lasts as long as its arithmetic; with N = 16, 20 cycles (the same paper).
+    - with `tensor_memory` (tcgen05), 128 lanes beside the register file hold 256 KiB of accumulators, and two SMs pair
+      up: A is loaded first, and a result comes 104 cycles after its arithmetic. What pairs add, and the commit, are of
+      SemiAnalysisAI/microbench-blackwell (a burst takes interval x count + 132 to 182 cycles, 12 of them the commit).
     """
 
     macs: Mapping[str, float] = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
-    pair: int = whole("SMs that share the B operand of one instruction", default=1, high=8)
+    pair: int = whole("SMs that share the B operand of one instruction", default=None, high=8, instead=(1, 1, 2))
     fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds: a warp's tile, "
-                            "or one asynchronous instruction (of one SM)", default=64)
-    fetch_cols: int = whole("columns of the same", default=64)
+                            "or one asynchronous instruction (of one SM)", default=None, instead=(64, 64, 128))
+    fetch_cols: int = whole("columns of the same", default=None, instead=(64, 256, 256))
     rows: int = whole("rows of one warp-level instruction", default=16)
     cols: int = whole("columns of the same", default=8)
     sub_cores: int = whole("parts of the SM that issue warp-level instructions, each with its share of macs", default=4,
                            high=64)
     k_bytes: int = whole("bytes of K that one instruction consumes per row", default=32)
-    depth: float = figure("cycle", "from the end of an instruction's arithmetic to its result", default=16.6, zero=True)
+    depth: float = figure("cycle", "from the end of an instruction's arithmetic to its result", default=None, zero=True,
+                           instead=(16.6, 0.0, 104.0))
     pair_depth: float = figure("cycle", "that an instruction of paired SMs takes longer", default=34.0, zero=True)
     fold_depth: float = figure("cycle", "that it takes longer still where columns fold over idle rows", default=8.0,
                                zero=True)
     commit: float = figure("cycle", "from a pipeline step's last result to the warps that wait for it", default=12.0,
                            zero=True, likely=(8.0, 20.0))
-    a_first: bool = option("an instruction loads its A whole before B streams past it", default=False)
-    latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=25.0)
+    a_first: bool = option("an instruction loads its A whole before B streams past it", default=None,
+                           instead=(False, False, True))
+    latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=None,
+                            instead=(24.6, 20.0, 32.0))
     asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
                                 "barriers, prologues and epilogues", default=False)
     tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
                                  default=False)
-    accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=128 * 1024.0)
+    accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=None,
+                                 instead=(128 * 1024.0, 128 * 1024.0, 256 * 1024.0))
+
+    def __post_init__(self) -> None:
+        if self.tensor_memory and not self.asynchronous:
+            raise ArchsimError("TensorCore.tensor_memory needs asynchronous=True: only instructions that run beside "
+                               "the warps that issue them keep their accumulators outside the register file")
+        settle(self, self.kind)
+
+    @property
+    def kind(self) -> int:
+        """Kind of matrix instruction: 0 warp-level on registers, 1 asynchronous, 2 asynchronous into tensor memory."""
+        return 2 if self.tensor_memory else int(self.asynchronous)
 
 
 def _tiles(field: str, given: Any, width: int) -> Any:
@@ -143,24 +164,24 @@ class GpuCore:
 
     Where the defaults come from: 16 transcendentals and 128 fp32 multiply-adds per cycle are those of most SMs since
     2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are
-    left when all SMs read (A100 and H100; 15 to 43 elsewhere: gpu-l2-cache of te42kyfo/gpu-benches). 5 stages are the
-    deepest pipelines of libraries with per-thread copies. A pipeline step's barrier and shared-memory latency are
-    about 30 cycles each (29 cycles of shared-memory latency measured on three generations; 60 cycles of two barriers
-    close the turn-around of a stage in CUTLASS's one-block runs on B200, SemiAnalysisAI/microbench-blackwell, see
-    `archsim sm`). One port: DeepGEMM's model of Hopper adds what is written to shared memory to what is read. The
-    register file gives 3 operands of 4 B to each of 128 lanes per cycle. Barrier set-up,
-    descriptor and address work before the first load, and the same after the last store, take 200 to 400 cycles each
-    in published kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph costs
-    0.9 to 1.9 us, on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of the host 1.6 to 2.6
-    us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105 (369 against
-    264 cycles from L2: HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a load, and
-    it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between a near
-    and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
+    left when all SMs read (A100 and H100; 15 to 43 elsewhere: gpu-l2-cache of te42kyfo/gpu-benches). 3 stages are those
+    of most kernels of libraries with per-thread copies (CUTLASS's profiler set for compute capability 8.x). A pipeline
+    step's barrier and shared-memory latency are about 30 cycles each (29 cycles of shared-memory latency measured on
+    three generations; 60 cycles of two barriers close the turn-around of a stage in CUTLASS's one-block runs on B200,
+    SemiAnalysisAI/microbench-blackwell, see `archsim sm`). One port: DeepGEMM's model of Hopper adds what is written to
+    shared memory to what is read. The register file gives 3 operands of 4 B to each of 128 lanes per cycle. Barrier
+    set-up, descriptor and address work before the first load, and the same after the last store, take 200 to 400 cycles
+    each in published kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph
+    costs 0.9 to 1.9 us, on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of the host 1.6 to
+    2.6 us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105 (369
+    against 264 cycles from L2: HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a
+    load, and it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between a
+    near and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
 
-    Products' kernels: L2 takes about half of what it gives; times of single copies vary as in a queue with random
-    arrivals, whose squared coefficient of variation is 1; both, what a block does once and what reads of tiles reach of
-    a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of instruction: see
-    `BY_KIND`.
+    Products' kernels: L2 takes a quarter to a half of what it gives; times of single copies vary at least as in a queue
+    with random arrivals, whose squared coefficient of variation is 1; these, what a block does once and what reads of
+    tiles reach of a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of
+    instruction: see `BY_KIND`.
 
     Kernels without matrix work: 2048 threads and 32 load-store lanes per SM, 64 integer and conversion lanes, are those
     of server GPUs since 2017. A dependent plain instruction takes 4.5 cycles, so 30 of them in a turn of a loop over
@@ -170,20 +191,24 @@ class GpuCore:
 
     tensor: TensorCore = option("TensorCore(macs={'bf16': ...})")
     shared: Scratchpad = option("shared memory: Scratchpad(capacity=..., ...)")
-    shared_one_port: bool = option("bytes written to shared memory take cycles of its reads", default=True)
+    shared_one_port: bool = option("bytes written to shared memory take cycles of its reads", default=None,
+                                   instead=(True, True, False))
     registers: float = figure("B", "register file", default=256 * 1024.0)
     register_read: float = figure("B/cycle", "operands that the register file gives", default=1536.0)
     fp32_lanes: int = whole("fp32 multiply-adds per cycle", default=128)
     sfu: float = figure("op/cycle", "transcendentals per cycle (special-function units)", default=16.0)
-    fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=64.0, likely=(64.0, 128.0))
-    l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=36.0,
-                             likely=(15.0, 43.0))
+    fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=None, likely=(64.0, 128.0),
+                                instead=(64.0, 64.0, 128.0))
+    l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=None,
+                             likely=(15.0, 43.0), instead=(36.0, 36.0, 72.0))
     l2_write_bytes: float = figure("B/cycle", "what L2 takes from each SM when all of them write", default=None,
                                    likely=(9.0, 36.0), instead=BY_KIND["l2_write_bytes"])
-    multicast: int = whole("SMs that one read of L2 can feed", default=1, high=16)
+    multicast: int = whole("SMs that one read of L2 can feed", default=None, high=16, instead=(1, 2, 2))
     bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
                                  "than a load", default=215.0, zero=True, likely=(199.0, 264.0))
-    stages: int = whole("most stages of a software pipeline", default=5, high=64)
+    through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
+                                     "stage of a pipeline", default=False)
+    stages: int = whole("most stages of a software pipeline", default=None, high=64, instead=(3, 7, 7))
     barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0,
                             zero=True, likely=(20.0, 40.0))
     shared_latency: float = figure("cycle", "of a load from shared memory", default=29.0, zero=True,
@@ -199,13 +224,16 @@ class GpuCore:
                                  "parameters and code that its caches lack", default=None,
                                  likely=(100.0, 2000.0), instead=BY_KIND["product_code"])
     attention_code: float = figure("cycle", "of what a block of an attention kernel does once: addresses by thread, "
-                                   "masks, code that its instruction cache lacks", default=3500.0,
-                                   likely=(1500.0, 4500.0))
+                                   "masks, code that its instruction cache lacks", default=4500.0,
+                                   likely=(2500.0, 6000.0))
+    step_code: float = figure("cycle", "of what warps that copy and multiply in turn do beside in a pipeline step: "
+                              "copies issued, addresses, first operands loaded", default=None, zero=True,
+                              likely=(0.0, 150.0), instead=BY_KIND["step_code"])
     variation: float = figure("", "squared coefficient of variation of the time in which a pipeline's stage is filled",
                               default=1.0, high=100.0, likely=(0.5, 3.0))
-    tile_stream: float = figure("", "share of the rate of a long sequential read that reads of operand tiles reach, "
-                                "whose rows lie apart", default=None, low=0.01, high=1.0, likely=(0.8, 1.0),
-                                instead=BY_KIND["tile_stream"])
+    tile_stream: float = figure("", "share of the rate of a long sequential read, from L2 and from device memory, that "
+                                "reads of operand tiles reach, whose rows lie apart", default=None, low=0.01,
+                                high=1.0, likely=(0.8, 1.0), instead=BY_KIND["tile_stream"])
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85, likely=(0.75, 0.95))
     threads: int = whole("threads that an SM holds", default=2048, high=65536)
     blocks: int = whole("blocks of threads that an SM holds", default=32, high=1024)
@@ -242,9 +270,7 @@ class GpuCore:
     kind = "gpu"
 
     def __post_init__(self) -> None:
-        for name, (by_threads, bulk) in BY_KIND.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, bulk if self.tensor.asynchronous else by_threads)
+        settle(self, self.tensor.kind)
         if self.tiles is not None:
             object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
         object.__setattr__(self, "grouped_tiles", _tiles("grouped_tiles", self.grouped_tiles, 3))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Plan, no_plan
 from archsim.kernels.gpu_attention_split import merge_cycles, most_parts, parts_of
-from archsim.kernels.gpu_attention_tile import Heads, Tile, Vector, residents, tile_cycles, tile_of
+from archsim.kernels.gpu_attention_tile import Heads, Tile, Vector, block_cycles, residents, tile_of
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
 
 SEQUENCES = 31.0
@@ -166,22 +166,29 @@ def attention(
     missing = min(1.0, kv_bytes / (seen * copies * tile_bytes))
 
     once = once_cycles(gpu, h, t, rows, bq, parts, missing, cold, active)
+    search = 2.0 * gpu.l2_latency + gpu.sync  # reads the lengths of some sequences and adds up their blocks
     if gpu.overlapped == 0.0:
-        once += v.code
+        once += v.code + (2.0 * search if most > 1.0 else 0.0)
     else:
-        once += gpu.sms / (SEQUENCES * h.kv_heads * tiles_q * parts) * (2.0 * gpu.l2_latency + gpu.sync)
+        once += min(h.batch, gpu.sms / (h.kv_heads * tiles_q * parts)) / SEQUENCES * search
     if costs.min() == costs.max():  # full waves, and a tail in which fewer SMs draw on what is shared
         full = math.floor(blocks / workers)
         left = blocks - full * workers
-        in_tiles = full * tile_cycles(gpu, t, together, missing, gpu.sms)
-        if left > 0.0:
-            in_tiles += tile_cycles(gpu, t, min(together, math.ceil(left / gpu.sms)), missing, min(left, gpu.sms))
-        in_tiles *= costs[0]
-        work = in_tiles + once * math.ceil(blocks / workers)
+        last = math.ceil(left / gpu.sms) if left > 0.0 else together
+        work = block_cycles(gpu, t, costs[0], once, last, missing, min(left, gpu.sms) if left > 0.0 else active, True)
+        if left == 0.0:
+            full -= 1.0
+        if full > 0.0:
+            work += full * block_cycles(gpu, t, costs[0], once, together, missing, gpu.sms, False)
+        in_tiles = work - once
     else:  # SMs are out of step: each at its own pace, below what they share
-        per_tile = tile_cycles(gpu, t, together, missing, 1.0)
-        work = makespan(once + costs * per_tile, copies, workers)
-        in_tiles = work * (1.0 - once / (once + seen * per_tile / tiles_q))
+        paces = np.empty(tiles_q)
+        longest = 0.0
+        for i in range(tiles_q):
+            paces[i] = block_cycles(gpu, t, costs[i], once, together, missing, 1.0, False) / together
+            longest = max(longest, block_cycles(gpu, t, costs[i], once, 1.0, missing, 1.0, True))
+        work = max(makespan(paces, copies, gpu.sms) + once * (1.0 - 1.0 / together), longest)
+        in_tiles = work * (1.0 - once / (once + seen * t.turn / tiles_q))
 
     l2_bytes = fetched + queries + max(out, partial)
     on_chip = l2_bytes / gpu.l2

@@ -9,7 +9,7 @@ from numba import njit
 from archsim.kernels.gpu_chip import Gpu
 
 FULL = 0.8
-"""Share of the SMs from which blocks without a split are enough. This and the next four are the rules of FlashAttention
+"""Share of the SMs from which blocks without a split are enough. This and the next five are the rules of FlashAttention
 3, whose kernels serving frameworks run (hopper/heuristics.h and hopper/flash_prepare_scheduler.cu)."""
 
 FEW_TILES = 4.0
@@ -23,6 +23,9 @@ MARGIN = 1.1
 
 MOST_PARTS = 128.0
 """Parts at most."""
+
+AHEAD = 3.0
+"""Parts that the kernel which merges them loads ahead: 4 stages but the one in use (flash_fwd_combine_kernel.h)."""
 
 
 @njit(cache=True)
@@ -58,7 +61,9 @@ def merge_cycles(gpu: Gpu, parts: float, result: float, partial: float) -> float
     """Cycles of the kernel that merges `parts` parts: `partial` bytes of them, in L2, become `result` bytes.
 
     It is launched as soon as a split is allowed, and finds out which sequences have one: it reads the parts' maxima
-    and sums first, then the parts.
+    and sums first, then the parts one after the other, `AHEAD` of them in flight.
     """
     cycles = gpu.launch + gpu.prologue + gpu.epilogue + gpu.l2_latency
-    return cycles + (gpu.l2_latency + (partial + result) / gpu.l2 if parts > 1.0 else 0.0)
+    if parts > 1.0:
+        cycles += gpu.l2_latency + max(parts / AHEAD * gpu.l2_latency, (partial + result) / gpu.l2)
+    return cycles

@@ -101,7 +101,7 @@ def test_large_products_and_long_prefill_use_the_matrix_engine(chip: Chip) -> No
     op = Attention(batch=4, q_len=8192, kv_len=8192, heads=32, kv_heads=8, head_dim=128, dtype=wide(chip))
     prefill = time(op, chip)
     assert prefill.bound in ("matrix", "vector")
-    assert 0.25 < prefill.utilization < 0.9
+    assert 0.25 < prefill.utilization < 0.95
 
 
 @pytest.mark.parametrize("chip", ALL, ids=lambda chip: chip.name)

@@ -162,8 +162,8 @@ def naive_product(g: kc.Gpu, warps: int, rows: int, columns: int, depth: int, si
         fetched += columns * depth * size
     for _ in range(0 if held else rows):
         fetched += depth * size
-    busy = (rows * columns * depth / g.macs) ** 4 + (fetched / g.shared_read) ** 4
-    return max(busy ** 0.25, instructions * g.mma_latency)
+    busy = (rows * columns * depth / g.macs) ** kt.FETCH + (fetched / g.shared_read) ** kt.FETCH
+    return max(busy ** (1 / kt.FETCH), instructions * g.mma_latency)
 
 
 def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
@@ -203,42 +203,45 @@ def test_a_tile_equals_its_parts(
     assert t.turn >= 2 * (1 + 1.5 * gradients) * tile[0] * tile[1] * min(dims) / g.macs
 
 
-def naive_tile_cycles(g: kc.Gpu, h: kt.Heads, bq: int, bk: int, together: int, missing: float, active: float) -> float:
-    """Cycles of a key tile of each of `together` blocks of an SM: they take turns, one's waits are the others' time."""
+def naive_block_cycles(
+    g: kc.Gpu, h: kt.Heads, bq: int, bk: int, tiles: int, once: float, together: int, missing: float, active: float,
+    first: bool,
+) -> float:
+    """Cycles of `together` blocks on an SM: they take turns, and one's waits and ends are the others' time."""
     work, waits = naive_tile(g, h, bq, bk)
     keys, vals = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size
     share = min(g.port, g.l2 / active)
 
     def arrives(size: float) -> float:
-        far = math.hypot(g.dram_latency * missing * size / (missing * size), size * missing * active / g.dram_read) \
-            if missing else 0.0
+        far = math.hypot(g.dram_latency, size * missing * active / g.dram_read) if missing else 0.0
         return max(g.l2_latency + size / share, far)
 
     t = kt.tile_of(g, h, SM, float(bq), float(bk))
     if not g.overlapped:  # values are fetched beside the scores, the next keys beside softmax and values
         waits += max(0.0, arrives(vals) - t.scores) + max(0.0, arrives(keys) - t.softmax - t.values)
-    busy = max(together * work, work + waits)
+    shared = sum(work for _ in range(together * tiles))
+    alone = sum(work + waits for _ in range(tiles)) + (0 if first else once)
     ahead = together * (1.5 if g.overlapped else 0.5) * (keys + vals) * missing  # all buffers but the one in use
-    moved = together * (keys + vals) * missing * active
-    hbm = kc.memory_cycles(g, active, ahead, moved, 0.0) if missing else 0.0
-    return float((busy**4 + (together * (keys + vals) / share)**4 + hbm**4) ** 0.25)
+    moved = together * tiles * (keys + vals)
+    hbm = kc.memory_cycles(g, active, ahead, moved * missing * active, 0.0) if missing else 0.0
+    return float((max(shared, alone) ** 4 + (moved / share) ** 4 + hbm**4) ** 0.25) + (once if first else 0)
 
 
-@given(gpus, st.sampled_from([(128, 64), (64, 128)]), st.sampled_from([1, 2, 3]), st.sampled_from([0.0, 0.3, 1.0]),
-       st.integers(1, 8))
-def test_tile_cycles_equal_the_naive_ones(
-    g: kc.Gpu, tile: tuple[int, int], together: int, missing: float, active: int
+@given(gpus, st.sampled_from([(128, 64), (64, 128)]), st.integers(1, 30), st.sampled_from([1, 2, 3]),
+       st.sampled_from([0.0, 0.3, 1.0]), st.integers(1, 8), st.booleans())
+def test_block_cycles_equal_the_naive_ones(
+    g: kc.Gpu, tile: tuple[int, int], tiles: int, together: int, missing: float, active: int, first: bool
 ) -> None:
     h = shape()
     t = kt.tile_of(g, h, SM, float(tile[0]), float(tile[1]))
-    got = kt.tile_cycles(g, t, float(together), missing, float(active))
-    assert got == pytest.approx(naive_tile_cycles(g, h, *tile, together, missing, float(active)))
+    got = kt.block_cycles(g, t, float(tiles), 5000.0, float(together), missing, float(active), first)
+    assert got == pytest.approx(naive_block_cycles(g, h, *tile, tiles, 5000.0, together, missing, float(active), first))
 
 
 def test_two_blocks_of_an_sm_hide_each_others_waits() -> None:
     t = kt.tile_of(PLAIN, shape(), SM, 128.0, 64.0)
-    alone = kt.tile_cycles(PLAIN, t, 1.0, 0.5, 8.0)
-    assert alone < kt.tile_cycles(PLAIN, t, 2.0, 0.5, 8.0) < 2 * alone
+    alone = kt.block_cycles(PLAIN, t, 4.0, 5000.0, 1.0, 0.5, 8.0, False)
+    assert alone < kt.block_cycles(PLAIN, t, 4.0, 5000.0, 2.0, 0.5, 8.0, False) < 1.9 * alone
 
 
 def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
@@ -287,21 +290,22 @@ def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int) -> fl
     once += staged / g.shared_read + staged / g.shared_write
     written = held * h.value_dim * element
     once += max(written / supply, written * running / g.dram_write) + g.epilogue
+    search = 2 * g.l2_latency + g.sync
     if g.overlapped:  # 31 sequences are searched at a time for the block after the next `sms`
-        once += sms / (31 * h.kv_heads * len(jobs) * parts) * (2 * g.l2_latency + g.sync)
+        once += min(h.batch, sms / (h.kv_heads * len(jobs) * parts)) / 31 * search
     else:
-        once += SM.code
+        once += SM.code + (2 * search if most > 1 else 0)
     work = 0.0
     if len(set(jobs)) == 1:
         left = blocks
-        while left:
-            active = min(left, sms * together)
-            beside = min(together, -(-active // sms))
-            work += once + jobs[0] * naive_tile_cycles(g, h, bq, bk, beside, missing, min(active, sms))
-            left -= active
+        while left:  # the last wave's ends are hidden by nothing
+            now = min(left, sms * together)
+            left -= now
+            work += naive_block_cycles(g, h, bq, bk, jobs[0], once, -(-now // sms), missing, min(now, sms), not left)
     else:
-        alone = naive_tile_cycles(g, h, bq, bk, together, missing, 1)
-        work = naive_queue([once + n * alone for n in jobs], copies, sms * together)
+        paces = [naive_block_cycles(g, h, bq, bk, n, once, together, missing, 1, False) / together for n in jobs]
+        longest = max(naive_block_cycles(g, h, bq, bk, n, once, 1, missing, 1, True) for n in jobs)
+        work = max(naive_queue(paces, copies, sms) + once * (1 - 1 / together), longest)
 
     io = h.batch * h.q * h.heads * h.dim * h.size
     fetched = sum(per_head) * h.batch * h.kv_heads * bk * width
@@ -316,7 +320,7 @@ def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int) -> fl
     cycles = g.launch + g.l2_latency + max(work, floor) + (SM.code if g.overlapped else 0)
     if most > 1:  # the kernel that merges parts is launched even if there are none
         cycles += g.launch + g.prologue + g.epilogue + g.l2_latency
-        cycles += g.l2_latency + (partial + writes) / g.l2 if parts > 1 else 0
+        cycles += g.l2_latency + max(parts / 3 * g.l2_latency, (partial + writes) / g.l2) if parts > 1 else 0
     return float(cycles) + (2 * (g.launch + g.prologue + g.epilogue + g.l2_latency) if h.gradients else 0)
 
 
