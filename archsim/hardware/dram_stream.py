@@ -22,8 +22,6 @@ from archsim.hardware.dram import QUEUE_RATE, Device
 if TYPE_CHECKING:
     from archsim.kernels.dram import Dram
 
-Array = NDArray[np.generic]
-
 PATTERNS = {
     "read": (1, 0), "copy": (1, 1), "triad": (2, 1), "write": (0, 1), "strided": (1, 0), "random": (1, 0),
 }
@@ -168,7 +166,9 @@ def channel(device: Device, per_channel: float, without: str = "") -> Dram:
 
 
 @lru_cache(maxsize=256)
-def requests(device: Device, pattern: str, size: int, stride: int) -> tuple[Array, Array, Array]:
+def requests(
+    device: Device, pattern: str, size: int, stride: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
     """Return bank, row and direction (True: write) of a stream's bursts, in the order in which they reach one channel.
 
     The arrays of a pattern are walked side by side, an access of `size` bytes at a time, `stride` bytes from one to the

@@ -66,7 +66,7 @@ def test_dies_of_systolic_chips_stay_below_their_published_bound(chip, bound, le
 
 
 @pytest.mark.parametrize(("chip", "off"), [
-    ("h100-sxm", -0.01), ("quadro-rtx-5000", -0.03), ("rtx-a6000", -0.11),  # GA102 has ray tracing and raster engines
+    ("h100-sxm", -0.01), ("quadro-rtx-5000", -0.01), ("rtx-a6000", -0.11),  # GA102 has ray tracing and raster engines
     ("l40s", -0.22),  # AD102 likewise, and more of it
     ("b200", -0.17),  # what joins the two dies is not modelled
     ("mi300x", 0.35),  # XCDs: denser than the CUs of 6 nm that control logic was read from
