@@ -45,23 +45,27 @@ def validate(
 
     Every row needs device, op, dtype and measured_us (microseconds), and the columns of its op:
 
-    - gemm: m, n, k
+    - gemm: m, n, k (and copies, if not six weights took turns; repeats, how often it ran in a row)
 
     - attention_context, attention_prefill, attention_generation, attention_decode: batch, q_len, kv_len, heads,
     kv_heads, head_dim (and kv_dtype and causal, if not as the dtype and 1)
 
-    - moe: tokens, hidden, inter, topk, experts (and tp, ep, distribution, if not 1, 1 and balanced)
+    - moe: tokens, hidden, inter, topk, experts (and tp, ep, distribution, if not 1, 1 and balanced, and framework:
+    sglang or vllm)
 
     - rmsnorm, silu_mul, add: rows, cols
 
     - copy: bytes_tensor
 
+    host_us, where the host's clock was read, is the host's share of measured_us.
+
+    --constants and --ablation say what the GPUs of the file stand on, --fit whether their constants carry over.
     --constants scores a sample of at most 150 rows of each device, op and dtype again for every constant; --fit uses
     200 for the search, and all rows for the errors that it prints.
 
     --json: one object: scores (an array: device, op, dtype, n, mape_percent, median_ape_percent, bias_percent and the
     same for the roofline), total, skipped (an array: device, op, dtype, reason, n), rows_scored, rows_skipped; or
-    constants; or errors, fits and differing; or ablation.
+    constants; or errors, fits, differing and apart; or ablation.
     """
     studies = {"--constants": constants, "--fit": fit is not None, "--ablation": ablation, "--out": out is not None}
     asked = [name for name, given in studies.items() if given]
