@@ -37,14 +37,16 @@ def _sheet(name: str, note: str = "") -> Source:
 _CDNA = "CDNA 2 and CDNA 3 white papers and data sheets"
 
 CDNA_TILES = (
-    (256, 256, 64), (256, 192, 64), (192, 256, 64), (256, 128, 64), (128, 256, 64), (192, 128, 64), (128, 192, 64),
-    (128, 128, 64), (128, 128, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 64, 64), (128, 32, 128),
-    (32, 128, 128), (64, 32, 128), (32, 64, 128), (128, 16, 128), (16, 128, 128), (64, 16, 128), (16, 64, 128),
-    (32, 32, 256), (32, 16, 256), (16, 32, 256),
+    (256, 256, 128), (256, 192, 128), (192, 256, 128), (256, 128, 128), (128, 256, 128), (192, 128, 128),
+    (128, 192, 128), (256, 256, 64), (256, 192, 64), (192, 256, 64), (256, 128, 64), (128, 256, 64), (192, 128, 64),
+    (128, 192, 64), (128, 128, 64), (128, 128, 128), (128, 64, 128), (64, 128, 128), (64, 64, 128), (64, 64, 64),
+    (128, 64, 256), (64, 128, 256), (64, 64, 256), (128, 32, 128), (32, 128, 128), (64, 32, 128), (32, 64, 128),
+    (128, 32, 256), (32, 128, 256), (64, 32, 256), (32, 64, 256), (128, 16, 256), (16, 128, 256), (64, 16, 256),
+    (16, 64, 256), (32, 32, 256), (32, 16, 256), (16, 32, 256),
 )
 """GEMM tiles (rows, columns, bytes of K per step): 256 x 256, 256 x 192 and 128 x 192 are those of AMD's best kernels
-[gau-nernst/learn-cuda; ROCm/rocm-blogs, maximum achievable FLOPs, part 2]; two steps of the largest fill the LDS. Thin
-ones, down to one matrix instruction of 16 rows, as hipBLASLt's libraries have."""
+[gau-nernst/learn-cuda; ROCm/rocm-blogs, maximum achievable FLOPs, part 2]; a step of the largest fills the LDS while
+the next one waits in registers. Thin ones, down to one matrix instruction of 16 rows, as hipBLASLt's libraries have."""
 
 CDNA_ATTENTION_TILES = (
     (64, 128, 64, 64), (64, 64, 64, 64), (64, 16, 64, 64), (128, 128, 128, 128), (128, 64, 128, 128), (128, 16, 64, 64),
@@ -64,7 +66,8 @@ _COMMON = {
     "core.tensor.accumulators": Source("AGPRs, half of the register file", "derived"),
     "core.fp32_lanes": _sheet(_CDNA),
     "core.sfu": Source("a quarter of the 64 lanes", "estimated", low=8, high=16),
-    "core.stages": Source("two steps of the largest tile fill the LDS; loads wait in registers", "derived"),
+    "core.stages": Source("two in LDS where they fit, one in registers: gau-nernst/learn-cuda", "derived"),
+    "core.through_registers": Source("loads to LDS pass through VGPRs: gau-nernst/learn-cuda"),
     "core.fill_bytes": Source(f"L1, 64 B/cycle, of which 61 are reached on MI300X: {_RRZE}, gpu-l1-cache"),
     "core.shared_latency": Source("LDS, about 64 cycles", "published-unverified"),
     "core.load_lanes": Source("64 B/cycle of L1 are 16 lanes of 4 B", "derived"),
@@ -77,8 +80,9 @@ CDNA2 = GpuCore(
     tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40, cols=16, depth=8,
                       accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
-    fp32_lanes=64, l2_bytes=28, stages=2, dispatch=0.49, launch=1.89 * us, stream_launch=1.9 * us,
-    shared_latency=64, load_lanes=16, tiles=CDNA_TILES, attention_tiles=CDNA_ATTENTION_TILES,
+    fp32_lanes=64, l2_bytes=28, stages=3, through_registers=True, dispatch=0.49, launch=1.89 * us,
+    stream_launch=1.9 * us, shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
+    attention_tiles=CDNA_ATTENTION_TILES,
 )
 
 MI210 = Chip(
@@ -171,8 +175,9 @@ CDNA3 = GpuCore(
     tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
                       latency=24, cols=16, depth=8, accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
-    fp32_lanes=128, l2_bytes=43, stages=2, dispatch=3.9, launch=1.89 * us, stream_launch=1.9 * us,
-    shared_latency=64, load_lanes=16, tiles=CDNA_TILES, attention_tiles=CDNA_ATTENTION_TILES,
+    fp32_lanes=128, l2_bytes=43, stages=3, through_registers=True, dispatch=3.9, launch=1.89 * us,
+    stream_launch=1.9 * us, shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
+    attention_tiles=CDNA_ATTENTION_TILES,
 )
 
 MI300X = Chip(

@@ -208,6 +208,8 @@ class GpuCore:
                                  "than a load", default=215.0, zero=True, likely=(199.0, 264.0))
     through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
                                      "stage of a pipeline", default=False)
+    through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
+                                     "stage of a pipeline", default=False)
     stages: int = whole("most stages of a software pipeline", default=None, high=64, instead=(3, 7, 7))
     barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0,
                             zero=True, likely=(20.0, 40.0))

@@ -30,6 +30,7 @@ class Gpu(NamedTuple):
     shared_read: float  # bytes per cycle from shared memory to the matrix engine
     shared_write: float  # bytes per cycle into shared memory
     stages: float  # most stages of the software pipeline
+    register_stages: float  # of these, stages that wait in registers on their way to shared memory
     port: float  # bytes per cycle from L2 into one SM's shared memory
     dispatch: float  # blocks started per cycle, whole chip
     prologue: float  # cycles from block start to its first load issued

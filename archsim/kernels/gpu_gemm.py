@@ -82,8 +82,9 @@ def gemm(
     # a block's software pipeline: as many stages as the blocks that share the SM leave room for, and two at least
     acc = bm * bn * 4.0
     stage = depth * (bm * p.a_size + bn / gpu.pair * p.b_size)
-    stages = min(gpu.stages, math.floor(gpu.shared / (resident * stage)))
-    if resident * acc > gpu.accumulators or stages < 2.0:
+    held = math.floor(gpu.shared / (resident * stage))
+    stages = min(gpu.stages, held + gpu.register_stages)
+    if resident * acc > gpu.accumulators or held < 1.0 or stages < 2.0:
         return no_plan()
 
     # bytes: no padding is fetched, so a step brings the average of rows, columns and K; multicast reads B once for

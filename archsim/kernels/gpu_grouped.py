@@ -78,12 +78,13 @@ def grouped(
 
     # as many blocks as threads, accumulators and shared memory have room for
     acc, stage = bm * bn * 4.0, depth * (bm * p.a_size + bn * p.b_size)
-    stages = min(most, math.floor(gpu.shared / stage))
-    if acc > gpu.accumulators or stages < 2.0:
+    held = math.floor(gpu.shared / stage)
+    stages = min(most, held + gpu.register_stages)
+    if acc > gpu.accumulators or held < 1.0 or stages < 2.0:
         return no_plan()
     threads = 128.0 if bm * bn <= FEW else 256.0
-    resident = max(1.0, min(math.floor(gpu.shared / (stages * stage)), math.floor(gpu.accumulators / acc),
-                            math.floor(lanes.threads / threads)))
+    room = math.floor(gpu.shared / ((stages - gpu.register_stages) * stage))
+    resident = max(1.0, min(room, math.floor(gpu.accumulators / acc), math.floor(lanes.threads / threads)))
 
     # bytes
     fetched = p.k / steps * (rows / gm * p.a_size + p.n / gn * p.b_size)

