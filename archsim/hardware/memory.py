@@ -6,13 +6,17 @@ from functools import lru_cache
 
 from archsim.errors import unknown
 from archsim.hardware.dram import DEVICES, Device, find_device
-from archsim.hardware.part import figure, option, part, whole
+from archsim.hardware.part import figure, option, part, settle, whole
 
 UNKNOWN_READ, UNKNOWN_COPY = 0.92, 0.86
 """Shares of the peak that long reads and copies reach where nothing is known of a memory but its bandwidth: medians of
 0.79 to 0.98, and of 0.75 to 0.89, on ten measured GPUs (te42kyfo/gpu-benches, RRZE and Azure benchmarks)."""
 
 REFRESH = ("per-bank", "all-bank")
+
+LATENCY = (365e-9, 254e-9)
+"""Unloaded read latency of an HBM GPU, the median of seven (V100 314 ns, H200 348, H100 360, MI210 365, A100 403,
+MI300X 420, B200 438), and of one with GDDR6 (L40): te42kyfo/gpu-benches, RRZE, markdewing/AI_kernels."""
 
 
 @part
@@ -35,7 +39,8 @@ class Memory:
         "", "the same for writes among reads, bus turn-arounds included", default=None, low=0.01, high=1.0
     )
     energy: float = figure("J/B", "energy per byte of the device and its PHY", default=40e-12, high=1e-6)
-    latency: float = figure("s", "unloaded read latency seen by a core", default=600e-9, high=1e-3)
+    latency: float = figure("s", "unloaded read latency seen by a core; without one, as measured on machines with "
+                            "HBM or GDDR", default=None, high=1e-3, instead=LATENCY)
     type: str = option("generation, e.g. HBM3e", default="")
     stacks: int | None = whole("HBM stacks in use, or devices, packages or channels of another type", default=None,
                                high=64)
@@ -48,6 +53,7 @@ class Memory:
     def __post_init__(self) -> None:
         if self.refresh and self.refresh not in REFRESH:
             raise unknown("Memory.refresh", self.refresh, REFRESH)
+        settle(self, int(self.type.upper().startswith("GDDR")))
 
     @property
     def device(self) -> Device | None:

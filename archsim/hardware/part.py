@@ -104,11 +104,12 @@ def figure(
     )
 
 
-def whole(doc: str, *, default: Any = dataclasses.MISSING, high: int = 1_000_000) -> Any:
-    """Declare a whole number from 1 to `high`."""
+def whole(doc: str, *, default: Any = dataclasses.MISSING, high: int = 1_000_000, instead: tuple[int, ...] = ()) -> Any:
+    """Declare a whole number from 1 to `high`; `instead` as of `figure`."""
     return dataclasses.field(
         default=default,
-        metadata={"kind": "count", "unit": "", "doc": doc, "low": 1, "high": high, "hint": "", "zero": False},
+        metadata={"kind": "count", "unit": "", "doc": doc, "low": 1, "high": high, "hint": "", "zero": False,
+                  "instead": instead},
     )
 
 
@@ -124,9 +125,16 @@ def by_dtype(unit: str, doc: str, *, default: Any = dataclasses.MISSING, low: fl
                                                         "high": high, "hint": "", "zero": False, "keys": "dtype"})
 
 
-def option(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
-    """Declare a field without a unit: a name, a flag, a nested part."""
-    return dataclasses.field(default=default, metadata={"kind": "option", "unit": "", "doc": doc})
+def option(doc: str, *, default: Any = dataclasses.MISSING, instead: tuple[Any, ...] = ()) -> Any:
+    """Declare a field without a unit: a name, a flag, a nested part; `instead` as of `figure`."""
+    return dataclasses.field(default=default, metadata={"kind": "option", "unit": "", "doc": doc, "instead": instead})
+
+
+def settle(record: Any, kind: int) -> None:
+    """Give fields left at None what they have instead on machines of this `kind`: 0, 1, ... or the last."""
+    for f in dataclasses.fields(record):
+        if getattr(record, f.name) is None and (instead := f.metadata.get("instead")):
+            object.__setattr__(record, f.name, instead[min(kind, len(instead) - 1)])
 
 
 def _check_number(part: str, name: str, value: Any, meta: Mapping[str, Any]) -> Any:
@@ -191,7 +199,8 @@ def _with_fields(doc: str, fields: Mapping[str, Any]) -> str:
         unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
         default = "required" if f.default is dataclasses.MISSING else f"default {f.default!r}"
         if instead := f.metadata.get("instead"):
-            default = "default " + " or ".join(f"{value:g}" for value in instead)
+            values = dict.fromkeys(str(v) if isinstance(v, bool) else f"{v:g}" for v in instead)
+            default = "default " + " or ".join(values)
         lines += [f"    {name}{unit}, {default if len(default) < 60 else 'has a default'}",
                   f"        {f.metadata['doc']}"]
     return "\n".join(lines) + "\n"
