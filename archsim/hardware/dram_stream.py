@@ -110,7 +110,7 @@ def sustained_write(device: Device, per_channel: float) -> float:
     Of a copy at c and reads at r, which take half of the bytes each, writes are at 1 / (2 / c - 1 / r): the turns of
     the bus count as theirs.
     """
-    return _between(per_channel, lambda step: max(_write_at_step(device, step - 1), _write_at_step(device, step)))
+    return _between(per_channel, lambda step: _write_at_step(device, step))
 
 
 def _between(per_channel: float, at_step: Callable[[int], float]) -> float:
@@ -122,7 +122,9 @@ def _between(per_channel: float, at_step: Callable[[int], float]) -> float:
 
 def _write_at_step(device: Device, step: int) -> float:
     copy, read = (_at_step(device, step, pattern, LINE, LINE) for pattern in ("copy", "read"))
-    return 1.0 / (2.0 / copy - 1.0 / read)
+    found = 1.0 / (2.0 / copy - 1.0 / read)
+    shipped = STEP**step <= device.bandwidth / device.channels
+    return found if shipped else max(found, _write_at_step(device, step - 1))  # copies stall before reads do
 
 
 def _at_step(device: Device, step: int, pattern: str, size: int, stride: int) -> float:
