@@ -50,6 +50,10 @@ GROUPED_TILES: Tiles = (
 """Tiles of kernels for the products of experts: what frameworks' tuned configurations hold (fused_moe of vLLM and
 SGLang, written in Triton)."""
 
+NARROW_TILES: Tiles = ((16, 128, 256), (16, 256, 128), (32, 128, 256), (32, 256, 128))
+"""Tiles that kernels for weights narrower than the arithmetic add: few rows, as at few tokens these weights' bytes are
+all that is left to save (Marlin's 16 to 64 rows)."""
+
 AttentionTiles = tuple[tuple[int, int, int, int], ...]
 """Largest head dimension, query rows and keys of a tile, and keys where a kernel splits them over blocks."""
 
@@ -208,8 +212,6 @@ class GpuCore:
                                  "than a load", default=215.0, zero=True, likely=(199.0, 264.0))
     through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
                                      "stage of a pipeline", default=False)
-    through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
-                                     "stage of a pipeline", default=False)
     stages: int = whole("most stages of a software pipeline", default=None, high=64, instead=(3, 7, 7))
     barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0,
                             zero=True, likely=(20.0, 40.0))
@@ -263,6 +265,8 @@ class GpuCore:
     attention_tiles: AttentionTiles | None = option(
         "attention tiles: (largest head dimension, query rows, keys, keys where a kernel splits them over blocks); "
         "without, what libraries ship for this kind of matrix instruction", default=None)
+    narrow_tiles: Tiles = option("tiles that products with weights narrower than the arithmetic have beside the "
+                                 "others: (rows, columns, bytes of K per step)", default=NARROW_TILES)
     grouped_tiles: Tiles = option("tiles of products of experts: (rows, columns, bytes of K per step)",
                                   default=GROUPED_TILES)
     grouped_stages: int = whole("stages of the pipeline of such a kernel", default=3, high=64)
@@ -275,7 +279,8 @@ class GpuCore:
         settle(self, self.tensor.kind)
         if self.tiles is not None:
             object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
-        object.__setattr__(self, "grouped_tiles", _tiles("grouped_tiles", self.grouped_tiles, 3))
+        for name in ("grouped_tiles", "narrow_tiles"):
+            object.__setattr__(self, name, _tiles(name, getattr(self, name), 3))
         if self.attention_tiles is not None:
             object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 4))
 

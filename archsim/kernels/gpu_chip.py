@@ -42,7 +42,7 @@ class Gpu(NamedTuple):
     l2_write: float  # bytes per cycle into L2, whole chip
     variation: float  # squared coefficient of variation of the time in which a stage is filled
     bulk_latency: float  # cycles that a kernel's copies take longer than loads
-    tile_stream: float  # share of `dram_read` that reads of operand tiles reach
+    tile_stream: float  # share of `l2` and `dram_read` that reads of operand tiles reach
     block_start: float  # cycles from the start of a block without shared memory to its first load
     partitions: float  # parts of L2, each with its own copy of what its SMs read
     near_capacity: float  # bytes of one partition: data that all SMs read come at the rate `l2` up to here

@@ -105,6 +105,7 @@ def gemm(
     spilled = partial if partial > gpu.l2_capacity else 0.0
     l2_read = blocks * steps * from_l2
     l2_written = partial if splits > 1.0 else out
+    l2_rate = gpu.tile_stream * min(gpu.l2, gpu.far * l2_read / max(1.0, crossing))
     missing = min(1.0, read / l2_read)  # share of a fetch that comes from device memory
     flight = max(1.0, resident * (stages - 1.0) * fetched * missing)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
@@ -126,7 +127,7 @@ def gemm(
             continue
         active = min(many, gpu.sms)
         here = math.ceil(many / gpu.sms)  # blocks on the busiest SM
-        supply = Supply(latency, min(gpu.port, gpu.l2 / active * fetched / from_l2), math.inf,
+        supply = Supply(latency, min(gpu.port, l2_rate / active * fetched / from_l2), math.inf,
                         min(gpu.port, gpu.l2_write / active))
         line = pipeline(sm, step, Block(stages, here, groups, fetched, acc, result, cols), supply)
         main = mainloop(line, steps, 0.0) - (line.latency + line.fetch + line.barrier)
@@ -147,10 +148,11 @@ def gemm(
         total += enter + (leave if double else 0.0)
     total = max(total, blocks / gpu.dispatch)
     # results drain to device memory behind everything else
-    through_l2 = max(l2_read / gpu.l2, crossing / gpu.far) + l2_written / gpu.l2_write
+    through_l2 = l2_read / l2_rate + l2_written / gpu.l2_write
     drain = max(through_l2, memory_cycles(gpu, gpu.sms, flight, seen, written + spilled))
     cycles = gpu.launch + max(total, enter + drain)
-    on_chip, moved = max(l2_read / gpu.sms / gpu.port, through_l2), l2_read + l2_written
+    on_chip = max(l2_read / gpu.sms / gpu.port, l2_read / gpu.l2 + l2_written / gpu.l2_write)
+    moved = l2_read + l2_written
     if splits > 1.0:
         cycles += reduction(gpu, splits, partial + out) + spilled / gpu.dram_read
         on_chip += (partial + out) / gpu.l2

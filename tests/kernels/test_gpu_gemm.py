@@ -140,6 +140,8 @@ def naive_gemm(kind: Kind, p: k.Product, tile: tuple[float, float, float], resid
     read = naive_reads(g, gm, gn, int(bm), int(bn), p.m * p.k * 2, p.k * p.n * 2, (p.warm_a, p.warm_b),
                        int(min(gm * gn, g.sms * resident)))
     l2_read, out = gm * gn * steps * l2_step, p.m * p.n * 2
+    crossing = grid_fills(g, gm, gn, bm, bn, p.m * p.k * 2, p.k * p.n * 2, min(gm * gn, g.sms * resident))
+    l2 = g.tile_stream * min(g.l2, g.far * l2_read / max(1.0, crossing))
     missing = min(1, read / l2_read)
     flight = max(1.0, resident * (stages - 1) * fetched * missing)
     hit = g.l2_latency + g.bulk_latency  # one partition
@@ -149,7 +151,7 @@ def naive_gemm(kind: Kind, p: k.Product, tile: tuple[float, float, float], resid
     total = enter = leave = 0.0
     for blocks in rounds:
         active, here = min(blocks, g.sms), math.ceil(blocks / g.sms)
-        supply = line.Supply(latency, min(g.port, g.l2 / active * fetched / l2_step), math.inf,
+        supply = line.Supply(latency, min(g.port, l2 / active * fetched / l2_step), math.inf,
                              min(g.port, g.l2_write / active))
         one = line.pipeline(sm, step, line.Block(stages, here, 2.0 if bm >= 2 * engine.rows else 1.0, fetched,
                                                  bm * bn * 4, rows * cols * 2, cols), supply)
@@ -169,7 +171,7 @@ def naive_gemm(kind: Kind, p: k.Product, tile: tuple[float, float, float], resid
             total += enter + each + leave
     if g.overlapped:
         total += enter + (leave if double else 0)
-    drain = max(l2_read / g.l2 + out * 1.0 / g.l2_write,
+    drain = max(l2_read / l2 + out / g.l2_write,
                 kc.memory_cycles(g, g.sms, flight, read / g.tile_stream, out * (1 - p.warm_out)))
     return g.launch + max(total, gm * gn / g.dispatch, enter + drain)
 

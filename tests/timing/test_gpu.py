@@ -112,7 +112,7 @@ def test_time_steps_where_blocks_pass_the_number_of_sms() -> None:
     assert times[1536] / times[1408] < 1.1, "176 or 192 blocks take two rounds"
     assert times[1664] / times[1536] > 1.25, "208 blocks need a third"
     within = [square(m, one).seconds for m in range(769, 897, 16)]
-    assert max(within) / min(within) < 1.02, "a partial tile costs a whole one"
+    assert max(within) / min(within) < 1.03, "a partial tile costs a whole one"
 
 
 def test_a_library_smooths_the_steps() -> None:
