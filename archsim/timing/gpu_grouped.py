@@ -9,7 +9,7 @@ from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_grouped as kernel
 from archsim.timing.gpu_figures import as_array, optime, rounds, row_figures
-from archsim.timing.gpu_matmul import products
+from archsim.timing.gpu_matmul import products, vector_cycles, with_conversion
 from archsim.timing.optime import OpTime
 from archsim.timing.sm import engine
 from archsim.timing.warm import COLD, Warm
@@ -48,8 +48,9 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     bm, bn, bk = library[int(p.tile)]
     plan = (f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages, {int(p.occupancy)}/SM, {rounds(p)}, "
             f"{int(experts)} products in one kernel")
-    vector = (op.vector_ops / core.fp32_lanes + op.transcendentals / core.sfu) / chip.cores
-    return optime(op, chip, p, vector=vector, plan=plan)
+    blocks = sum(math.ceil(m / bm) * count for m, count in groups) / experts
+    vector = vector_cycles(op, chip, blocks)
+    return optime(op, chip, with_conversion(op, p, vector), vector=vector, plan=plan)
 
 
 def _with_lines(tiles: tuple[tuple[int, int, int], ...], chip: Chip) -> tuple[tuple[float, ...], ...]:

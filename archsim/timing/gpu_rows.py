@@ -131,7 +131,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     }
     busy["launch"] = max(core.launch, seconds - max(busy.values()))
     seconds = max(seconds, *busy.values())
-    each = f"{b.blocks:,} blocks of {b.threads} threads"
+    each = f"{b.blocks:,} block{'s' if b.blocks > 1 else ''} of {b.threads} threads"
     loop = f", {b.turns} turn{'s' if b.turns > 1 else ''}" if b.turns * b.passes > 1 else ""
     return OpTime(
         seconds=seconds, cycles=seconds * chip.clock, flops=op.flops, vector_ops=op.vector_ops,
