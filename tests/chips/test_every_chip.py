@@ -321,11 +321,11 @@ def matrix_peak(name: str) -> float:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f[0])
 def test_relatives_rank_as_their_figures_do(family: tuple[str, ...]) -> None:
-    """More peak at no less power prefills no slower, and more bandwidth decodes faster."""
+    """More peak at no less power prefills no slower (but for how tiles divide), and more bandwidth decodes faster."""
     for a, b in itertools.permutations(family, 2):
         watts = [power.tdp if power else 0.0 for power in (ALL[a].power, ALL[b].power)]
         if matrix_peak(a) > 1.03 * matrix_peak(b) and (watts[0] >= watts[1] or 0.0 in watts):
-            assert speed(a, "prefill") > 0.999 * speed(b, "prefill"), (a, b)
+            assert speed(a, "prefill") > 0.99 * speed(b, "prefill"), (a, b)
         if ALL[a].memory.sustained > 1.05 * ALL[b].memory.sustained:
             assert speed(a, "decode") > speed(b, "decode"), (a, b)
 
