@@ -42,6 +42,10 @@ STEP = 2.0**0.25
 never less throughput, and chips share what was computed."""
 
 
+SPAN = 8.0
+"""How much slower or faster than the fastest that shipped a channel is simulated."""
+
+
 @dataclass(frozen=True)
 class Achieved:
     """What a stream reaches.
@@ -100,7 +104,7 @@ def sustained(
     """
     check_pattern(pattern)
     size, stride = positive_int("size", size), max(positive_int("size", size), stride)
-    return _between(per_channel, lambda step: _at_step(device, step, pattern, size, stride))
+    return _between(device, per_channel, lambda step: _at_step(device, step, pattern, size, stride))
 
 
 @lru_cache(maxsize=4096)
@@ -110,14 +114,21 @@ def sustained_write(device: Device, per_channel: float) -> float:
     Of a copy at c and reads at r, which take half of the bytes each, writes are at 1 / (2 / c - 1 / r): the turns of
     the bus count as theirs.
     """
-    return _between(per_channel, lambda step: _write_at_step(device, step))
+    return _between(device, per_channel, lambda step: _write_at_step(device, step))
 
 
-def _between(per_channel: float, at_step: Callable[[int], float]) -> float:
-    """Return what lies between the two steps around a rate, and below the rate."""
-    below = math.floor(math.log(per_channel, STEP) + 1e-9)
-    share = max(0.0, min(1.0, (per_channel / STEP**below - 1.0) / (STEP - 1.0)))
-    return min(per_channel, at_step(below) * (1.0 - share) + at_step(below + 1) * share)
+def _between(device: Device, per_channel: float, at_step: Callable[[int], float]) -> float:
+    """Return what lies between the two steps around a rate, and below the rate.
+
+    Channels far slower than any reach as great a share as the slowest that is simulated, far faster ones no more than
+    the fastest.
+    """
+    shipped = device.bandwidth / device.channels
+    rate = min(max(per_channel, shipped / SPAN), shipped * SPAN)
+    below = math.floor(math.log(rate, STEP) + 1e-9)
+    share = max(0.0, min(1.0, (rate / STEP**below - 1.0) / (STEP - 1.0)))
+    found = at_step(below) * (1.0 - share) + at_step(below + 1) * share
+    return min(per_channel, found * min(1.0, per_channel / rate))
 
 
 def _write_at_step(device: Device, step: int) -> float:
@@ -142,7 +153,8 @@ def achieved(
     """Return the fraction of the peak that a pattern reaches, and what keeps it from more; arguments as `sustained`."""
     check_pattern(pattern)
     fraction = sustained(device, per_channel, pattern, size, stride) / per_channel
-    rate = STEP ** round(math.log(per_channel, STEP))
+    shipped = device.bandwidth / device.channels
+    rate = STEP ** round(math.log(min(max(per_channel, shipped / SPAN), shipped * SPAN), STEP))
     real, *ideal = (_simulate(device, rate, pattern, size, max(size, stride), without)
                     for without in ("", "refresh", "turns", "rows"))
     return Achieved(fraction, *(max(0.0, min(1.0, fraction / real * better) - fraction) for better in ideal))

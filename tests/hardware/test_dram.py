@@ -179,6 +179,16 @@ def test_patterns_and_sizes_are_checked() -> None:
         sustained(DEVICES["HBM3"], 20e9, "random", 0)
 
 
+@pytest.mark.parametrize("kind", ["HBM3", "GDDR6", "DDR4"])
+def test_memories_that_nobody_makes_are_answered_too(kind: str) -> None:
+    slow, fast = (Memory(type=kind, stacks=1, capacity=1 * GB, bandwidth=rate) for rate in (1e6, 1e16))
+    for memory in (slow, fast):
+        assert 0 < memory.sustained_write <= memory.sustained <= memory.bandwidth
+    assert slow.sustained > 0.9e6 and fast.sustained < 1e15
+    d = DEVICES[kind]
+    assert 0 < achieved(d, 1.0, "copy").fraction <= 1 and 0 < achieved(d, 1e15, "copy").fraction < 0.01
+
+
 def test_between_simulated_rates_throughput_is_interpolated() -> None:
     d = DEVICES["HBM3"]
     low = STEP ** math.floor(math.log(20e9, STEP))
