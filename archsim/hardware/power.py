@@ -28,7 +28,7 @@ class Energy:
       Registers, issue and the idle half of a SIMD lane's width are in it; arithmetic alone is 0.85.
     - `fill` and `l2`: the same fits give 117 and 122 pJ for a byte from device memory to the SM, 36 and 32 of it in
       the device: 75 here on chip, again the same for both. How it divides between the way into L2 and the way from
-      there is not measured apart; 35 and 40 let A100 and H100 run large products at the clocks at which they are seen.
+      there is not measured apart; 31 and 44 let A100 and H100 run large products at the clocks at which they are seen.
     - `cycle`: those fits' constant power less the idle power, 11 W on A100 and 25 W on H200, by SM and cycle.
     - `link`: 5 pJ/bit of a 112 Gbit/s SerDes at each end.
     - `control`: H800 multiplies zeros at 200 W and 729 TFLOP/s, random numbers at 350 W and 660 TFLOP/s (arXiv
@@ -42,9 +42,9 @@ class Energy:
     register: float = figure("J/B", "to or from a register file or the accumulators", default=0.94 * pJ, high=1e-9)
     shared: float = figure("J/B", "from an SM's shared memory", default=1.06 * pJ, high=1e-9)
     scratchpad: float = figure("J/B", "to or from a large scratchpad", default=1.75 * pJ, high=1e-9)
-    l2: float = figure("J/B", "between a GPU's L2 and an SM", default=40 * pJ, high=1e-9)
+    l2: float = figure("J/B", "between a GPU's L2 and an SM", default=44 * pJ, high=1e-9)
     fill: float = figure("J/B", "between device memory's interface and the chip's last shared memory",
-                         default=35 * pJ, high=1e-9)
+                         default=31 * pJ, high=1e-9)
     vector: float = figure("J", "an fp32 operation of a vector unit, with its registers and issue", default=4.75 * pJ,
                            high=1e-9)
     cycle: float = figure("J", "a cycle of one SM beside its work: clock tree, schedulers", default=80 * pJ, high=1e-6)
