@@ -22,7 +22,10 @@ MODELS = {"Llama2-7B": "llama-2-7b", "Llama3-8B": "llama-3-8b"}
 @pytest.mark.parametrize("m", EXAMPLE["MEASURED"], ids=lambda m: f"{m.chip}-{m.model}-{m.batch}")
 def test_mean_power_is_within_15_percent(m: Any) -> None:
     got, known = EXAMPLE["mean_watts"](m), sum(m.watts) / len(m.watts)
-    assert got == pytest.approx(known, rel=0.20 if (m.model, m.batch) == WAITING else 0.15)
+    if (m.model, m.batch) == WAITING:
+        assert 0.7 * known < got < known
+    else:
+        assert got == pytest.approx(known, rel=0.15)
 
 
 def test_what_does_not_fit_waits() -> None:
