@@ -30,8 +30,9 @@ FIRST_STEP = 0.25
 """First step of a constant, as a share of its range. A search starts in the middle of every range, so
 that it owes nothing to values that were chosen with the rows of other chips in sight."""
 
-DIFFERS = 0.1
-"""Share of its range by which fits on two chips may differ over a constant that both need."""
+DIFFERS, MATTERS = 0.1, 0.1
+"""Share of its range by which fits may differ over a constant, and points of MAPE that the other's value may cost,
+before a constant counts as one that had to differ."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,14 @@ class CarryOver:
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """Paths of the constants on which fits on different chips disagree by more than a tenth of their range."""
+        """Paths of the constants that had to differ: fits disagree about them, and the other's value would cost."""
         found: dict[str, list[float]] = {}
         for fit in self.fits:
             for path, value in fit.values.items():
                 low, high = _range(fit.constants[path])
                 found.setdefault(path, []).append((value - low) / (high - low))
-        return tuple(path for path, shares in found.items() if max(shares) - min(shares) > DIFFERS)
+        return tuple(path for path, shares in found.items() if max(shares) - min(shares) > DIFFERS
+                     and any(fit.costs.get(path, 0.0) > MATTERS for fit in self.fits))
 
     def to_dict(self) -> dict[str, Any]:
         """Return errors and fits as plain data."""

@@ -101,6 +101,8 @@ def sensitivity(found: Sequence[Sensitivity]) -> list[Sheet]:
 
 def carried(result: CarryOver) -> list[Sheet]:
     """Return the errors of constants fitted on one chip and carried over to others, and the constants themselves."""
+    from archsim.explore.carry_over import MATTERS
+
     keys = list(result.defined)
     errors = Sheet(
         "MAPE in %: constants fitted on one chip's rows, carried over to the others",
@@ -143,7 +145,7 @@ def carried(result: CarryOver) -> list[Sheet]:
         ] if paths else [],
         notes=[f"{NONE} its definition has it from a measurement or a document, or no row depends on it",
                *(["cost: points of MAPE on the fitted rows with the value that the other fit found; differs: by more "
-                  "than a tenth of the range"] if len(result.fits) > 1 else [])],
+                  f"than a tenth of the range, at more than {MATTERS} points"] if len(result.fits) > 1 else [])],
     )
     lines = [(path, chip, c) for path, own in result.apart.items() for chip, c in own.items()]
     apart = Sheet(
