@@ -10,7 +10,7 @@ replayed, so that no host cost is left but what a graph costs, and what a call t
   bf16 and are quantised first.
 - ``attention_*`` is a framework's attention call on a paged cache: a kernel writes new keys and values to it, a block
   of another adds up the lengths of all sequences to lay out the work, then attention itself. The same cache is read by
-  every call. Each call is a graph of its own (`Kernel.begins`).
+  every call. Each call is a graph of its own (`Kernel.begins`), its library that of a column ``framework`` (`PACKED`).
 - ``moe`` is a fused layer of experts: tokens are sorted by expert, the gated products up, the activation, the products
   down, and the sum over each token's experts. ``inter`` is cut by ``tp``; of ``experts``, ``ep`` ranks hold equal
   shares, and one of them is measured: see `archsim.explore.measured_experts`. Every call reads the same weights.
@@ -26,12 +26,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from archsim.dtypes import BYTES, dtype
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.explore.measured_experts import calls, experts, gate, quantised
 from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
 from archsim.hardware import Chip, GpuCore
+from archsim.hardware.gpu import PACKED_ASYNC_ATTENTION_TILES, PACKED_ATTENTION_TILES
 from archsim.kernels.gpu_l2 import kept_share, streamed_share
 from archsim.timing import COLD, Warm, time
 from archsim.workload.ops import (
@@ -61,6 +63,11 @@ COPIES = 6
 REPLAYS = 6
 """Replays of a graph that are timed together (``num_runs`` of the collectors' helper)."""
 
+PACKED = ("sglang", "vllm")
+"""Frameworks (column ``framework``) that run FlashAttention 3 where instructions read shared memory themselves; the
+first does so on GPUs of warp-level instructions too (sgl-kernel's flash_attn; collector/sglang takes its backend on all
+GPUs before Blackwell)."""
+
 WARM_UPS = 3
 """Replays before those that are timed: a power limit has that much longer to act."""
 
@@ -72,7 +79,8 @@ class Kernel:
     `own` says that the row is about it: a plain roofline counts no other. `inputs`, `weights` and `output` are reuse
     distances: bytes that are touched from one use of them to the next, themselves included; infinite if they are not
     used again; `made` are bytes of its inputs that the kernel before has just written, in the order in which it reads.
-    `begins` is how many graphs begin with it: one if a call is a graph. It ran `repeats` times in a row.
+    `begins` is how many graphs begin with it: one if a call is a graph. It ran `repeats` times in a row. `framework`
+    is who ran attention, if the row says so.
     """
 
     op: Op
@@ -83,6 +91,7 @@ class Kernel:
     begins: float = 0.0
     made: float = 0.0
     repeats: float = math.inf
+    framework: str = ""
 
     def start(self, chip: Chip) -> float:
         """Return the seconds by which a replay that begins here is late: the host has queued it as it queues a kernel.
@@ -118,7 +127,19 @@ class Kernel:
             If the chip cannot run it.
         """
         timed = time.__wrapped__ if once else time
+        if self.framework in PACKED:
+            chip = _packed(chip, self.framework == PACKED[0])
         return timed(self.op, chip, self.warm(chip) if held else COLD, self.repeats).seconds + self.start(chip)
+
+
+@lru_cache(maxsize=64)
+def _packed(chip: Chip, always: bool) -> Chip:
+    """Return the chip with FlashAttention 3's kernels, if it has them; `always` says that warp-level ones count."""
+    core = chip.core
+    if not isinstance(core, GpuCore) or core.tensor.tensor_memory or not (core.tensor.asynchronous or always):
+        return chip
+    return chip.replace("core", attention_tiles=PACKED_ASYNC_ATTENTION_TILES if core.tensor.asynchronous
+                        else PACKED_ATTENTION_TILES)
 
 
 def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
@@ -145,7 +166,9 @@ def kernels(row: Row, line: int) -> tuple[Kernel, ...]:
         return _layer(experts(row, line, size, name), calls(row))
     if op in ATTENTION:
         first, *rest = _again(*_attention(row, line, size, name))
-        return tuple(replace(k, repeats=float(WARM_UPS + REPLAYS)) for k in (replace(first, begins=1.0), *rest))
+        framework = str(row.get("framework") or "").strip().lower()
+        return tuple(replace(k, repeats=float(WARM_UPS + REPLAYS), framework=framework)
+                     for k in (replace(first, begins=1.0), *rest))
     values, element = size["rows"] * size["cols"], int(BYTES[name])
     if op == "rmsnorm":
         call: Op = Norm(rows=size["rows"], cols=size["cols"], dtype=name, access=element)

@@ -13,9 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Plan, no_plan
-from archsim.kernels.gpu_attention_split import merge_cycles, most_parts, parts_of
+from archsim.kernels.gpu_attention_split import MOST_PARTS, merge_cycles, most_parts, parts_of
 from archsim.kernels.gpu_attention_tile import Heads, Tile, Vector, block_cycles, residents, tile_of
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
+
+FEW_ROWS = 64.0
+"""Query rows from which a kernel follows the split rules of FlashAttention. With fewer, it is a decode kernel that lays
+out its parts for the batch at hand (FlashInfer), and has several blocks on an SM."""
 
 SEQUENCES = 31.0
 """Sequences whose blocks a persistent kernel counts at a time to find its next one (hopper/tile_scheduler.hpp)."""
@@ -121,18 +125,20 @@ def tiles_of(h: Heads, bq: float, bk: float) -> NDArray[np.float64]:
 
 @njit(cache=True)
 def attention(
-    gpu: Gpu, h: Heads, v: Vector, bq: float, whole: float, cut: float, cold: float, kept: float, tile: float
+    gpu: Gpu, h: Heads, v: Vector, bq: float, whole: float, cut: float, laid_out: float, cold: float, kept: float,
+    tile: float,
 ) -> Plan:
     """Time attention with one tile, number `tile` of the library: `bq` query rows and `whole` keys.
 
-    A kernel that splits keys takes `cut` of them at a time; one block per SM takes the parts one by one. Gradients have
-    no such kernel. L2 lacks `cold` of the operands at the start, and passes on all of the result but the share `kept`.
+    Keys are in `laid_out` parts; or, if that is 0, in as many as the rules of FlashAttention say, whose kernel then
+    takes `cut` of them at a time, and one block per SM takes the parts one by one. Gradients have no such kernel. L2
+    lacks `cold` of the operands at the start, and passes on all of the result but the share `kept`.
     """
     rows = h.q * h.heads / h.kv_heads
-    most = parts = 1.0
+    most = parts = max(1.0, laid_out)
     bk = whole
     costs = tiles_of(h, bq, whole)
-    if h.gradients == 0.0:
+    if h.gradients == 0.0 and laid_out == 0.0:
         seen_by = tiles_of(h, bq, cut)
         most = most_parts(gpu.sms, h.kv_heads * seen_by.size, seen_by.max())
         if most > 1.0:
@@ -148,7 +154,8 @@ def attention(
     copies = h.batch * h.kv_heads * parts
     blocks = copies * tiles_q
     active = min(blocks, gpu.sms)
-    together = 1.0 if most > 1.0 else min(t.resident, math.ceil(blocks / gpu.sms))
+    persistent = most > 1.0 and laid_out == 0.0
+    together = 1.0 if persistent else min(t.resident, math.ceil(blocks / gpu.sms))
     workers = gpu.sms * together
 
     tile_bytes = t.key_bytes + t.value_bytes
@@ -168,7 +175,7 @@ def attention(
     once = once_cycles(gpu, h, t, rows, bq, parts, missing, cold, active)
     search = 2.0 * gpu.l2_latency + gpu.sync  # reads the lengths of some sequences and adds up their blocks
     if gpu.overlapped == 0.0:
-        once += v.code + (2.0 * search if most > 1.0 else 0.0)
+        once += v.code + (2.0 * search if persistent else 0.0)
     else:
         once += min(h.batch, gpu.sms / (h.kv_heads * tiles_q * parts)) / SEQUENCES * search
     if costs.min() == costs.max():  # full waves, and a tail in which fewer SMs draw on what is shared
@@ -222,6 +229,21 @@ def attention(
 
 
 @njit(cache=True)
+def best_parts(
+    gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float, cold: float, kept: float, tile: float
+) -> Plan:
+    """Return the fastest plan over parts of the keys, up to eight waves of blocks: finer ones shorten the last wave."""
+    best, parts = no_plan(), 1.0
+    blocks = h.batch * h.kv_heads * math.ceil(h.heads / h.kv_heads / bq)
+    while parts == 1.0 or (blocks * parts <= 8.0 * gpu.sms and parts <= min(MOST_PARTS, math.ceil(h.kv / bk))):
+        p = attention(gpu, h, v, bq, bk, bk, parts, cold, kept, tile)
+        if p.cycles < best.cycles:
+            best = p
+        parts = parts + 1.0 if parts < 8.0 else math.floor(parts * 1.25)
+    return best
+
+
+@njit(cache=True)
 def best_attention(
     gpu: Gpu, tiles: NDArray[np.float64], h: Heads, v: Vector, cold: float, kept: float
 ) -> Plan:
@@ -244,7 +266,10 @@ def best_attention(
             for i in range(tiles.shape[0]):
                 if tiles[i, 0] == dim and (h.q == 1.0 or tiles[i, 1] == most):
                     bq = tiles[i, 1] * share
-                    p = attention(gpu, h, v, bq, tiles[i, 2], tiles[i, 3], cold, kept, float(i))
+                    whole, cut = tiles[i, 2], tiles[i, 3]
+                    p = attention(gpu, h, v, bq, whole, cut, 0.0, cold, kept, float(i))
+                    if h.q == 1.0 and bq < FEW_ROWS:
+                        p = best_parts(gpu, h, v, bq, whole, cold, kept, float(i))
                     if p.cycles < best.cycles:
                         best = p
         if h.gradients == 0.0 or share < 0.125:

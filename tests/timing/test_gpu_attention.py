@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import archsim as sim
 from archsim import timing
 from archsim.hardware import Cache, Chip, GpuCore, Memory, Scratchpad, TensorCore
+from archsim.hardware.gpu import PACKED_ATTENTION_TILES
 from archsim.timing import OpTime, Warm, gpu
 from archsim.units import GB, GHz, KiB, MiB, TB_per_s
 from archsim.workload.ops import Attention, AttentionBackward
@@ -88,7 +89,7 @@ def test_latent_attention_of_many_heads_is_bound_by_products() -> None:
 
 def test_parts_that_do_not_fill_whole_waves_cost_one_more() -> None:
     """32 KV heads of 32768 keys make 128 parts for 108 SMs: measured 0.79 TB/s; 8 of 131072 fill 104: 1.21 TB/s."""
-    a100 = sim.chips.get("a100-sxm-80gb")
+    a100 = sim.chips.get("a100-sxm-80gb").replace("core", attention_tiles=PACKED_ATTENTION_TILES)
     ragged = Attention(batch=16, q_len=1, kv_len=32768, heads=2, kv_heads=2, head_dim=128)
     even = Attention(batch=8, q_len=1, kv_len=131072, heads=2, kv_heads=1, head_dim=128)
     assert ragged.bytes / timing.time(ragged, a100).seconds / 1e12 == pytest.approx(0.79, rel=0.12)
@@ -101,7 +102,21 @@ def test_split_kv_serves_few_long_sequences() -> None:
     assert "split-KV" in gpu.time(long, ASYNC).plan
     assert "split-KV" not in gpu.time(many, ASYNC).plan
     assert gpu.time(long, ASYNC).bound == gpu.time(many, ASYNC).bound == "hbm"
-    assert gpu.time(long, chip()).bound == "matrix", "128 rows, of which 4 are queries, keep a small engine busy"
+    packed = chip().replace("core", attention_tiles=PACKED_ATTENTION_TILES)
+    assert gpu.time(long, chip()).bound == "hbm"
+    assert gpu.time(long, packed).bound == "matrix", "128 rows, of which 4 are queries, keep a small engine busy"
+
+
+def test_decode_kernels_cost_their_cache_whatever_the_batch() -> None:
+    """One more sequence than the SMs take in whole waves costs its share, not a wave."""
+    times = []
+    for batch in range(48, 64):  # 96 to 126 blocks of one KV head's cache on 100 SMs
+        op = Attention(batch=batch, q_len=1, kv_len=16384, heads=16, kv_heads=2, head_dim=128)
+        t = gpu.time(op, chip())
+        assert t.bound == "hbm"
+        assert op.bytes / chip().memory.sustained / t.seconds > 0.8
+        times.append(t.seconds / op.bytes)
+    assert max(times) / min(times) < 1.15
 
 
 @pytest.mark.parametrize("kv_dtype", ["bf16", "fp8"])
