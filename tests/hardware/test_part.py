@@ -169,7 +169,8 @@ def test_a_variant_of_a_long_name_keeps_to_the_limit() -> None:
 
 
 def test_parts_explain_themselves() -> None:
-    assert str(inspect.signature(Memory)).startswith("(*, capacity: float, bandwidth: float, efficiency: float | None = ")
+    assert str(inspect.signature(Memory)).startswith(
+        "(*, capacity: float, bandwidth: float, efficiency: float | None = ")
     assert "bandwidth (B/s), required\n        peak bandwidth" in (Memory.__doc__ or "")
 
 
