@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from archsim.dtypes import BYTES
+from archsim.dtypes import BYTES, SCALED
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_gemm as kernel
@@ -34,7 +34,7 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     rows, number = sum(m * count for m, count in groups), sum(count for _, count in groups)
     operands = op.a_bytes + number * k * n * b + rows * n * out
     scaled = BYTES[op.a_dtype] < 2
-    library = core.scaled_library if scaled else core.library
+    library = core.scaled_library(rows, op.a_dtype in SCALED) if scaled else core.library
     if scaling_ops(op, 0.0, 1.0):
         library += core.narrow_tiles
     p = kernel.best_gemm(

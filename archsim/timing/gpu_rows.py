@@ -2,7 +2,9 @@
 
 How frameworks write such kernels is a convention that all share: a block of at most 1024 threads per row, a loop over
 the row in loads of 16 bytes per thread (one element where the row does not divide), reductions by shuffles and shared
-memory; and blocks of 128 threads with one load per operand each where rows do not matter.
+memory; and blocks of 128 threads with one load per operand each where rows do not matter. Quantisation gives a row 256
+threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps (SGLang's
+per_token_quant_fp8). Rows that outgrow the caches while they wait for their next pass come from device memory again.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ ROW_THREADS = 1024
 """Threads of a block at most."""
 FLAT_THREADS = 128
 """Threads of a block where rows do not matter, and of one that takes several short rows."""
+QUANTISING = 256
+"""Threads of a block that quantises a row, or eight of them with a warp each."""
 OPERANDS = 8.0
 """Loads that a thread of a flat kernel has in flight at most; where a result has more operands, more threads share
 them."""
@@ -48,10 +52,12 @@ class Blocks:
     warps: bool = True
 
 
-def cut(op: Stream, core: GpuCore) -> Blocks:
+def cut(op: Stream, chip: Chip) -> Blocks:
     """Return the blocks of threads that run an operator."""
+    core = chip.core
+    assert isinstance(core, GpuCore)
     size = BYTES[str(getattr(op, "dtype", "fp32"))]
-    wide = getattr(op, "access", None) or core.vector_bytes
+    wide = getattr(op, "access", None) or core.vector_bytes * (1 + isinstance(op, Quantize))
     rows, cols = _rows(op)
     elements = max(1, int(wide / size))
     if not rows:
@@ -62,8 +68,12 @@ def cut(op: Stream, core: GpuCore) -> Blocks:
     if cols % elements:
         elements = 1
     warps = math.ceil(cols / (WARP * elements))
-    threads = min(ROW_THREADS, WARP * warps)
-    together = max(1, FLAT_THREADS // threads)  # rows that one block takes
+    threads, together = min(ROW_THREADS, WARP * warps), 1
+    if isinstance(op, Quantize):
+        by_warp = rows >= 2 * chip.cores * QUANTISING // WARP
+        threads = min(threads, WARP if by_warp else QUANTISING)
+        together = QUANTISING // WARP if by_warp else 1
+    together = max(together, FLAT_THREADS // threads)  # rows that one block takes
     reductions = round(op.reduced / (rows * cols)) if op.passes > 1 else 0
     return Blocks(math.ceil(rows / together), threads * together, math.ceil(cols / (threads * elements)),
                   elements * size, elements, max(1, min(3, round(op.passes))), reductions,
@@ -100,7 +110,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     inputs = op.read_bytes - own
     reads = inputs * (1.0 - warm.inputs) + own * (1.0 - warm.weights)
     writes = op.write_bytes * (1.0 - warm.output)
-    b = cut(op, core)
+    b = cut(op, chip)
 
     # one block's chain: a load from where the data are, later passes from L2, and what is done with them
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
@@ -121,6 +131,10 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
 
     resident = max(1, min(core.blocks, core.threads // b.threads))
     moved = op.read_bytes + op.write_bytes
+    held = inputs / b.blocks * min(b.blocks, resident * chip.cores)  # of rows that wait for their next pass
+    if held > chip.cores * core.shared.capacity:  # not nearby, and beyond L2's capacity not on the chip
+        again = (b.passes - 1) * inputs * max(0.0, 1.0 - cache.last.capacity / held)
+        reads, moved = reads + again, moved + (b.passes - 1) * inputs
     cycles = kernel.stream(gpu, float(b.blocks), float(resident), core.block_start, latency, issue / b.blocks, reads,
                            writes, moved)
     seconds = cycles / hz

@@ -38,7 +38,7 @@ def test_cold_is_never_faster_than_warm_and_no_data_are_free(op: Op, on: Chip, i
     cold, warm = gpu.time(op, on), gpu.time(op, on, Warm(inputs=inputs, output=output))
     assert warm.seconds <= cold.seconds * (1 + 1e-9)
     assert warm.hbm_bytes <= cold.hbm_bytes
-    assert cold.hbm_bytes == pytest.approx(op.bytes)
+    assert op.bytes * (1 - 1e-9) <= cold.hbm_bytes <= 3 * op.bytes, "some rows outgrow the caches between passes"
     assert cold.seconds >= op.bytes / on.memory.bandwidth
     assert warm.seconds >= on.core.launch  # type: ignore[union-attr]
     assert 0 < warm.utilization <= 1
@@ -46,8 +46,7 @@ def test_cold_is_never_faster_than_warm_and_no_data_are_free(op: Op, on: Chip, i
 
 @given(rows, machines)
 def test_every_element_has_a_thread(op: Op, on: Chip) -> None:
-    assert isinstance(on.core, GpuCore)
-    b = cut(op, on.core)  # type: ignore[arg-type]
+    b = cut(op, on)  # type: ignore[arg-type]
     assert 1 <= b.threads <= 1024
     assert b.blocks >= 1
     if isinstance(op, Norm | Softmax):
@@ -114,3 +113,12 @@ def test_blocks_beyond_one_generation_wait() -> None:
     held = 2 * on.cores
     first, second = (gpu.time(Norm(rows=r, cols=8192, access=2), on, Warm(1, 1, 1)).seconds for r in (held, held + 1))
     assert second > 1.6 * first, "a block of 1024 threads more than the SMs hold"
+
+
+def test_rows_that_outgrow_the_caches_are_read_again() -> None:
+    on = chips.get("h100-sxm")
+    long, short = Quantize(rows=16384, cols=16384), Quantize(rows=131072, cols=2048)
+    assert gpu.time(short, on).hbm_bytes == pytest.approx(short.bytes)
+    assert 1.4 * long.bytes < gpu.time(long, on).hbm_bytes < 1.7 * long.bytes, "a warp per row: 64 rows on each SM"
+    few = Quantize(rows=512, cols=16384)
+    assert gpu.time(few, on).hbm_bytes == pytest.approx(few.bytes)
