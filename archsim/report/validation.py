@@ -134,9 +134,9 @@ def carried(result: CarryOver) -> list[Sheet]:
         [
             Column("figure", paths, text=True),
             Column("range", [_together(first[p].likely or (), first[p].unit, ["", ""], " to ") for p in paths]),
-            *(Column(f"{f.chip}\n{head}", [said(f, p) for p in paths]) for f in result.fits
-              for head, said in (("as defined", lambda f, p: _value(f.constants[p]) if p in f.constants else NONE),
-                                 ("fitted", lambda f, p: fitted(f.values, p)))),
+            *(column for f in result.fits for column in (
+                Column(f"{f.chip}\nas defined", [_value(f.constants[p]) if p in f.constants else NONE for p in paths]),
+                Column(f"{f.chip}\nfitted", [fitted(f.values, p) for p in paths]))),
             *(Column(f"cost on {f.chip}\nof the other's", [
                 f"{f.costs[p]:+.2f}" if p in f.costs else NONE for p in paths], 1)
               for f in result.fits if len(result.fits) > 1),
