@@ -79,20 +79,28 @@ def gemm(
     depth = bk / p.a_size
     steps = math.ceil(math.ceil(p.k / depth) / splits)
 
+    # SMs that pair up lie along M and share B, or in a product of one row of blocks along N and share A; so do those
+    # that one read of L2 feeds
+    of_b = max(1.0, min(gpu.pair, gm))
+    of_a = max(1.0, min(gpu.pair / of_b, gn))
+    together = max(gpu.multicast, gpu.pair)
+    read_b = max(1.0, min(together, gm))
+    read_a = max(1.0, min(together / read_b, gn))
+
     # a block's software pipeline: as many stages as the blocks that share the SM leave room for, and two at least
     acc = bm * bn * 4.0
-    stage = depth * (bm * p.a_size + bn / gpu.pair * p.b_size)
+    stage = depth * (bm / of_a * p.a_size + bn / of_b * p.b_size)
     held = math.floor(gpu.shared / (resident * stage))
     stages = min(gpu.stages, held + gpu.register_stages)
     if resident * acc > gpu.accumulators or held < 1.0 or stages < 2.0:
         return no_plan()
 
-    # bytes: no padding is fetched, so a step brings the average of rows, columns and K; multicast reads B once for
-    # several SMs
+    # bytes: no padding is fetched, so a step brings the average of rows, columns and K, and most to a whole block
     rows, cols, span = p.m / gm, p.n / gn, p.k / (steps * splits)
-    fetched = span * (rows * p.a_size + cols / gpu.pair * p.b_size)
-    shared_by = min(max(gpu.multicast, gpu.pair), gm)
-    from_l2 = span * (rows * p.a_size + cols / shared_by * p.b_size)
+    fetched = span * (rows / of_a * p.a_size + cols / of_b * p.b_size)
+    from_l2 = span * (rows / read_a * p.a_size + cols / read_b * p.b_size)
+    high, wide = max(rows, min(bm, p.m)), max(cols, min(bn, p.n))
+    whole = span * (high / of_a * p.a_size + wide / of_b * p.b_size)
     slots = gpu.sms * resident
     running = max(1.0, min(blocks, slots) / splits)
     a_bytes, b_bytes = p.m * p.k * p.a_size / p.a_reuse, p.k * p.n * p.b_size
@@ -113,8 +121,8 @@ def gemm(
     latency = hit + max(0.0, gpu.dram_latency - hit) * max(1.0 - p.warm_a, 1.0 - p.warm_b)
 
     # the busiest SM, in full rounds and then in a tail in which fewer SMs draw on what is shared
-    step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, fetched)
-    result = rows * cols * (4.0 if splits > 1.0 else p.out_size)
+    step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, whole)
+    result = high * wide * (4.0 if splits > 1.0 else p.out_size)
     groups = 2.0 if bm >= 2.0 * e.rows else 1.0
     persistent = gpu.overlapped > 0.0
     double = persistent and 2.0 * acc <= gpu.accumulators
@@ -127,9 +135,9 @@ def gemm(
             continue
         active = min(many, gpu.sms)
         here = math.ceil(many / gpu.sms)  # blocks on the busiest SM
-        supply = Supply(latency, min(gpu.port, l2_rate / active * fetched / from_l2), math.inf,
+        supply = Supply(latency, min(gpu.port, l2_rate / active * whole / from_l2), math.inf,
                         min(gpu.port, gpu.l2_write / active))
-        line = pipeline(sm, step, Block(stages, here, groups, fetched, acc, result, cols), supply)
+        line = pipeline(sm, step, Block(stages, here, groups, whole, acc, result, wide), supply)
         main = mainloop(line, steps, 0.0) - (line.latency + line.fetch + line.barrier)
         main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
         each = meet(main, memory_cycles(gpu, active, flight, seen * many / blocks, 0.0), jobs)

@@ -131,12 +131,18 @@ def naive_gemm(kind: Kind, p: k.Product, tile: tuple[float, float, float], resid
         rounds.append(min(left, int(g.sms) * resident))
         left -= rounds[-1]
     steps = math.ceil(p.k / (bk / 2))
-    stages = min(g.stages, g.shared // (resident * bk * (bm + bn / g.pair)))
+    def shared_by(sms: float) -> tuple[float, float]:
+        """SMs that share A and B: those along M share B; where all lie along N, they share A."""
+        return (1, min(sms, gm)) if gm > 1 else (min(sms, gn), 1)
+
+    (pair_a, pair_b), (read_a, read_b) = shared_by(g.pair), shared_by(max(g.multicast, g.pair))
+    stages = min(g.stages, g.shared // (resident * bk * (bm / pair_a + bn / pair_b)))
     if stages < 2 or resident * bm * bn * 4 > g.accumulators:
         return math.inf
     rows, cols, span = p.m / gm, p.n / gn, p.k / steps
-    fetched = span * 2 * (rows + cols / g.pair)
-    l2_step = span * 2 * (rows + cols / min(max(g.multicast, g.pair), gm))
+    fetched = span * 2 * (rows / pair_a + cols / pair_b)
+    l2_step = span * 2 * (rows / read_a + cols / read_b)
+    whole = span * 2 * (min(bm, p.m) / pair_a + min(bn, p.n) / pair_b)  # of a block that is not cut at an edge
     read = naive_reads(g, gm, gn, int(bm), int(bn), p.m * p.k * 2, p.k * p.n * 2, (p.warm_a, p.warm_b),
                        int(min(gm * gn, g.sms * resident)))
     l2_read, out = gm * gn * steps * l2_step, p.m * p.n * 2
@@ -146,15 +152,15 @@ def naive_gemm(kind: Kind, p: k.Product, tile: tuple[float, float, float], resid
     flight = max(1.0, resident * (stages - 1) * fetched * missing)
     hit = g.l2_latency + g.bulk_latency  # one partition
     latency = hit + max(0.0, g.dram_latency - hit) * max(1 - p.warm_a, 1 - p.warm_b)
-    step = tile_step(engine, bm, bn, bk, 2.0, g.pair, 1.0, fetched)
+    step = tile_step(engine, bm, bn, bk, 2.0, g.pair, 1.0, whole)
     double = g.overlapped and 2 * bm * bn * 4 <= g.accumulators
     total = enter = leave = 0.0
     for blocks in rounds:
         active, here = min(blocks, g.sms), math.ceil(blocks / g.sms)
-        supply = line.Supply(latency, min(g.port, l2 / active * fetched / l2_step), math.inf,
+        supply = line.Supply(latency, min(g.port, l2 / active * whole / l2_step), math.inf,
                              min(g.port, g.l2_write / active))
-        one = line.pipeline(sm, step, line.Block(stages, here, 2.0 if bm >= 2 * engine.rows else 1.0, fetched,
-                                                 bm * bn * 4, rows * cols * 2, cols), supply)
+        one = line.pipeline(sm, step, line.Block(stages, here, 2.0 if bm >= 2 * engine.rows else 1.0, whole,
+                                                 bm * bn * 4, min(bm, p.m) * min(bn, p.n) * 2, min(bn, p.n)), supply)
         jobs = 2 * stages * resident / g.variation
         main = line.mainloop(one, steps, 0.0) - one.latency - one.fetch - one.barrier
         main *= k.meet(one.engine, one.fetch, jobs) / max(one.engine, one.fetch)
