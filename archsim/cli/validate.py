@@ -89,9 +89,9 @@ def validate(
     elif fit is not None:
         from archsim.explore.carry_over import carry_over
 
-        names = [catalogue.get(name).name for name in fit.split(",") if name.strip()] if hardware is None else [
-            hardware.name]
-        carried = carry_over(table, names, progress=progress)
+        given = [name.strip() for name in fit.split(",") if name.strip()]
+        own = {} if hardware is None else {chip: hardware.name, hardware.name: hardware.name}  # of a user's own file
+        carried = carry_over(table, [own.get(name) or catalogue.get(name).name for name in given], progress=progress)
         _print(carried.to_dict() if json else validation.carried(carried), "", json)
     elif ablation:
         from archsim.explore.ablation import ablate

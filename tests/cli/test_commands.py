@@ -323,6 +323,7 @@ def test_validate_studies_constants(cli, tmp_path):
 @pytest.mark.parametrize(("options", "message"), [
     (("--fit", "b200"), "unknown chip of the table 'b200'"), (("--fit", "h10O"), "did you mean 'h100'"),
     (("--fit", ","), "name a chip to fit on"), (("--fit", ""), "name a chip to fit on"),
+    (("--fit", "a100", "--chip", "h100"), "unknown chip of the table 'a100-sxm-80gb'"),
     (("--constants", "--ablation"), "--constants and --ablation are separate"),
     (("--ablation", "--out", "x.csv"), "separate"), (("--constants", "--chip", "tpu-v5p"), "no row .* on a GPU")])
 def test_validate_says_what_cannot_be_studied(cli, tmp_path, options, message):
