@@ -259,6 +259,14 @@ def _width(chip: Chip, bandwidth: float) -> float:
     return bandwidth / max(of.clock, *(of.clock_states or {"": 0.0}).values())
 
 
+def _slices(chip: Chip) -> float:
+    """Return the bytes per cycle of a GPU's cache; with other cores it keeps the slices that it was made with."""
+    assert chip.cache is not None and isinstance(chip.core, GpuCore)
+    if chip.cache.bandwidth is not None:
+        return _width(chip, chip.cache.bandwidth)
+    return chip.core.l2_bytes * (chip.base or chip).cores
+
+
 def _gpu_core(chip: Chip, core: GpuCore, on: Node) -> Iterator[Step]:
     cores, tensor = cores_on_die(chip), core.tensor
     rates = dict(tensor.macs) | ({"fp64": rate} if (rate := _rate(chip, "fp64_matrix")) else {})
@@ -309,7 +317,7 @@ def _shared(chip: Chip, on: Node) -> Iterator[Step]:
                     "bits x cell x overhead x check bits", size=_count(max(size, chip.cache.total), "B"),
                     cell=on.bitcell, overhead=blocks.SRAM, check=blocks.ECC)
         if chip.kind == "gpu":
-            yield _transistors("cache slices", _width(chip, chip.cache_bandwidth) * used, blocks.CACHE_PORT,
+            yield _transistors("cache slices", _slices(chip) * used, blocks.CACHE_PORT,
                                on, "B/cycle")
     count, kind = assembly.interfaces(chip), assembly.memory(chip)
     if count:

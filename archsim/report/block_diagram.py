@@ -252,7 +252,8 @@ def _chip(pen: Pen, chip: Chip, per: float) -> Box:
         pen.box(at, SRAM)
         name = "shared cache" if isinstance(chip.core, GpuCore) else "shared memory"
         pen.text(x0 + 0.25 + strip / 2, TOP - 0.58, name, 9.5, width=strip + 0.25)
-        pen.text(x0 + 0.25 + strip / 2, TOP - 0.79, quantity(cache.total, "B"), 9.5, width=strip + 0.2, bold=True)
+        holds = " + ".join(quantity(level.capacity, "B") for level in (cache, cache.beyond) if level)
+        pen.text(x0 + 0.25 + strip / 2, TOP - 0.79, holds, 9.5, width=strip + 0.2, bold=True)
         shaft = _shaft(chip.cache_bandwidth, per)
         y = low + field.h / 2
         pen.arrow((x0 + 0.25 + strip + 0.05, y), (field.x - 0.05, y), min(shaft, field.h * 0.8), SRAM)

@@ -90,9 +90,11 @@ def test_the_picture_says_what_the_definition_says():
         assert text in said, text
     assert any("6 links of ICI" in t and "600 GB/s one way" in t for t in said)
     said = words(block_diagram(get("h100-sxm")))
-    for text in ("132 cores at 1.83 GHz", "shared cache to all cores: 8.4 TB/s", "shared memory", "227 KiB", "50 MiB",
+    for text in ("132 cores at 1.83 GHz", "shared cache to all cores: 8.696 TB/s", "shared memory", "227 KiB", "50 MiB",
                  "2,048 MAC/cycle bf16", "16 exp/cycle"):
         assert text in said, text
+    said = words(block_diagram(get("mi300x")))
+    assert any("32 MiB + 256 MB" in text for text in said), "the L2s, and the cache behind them"
 
 
 def sizes(figure, colour):
