@@ -44,8 +44,9 @@ frameworks compile (CUTLASS's scaled_mm in vLLM and SGLang)."""
 
 FEW_ROWS = 256
 """Rows up to which those frameworks take the smallest of these tiles where each row has one scale, and the largest
-beyond, whatever the columns (sm90_fp8_dispatch_shape of SGLang's kernels). Scales by group have the tile searched for
-(DeepGEMM)."""
+beyond, whatever the columns (sm90_fp8_dispatch_shape of SGLang's kernels); with accumulators in tensor memory, the
+smallest up to a quarter of them, then 64 x 128 (sm100_fp8_dispatch_shape: 128 x 128 of two SMs, then 256 x 128). Scales
+by group have the tile searched for (DeepGEMM)."""
 
 
 GROUPED_TILES: Tiles = (
@@ -302,7 +303,11 @@ class GpuCore:
         """GEMM tiles for `rows` rows of operands with scales, of groups of a row or (not `grouped`) of whole rows."""
         if self.tiles or not self.tensor.asynchronous:
             return self.tiles or TILES
-        return SCALED_TILES if grouped else SCALED_TILES[-1:] if rows <= FEW_ROWS else SCALED_TILES[:1]
+        if grouped:
+            return SCALED_TILES
+        if rows > FEW_ROWS:
+            return SCALED_TILES[:1]
+        return SCALED_TILES[1:2] if self.tensor.tensor_memory and rows > FEW_ROWS / 4 else SCALED_TILES[-1:]
 
     @property
     def attention_library(self) -> AttentionTiles:
