@@ -91,6 +91,7 @@ def grouped(
     weights = p.k * p.n * p.b_size
     again = 1.0 if weights <= gpu.l2_capacity / 2.0 else math.ceil(gm / walk)
     read = experts * weights * again * (1.0 - p.warm_b) + p.a_bytes * (1.0 - p.warm_a) + p.beside
+    seen = read / (lines * gpu.tile_stream)  # as many bytes of a long sequential read would take as long
     out = experts * rows * p.n * p.out_size
     written = out * (1.0 - p.warm_out)
     l2_read = blocks * steps * fetched
@@ -106,8 +107,8 @@ def grouped(
 
     # a block looks up its expert and its rows, then their first elements; its results leave through shared memory
     latency = 2.0 * near + load + steps * wait + 2.0 * lanes.loop + acc / gpu.shared_write
-    cycles = stream(gpu, blocks, resident, gpu.prologue, latency, steps * busy, read / lines, written, l2_bytes)
-    hbm = read / lines / gpu.dram_read + written / gpu.dram_write
+    cycles = stream(gpu, blocks, resident, gpu.prologue, latency, steps * busy, seen, written, l2_bytes)
+    hbm = seen / gpu.dram_read + written / gpu.dram_write
     on_chip = l2_bytes / min(gpu.l2, gpu.far)
     matrix = blocks / gpu.sms * steps * step.cycles
     fixed = max(0.0, cycles - max(hbm, on_chip, matrix))

@@ -53,7 +53,7 @@ def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
     chain += 4 * bm * bn / g.shared_write
     busy = steps * (step.cycles**4 + issue**4) ** 0.25
     moved = blocks * steps * loads + out
-    return kr.stream(g, float(blocks), float(resident), g.prologue, chain, busy, read, out, moved)
+    return kr.stream(g, float(blocks), float(resident), g.prologue, chain, busy, read / g.tile_stream, out, moved)
 
 
 def as_groups(rows: list[int]) -> np.ndarray:
