@@ -68,6 +68,10 @@ PACKED = ("sglang", "vllm")
 first does so on GPUs of warp-level instructions too (sgl-kernel's flash_attn; collector/sglang takes its backend on all
 GPUs before Blackwell)."""
 
+BY_TOKEN = ("vllm",)
+"""Frameworks whose kernel that writes new keys and values takes a block per token and one element per thread at a time
+(csrc/cache_kernels.cu, reshape_and_cache_flash)."""
+
 WARM_UPS = 3
 """Replays before those that are timed: a power limit has that much longer to act."""
 
@@ -227,5 +231,9 @@ def _attention(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]
     except ArchsimError as e:
         raise BadRowError(f"line {line}: {e}") from None
     new, cache = size["batch"] * size["q_len"], size["batch"] * size["kv_len"]
-    write = Gather(rows=new, cols=2 * size["kv_heads"] * size["head_dim"], entries=cache, dtype=kv)
+    width = 2 * size["kv_heads"] * size["head_dim"]
+    write: Op = Gather(rows=new, cols=width, entries=cache, dtype=kv)
+    if str(row.get("framework") or "").strip().lower() in BY_TOKEN:
+        write = Elementwise(elements=new * width, ops=0.0, name="cache", cols=width, access=int(BYTES[kv]), dtype=kv,
+                            out_dtype=kv)
     return [write, Softmax(rows=1, cols=size["batch"], dtype="fp32"), call]

@@ -43,27 +43,28 @@ def visible_tiles(first: float, last: float, h: Heads, bk: float) -> float:
 
 
 @njit(cache=True)
-def makespan(costs: NDArray[np.float64], copies: float, workers: float) -> float:
+def makespan(costs: NDArray[np.float64], copies: float, workers: float, longest_first: bool) -> float:
     """Cycles until `workers` have run `copies` copies of every block, each taking the next as it gets free.
 
-    Few blocks are dealt out one by one; with more than 32 per worker the end is ragged by half a mean block.
+    Blocks are dealt out copy by copy, in their order, or the last of all copies first. Few are dealt out one by one;
+    with more than 32 per worker the end is ragged by half a mean block.
     """
     total = costs.sum() * copies
     blocks = costs.size * copies
     if blocks > 32.0 * workers:
         return float(total / workers + 0.5 * total / blocks)
     free = np.zeros(int(workers))  # a heap: the worker that gets free first is free[0]
-    for i in range(costs.size - 1, -1, -1):  # the last queries see the most keys: kernels start with them
-        for _ in range(int(copies)):
-            at, below, value = 0, 1, free[0] + costs[i]
-            while below < free.size:
-                if below + 1 < free.size and free[below + 1] < free[below]:
-                    below += 1
-                if value <= free[below]:
-                    break
-                free[at] = free[below]
-                at, below = below, 2 * below + 1
-            free[at] = value
+    for n in range(int(blocks)):
+        cost = costs[costs.size - 1 - n // int(copies)] if longest_first else costs[n % costs.size]
+        at, below, value = 0, 1, free[0] + cost
+        while below < free.size:
+            if below + 1 < free.size and free[below + 1] < free[below]:
+                below += 1
+            if value <= free[below]:
+                break
+            free[at] = free[below]
+            at, below = below, 2 * below + 1
+        free[at] = value
     return float(free.max())
 
 
@@ -188,13 +189,13 @@ def attention(
         if full > 0.0:
             work += full * block_cycles(gpu, t, costs[0], once, together, missing, gpu.sms, False)
         in_tiles = work - once
-    else:  # SMs are out of step: each at its own pace, below what they share
+    else:  # SMs are out of step: each at its own pace, below what they share; persistent kernels start with the longest
         paces = np.empty(tiles_q)
         longest = 0.0
         for i in range(tiles_q):
             paces[i] = block_cycles(gpu, t, costs[i], once, together, missing, 1.0, False) / together
             longest = max(longest, block_cycles(gpu, t, costs[i], once, 1.0, missing, 1.0, True))
-        work = max(makespan(paces, copies, gpu.sms) + once * (1.0 - 1.0 / together), longest)
+        work = max(makespan(paces, copies, gpu.sms, gpu.overlapped > 0.0) + once * (1.0 - 1.0 / together), longest)
         in_tiles = work * (1.0 - once / (once + seen * t.turn / tiles_q))
 
     l2_bytes = fetched + queries + max(out, partial)
