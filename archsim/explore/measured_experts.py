@@ -10,7 +10,8 @@ row's ``framework``; a row without one is a rank that gets the tokens of its own
   expert (the collector has no other way to leave them out). The router's choice and copies of its results are in the
   time of one rank alone. Tiles are those of the kernels' default configuration. A graph is five calls.
 - ``vllm``: a rank gets all tokens and computes the choices that are its own; activation and sum run over all. Tiles are
-  the fastest, as configurations that were tuned for the device hold. A graph is one call.
+  the fastest, as configurations that were tuned for the device hold. A graph is one call. Models whose experts have no
+  gate (`UNGATED`) are measured without; SGLang's collector gives all experts one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ Counts = NDArray[np.int64]
 
 DRAWS = 5
 """Draws of a power law that are measured together; here, of whose ranks the one with the median load is taken."""
+
+
+UNGATED = ((2688, 1856), (4096, 2688), (2048, 5120), (8192, 5120))
+"""Hidden and intermediate sizes of the Nemotron 3 models, whose experts square a rectified product."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     except (ArchsimError, ValueError) as e:
         raise BadRowError(f"line {line}: {e}") from None
     width, hidden, own = -(-size["inter"] // tp), size["hidden"], len(rank.groups)
+    gated = framework != "vllm" or (hidden, size["inter"]) not in UNGATED
     act = name if BYTES[name] >= 2 else "bf16"
     tile = _tile(name, rank.tokens > own) if sglang and "triton" in str(row.get("kernel") or "triton") else None
     before: list[Op] = []
@@ -80,8 +86,9 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
         Sort(rows=rank.pairs, groups=own, align=tile[0] if tile else 16),
         Elementwise(elements=rank.pairs, dtype="fp32", out_dtype="fp32", name="place"),
         *quantised(rank.tokens, hidden, name),
-        GroupedMatMul(groups=rank.groups, n=2 * width, k=hidden, dtype=name, tile=tile),
-        gate(rank.pairs, width, act),
+        GroupedMatMul(groups=rank.groups, n=(1 + gated) * width, k=hidden, dtype=name, tile=tile),
+        gate(rank.pairs, width, act) if gated else
+        Elementwise(elements=rank.pairs * width, ops=2.0, name="relu2", dtype=act, out_dtype=act, cols=width),
         *quantised(rank.pairs, width, name),
         GroupedMatMul(groups=rank.groups, n=hidden, k=width, dtype=name, tile=tile),
         Scatter(rows=rank.pairs, cols=hidden, entries=rank.tokens, dtype=act),
@@ -142,7 +149,7 @@ def _strided(tokens: int, count: int, topk: int) -> tuple[Counts, Counts]:
     """Return the experts of balanced tokens, equal tokens once, and how many tokens are equal."""
     stride = -(-count // topk)
     alike = min(tokens, count) if tokens >= stride else tokens
-    first = np.arange(alike)[:, None] * (1.0 if tokens >= stride else stride / tokens)
+    first = np.arange(alike)[:, None] if tokens >= stride else np.arange(alike)[:, None] * stride / tokens
     chosen = ((first + np.arange(topk)[None, :] * stride) % count).astype(np.int64)
     times = np.full(alike, tokens // alike, dtype=np.int64)
     times[: tokens % alike] += 1

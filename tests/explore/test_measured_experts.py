@@ -103,6 +103,13 @@ def test_kernels_of_a_layer() -> None:
     assert {op.tile for op in tuned if isinstance(op, GroupedMatMul)} == {None}
 
 
+def test_experts_without_a_gate_have_half_of_the_products_up() -> None:
+    size = {**SIZE, "hidden": 2688, "inter": 1856}
+    for framework, columns in (("vllm", 1856), ("sglang", 2 * 1856)):
+        up = next(op for op in experts({"framework": framework}, 1, size, "bf16") if isinstance(op, GroupedMatMul))
+        assert up.n == columns
+
+
 def test_what_cannot_be_meant_is_named() -> None:
     with pytest.raises(BadRowError, match="line 7"):
         experts({"distribution": "lopsided"}, 7, SIZE, "bf16")
