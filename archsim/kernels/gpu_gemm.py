@@ -20,6 +20,9 @@ from archsim.kernels.gpu_traffic import grid_fills, grid_reads
 from archsim.kernels.sm_pipeline import Block, Sm, Supply, mainloop, pipeline
 from archsim.kernels.tensor_instruction import Engine, tile_step
 
+LEAST_STEPS = 8.0
+"""Fewest steps that stream-K gives an SM (CUTLASS, tile_scheduler_params.h: min_iters_per_sk_unit)."""
+
 
 class Product(NamedTuple):
     """``out[m, n] = a[m, k] @ b[k, n]``, `batch` times in one kernel."""
@@ -66,13 +69,26 @@ def reduction(gpu: Gpu, splits: float, moved: float) -> float:
 
 
 @njit(cache=True)
+def stream_share(tiles: float, steps: float, sms: float) -> tuple[float, float]:
+    """Return the most steps that one of `sms` SMs walks, and the most partial sums that one tile's last SM adds.
+
+    Stream-K: the steps of all tiles, one tile after the other, are cut into equal ranges, one for each SM, whatever
+    tiles they begin and end in.
+    """
+    share = math.ceil(tiles * steps / sms)
+    return float(share), float(math.floor((steps - 2.0) / share) + 1.0) if steps > 1.0 else 0.0
+
+
+@njit(cache=True)
 def gemm(
     gpu: Gpu, e: Engine, sm: Sm, p: Product, gm: float, bm: float, bn: float, bk: float, splits: float,
-    resident: float,
+    resident: float, stream: float,
 ) -> Plan:
     """Time a product with one tile, split-K factor and blocks per SM; cycles are infinite if they do not fit.
 
-    `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows.
+    `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows. If `stream` is
+    1, persistent blocks share the steps of the last full round and of what is left over evenly (see `stream_share`);
+    `splits` of the plan is then -1.
     """
     gn = math.ceil(p.n / bn)
     blocks = gm * gn * p.batch * splits
@@ -128,21 +144,31 @@ def gemm(
     double = persistent and 2.0 * acc <= gpu.accumulators
     jobs = 2.0 * stages * resident / gpu.variation
     full = math.floor(blocks / slots)
+    left = blocks - full * slots
+    walked, added = steps, 0.0
+    if stream > 0.0:  # the tail shares its steps, and those of the last full round, among all SMs
+        left, full = left + (slots if full >= 1.0 else 0.0), max(0.0, full - 1.0)
+        walked, added = stream_share(left, steps, gpu.sms)
+        whole_steps = steps * math.ceil(left / gpu.sms)
+        if not persistent or blocks <= gpu.sms or walked < LEAST_STEPS or walked >= whole_steps:
+            return no_plan()
     total = work = engine = enter = leave = 0.0
     for part in range(2):
-        many, times = (slots, full) if part == 0 else (blocks - full * slots, 1.0)
+        many, times = (slots, full) if part == 0 else (left, 1.0)
         if many * times <= 0.0:
             continue
-        active = min(many, gpu.sms)
-        here = math.ceil(many / gpu.sms)  # blocks on the busiest SM
+        streamed = stream > 0.0 and part == 1
+        active = gpu.sms if streamed else min(many, gpu.sms)
+        here = 1.0 if streamed else math.ceil(many / gpu.sms)  # blocks on the busiest SM
+        walk = walked if part == 1 else steps
         supply = Supply(latency, min(gpu.port, l2_rate / active * whole / from_l2), math.inf,
                         min(gpu.port, gpu.l2_write / active))
         line = pipeline(sm, step, Block(stages, here, groups, whole, acc, result, wide), supply)
-        main = mainloop(line, steps, 0.0) - (line.latency + line.fetch + line.barrier)
+        main = mainloop(line, walk, 0.0) - (line.latency + line.fetch + line.barrier)
         main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
         each = meet(main, memory_cycles(gpu, active, flight, seen * many / blocks, 0.0), jobs)
         enter, leave = max(enter, line.prologue), line.epilogue + p.loads * near
-        engine += times * here * steps * step.cycles
+        engine += times * here * walk * step.cycles
         work += times * each
         if double:  # the epilogue runs beside the next tile's products
             total += times * max(each, leave)
@@ -152,6 +178,10 @@ def gemm(
             total += times * max(each, main + enter + leave)
         else:
             total += times * (enter + each + leave)
+    if added > 0.0:  # a partial sum leaves for L2; the last SM of a tile waits for it, and adds it to its own
+        sums = high * wide * 4.0
+        total += sums / min(gpu.port, gpu.l2_write / gpu.sms) + 2.0 * near + added * sums / min(
+            gpu.port, gpu.l2 / gpu.sms)
     if persistent:
         total += enter + (leave if double else 0.0)
     total = max(total, blocks / gpu.dispatch)
@@ -160,14 +190,14 @@ def gemm(
     drain = max(through_l2, memory_cycles(gpu, gpu.sms, flight, seen, written + spilled))
     cycles = gpu.launch + max(total, enter + drain)
     on_chip = max(l2_read / gpu.sms / gpu.port, l2_read / gpu.l2 + l2_written / gpu.l2_write)
-    moved = l2_read + l2_written
+    moved = l2_read + l2_written + 2.0 * min(added, 1.0) * gpu.sms * high * wide * 4.0
     if splits > 1.0:
         cycles += reduction(gpu, splits, partial + out) + spilled / gpu.dram_read
         on_chip += (partial + out) / gpu.l2
         moved += partial + out
     hbm = (seen + spilled) / gpu.dram_read + (written + spilled) / gpu.dram_write
     return Plan(cycles, engine, on_chip, hbm, 0.0, max(0.0, cycles - work), read + written + 2.0 * spilled, moved,
-                float(math.ceil(blocks / gpu.sms)), resident, stages, splits, -1.0)
+                float(math.ceil(blocks / gpu.sms)), resident, stages, -1.0 if stream > 0.0 else splits, -1.0)
 
 
 @njit(cache=True)
@@ -208,7 +238,11 @@ def best_gemm(
             least = math.ceil(blocks * splits / gpu.sms) * math.ceil(steps / splits) * step
             resident = 1.0
             while least < best.cycles and resident <= most:
-                plan = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident)
+                plan = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident, 0.0)
+                if split > 0.0 and splits == 1.0 and gpu.overlapped > 0.0:
+                    streamed = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident, 1.0)
+                    if streamed.cycles < plan.cycles:
+                        plan = streamed
                 if plan.cycles < best.cycles:
                     best = Plan(plan.cycles, plan.matrix, plan.on_chip, plan.hbm, plan.vector, plan.fixed,
                                 plan.hbm_bytes, plan.l2_bytes, plan.rounds, plan.occupancy, plan.stages, plan.splits,

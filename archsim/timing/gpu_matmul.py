@@ -51,7 +51,7 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
     bm, bn, bk = library[int(p.tile)]
-    split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
+    split = f", split-K {int(p.splits)}" if p.splits > 1 else ", stream-K" if p.splits < 0 else ""
     grouped = f", {int(number)} products in one kernel" if isinstance(op, GroupedMatMul) else ""
     plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}{grouped}"
     blocks = sum(math.ceil(m / bm) * count for m, count in groups) / number

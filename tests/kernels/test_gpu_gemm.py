@@ -47,7 +47,7 @@ def product(m: float, n: float, kk: float, **changes: float) -> k.Product:
 def gemm(kind: Kind, p: k.Product, tile: tuple[float, ...], splits: float = 1.0, resident: float = 1.0) -> k.Plan:
     """Time one product with one tile."""
     bm, bn, bk = tile
-    return k.gemm(*kind, p, float(math.ceil(p.m / bm)), bm, bn, bk, splits, resident)
+    return k.gemm(*kind, p, float(math.ceil(p.m / bm)), bm, bn, bk, splits, resident, 0.0)
 
 
 # --- two servers of a closed loop
@@ -265,3 +265,44 @@ def line_epilogue(g: kc.Gpu, engine: Engine, sm: line.Sm) -> float:
     step = tile_step(engine, 128.0, 128.0, 128.0, 2.0, 1.0, 1.0, 32768.0)
     block = line.Block(7.0, 1.0, 2.0, 32768.0, 65536.0, 32768.0, 128.0)
     return line.pipeline(sm, step, block, line.Supply(500.0, 64.0, math.inf, g.l2_write / g.sms)).epilogue
+
+
+# --- stream-K
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 40))
+def test_shares_of_a_stream_equal_a_walk_over_all_steps(tiles: int, steps: int, sms: int) -> None:
+    share, added = k.stream_share(float(tiles), float(steps), float(sms))
+    walkers: list[set[int]] = [set() for _ in range(tiles)]  # of each tile: the SMs that walk some of its steps
+    walked = [0] * sms
+    for step in range(tiles * steps):
+        sm = int(step // share)
+        walked[sm] += 1
+        walkers[step // steps].add(sm)
+    assert max(walked) == share
+    assert max(map(len, walkers)) - 1 <= added <= max(1.0, steps / share + 1)
+
+
+@given(st.sampled_from([KINDS["asynchronous"], KINDS["paired"]]), st.integers(1, 4000), st.integers(1, 4000),
+       st.integers(1, 3000), tiles)
+def test_a_stream_never_beats_its_resources(
+    kind: Kind, m: int, n: int, kk: int, tile: tuple[float, float, float]
+) -> None:
+    bm, bn, bk = tile
+    p = product(float(m), float(n), float(kk))
+    plan = k.gemm(*kind, p, float(math.ceil(m / bm)), bm, bn, bk, 1.0, 1.0, 1.0)
+    if plan.cycles < math.inf:
+        assert plan.cycles >= m * n * kk / (kind[1].macs * kind[0].sms)
+        assert plan.cycles >= max(plan.matrix, plan.on_chip * (1 - 1e-9), plan.hbm)
+        assert plan.matrix < gemm(kind, p, tile).matrix, "else it would not be a plan"
+
+
+def test_a_stream_fills_the_last_round() -> None:
+    """12 tiles on 8 SMs: one full round and half a round, or one and a half rounds on every SM."""
+    kind = KINDS["asynchronous"]
+    p = product(12 * 128.0, 128.0, 16384.0)
+    rounds, stream = gemm(kind, p, (128.0, 128.0, 128.0)), k.gemm(*kind, p, 12.0, 128.0, 128.0, 128.0, 1.0, 1.0, 1.0)
+    assert stream.matrix == pytest.approx(rounds.matrix * 1.5 / 2)
+    assert stream.cycles < 0.85 * rounds.cycles
+    library = np.array([(128, 128, 128)], dtype=np.float64)
+    assert best_gemm(kind, library, [(12 * 128.0, 1.0)], 128.0, 16384.0).cycles <= stream.cycles
+    assert k.gemm(*KINDS["synchronous"], p, 12.0, 128.0, 128.0, 128.0, 1.0, 1.0, 1.0).cycles == math.inf
