@@ -187,5 +187,5 @@ def _power_law(tokens: int, count: int, topk: int, alpha: float, ep: int) -> Cou
 def _assigned(loads: Counts, tokens: int, topk: int) -> Counts:
     """Return the experts of every token: the busiest expert's tokens first, then the next one's, column by column."""
     order = np.argsort(-loads, kind="stable")
-    columns: Counts = np.repeat(order, loads[order]).reshape(topk, tokens)
-    return columns.T
+    chosen: Counts = np.repeat(order, loads[order]).reshape(topk, tokens).T
+    return chosen
