@@ -11,7 +11,7 @@ import pytest
 
 from archsim import chips
 from archsim.explore.validate import Report, validate
-from archsim.timing import time
+from archsim.timing import time, unlimited
 from archsim.workload.ops import MatMul
 
 TABLE = Path(__file__).parents[1] / "examples" / "published_products.csv"
@@ -19,7 +19,8 @@ TABLE = Path(__file__).parents[1] / "examples" / "published_products.csv"
 # M x 12288 x 12288 on A100 SXM 80GB, fp16, milliseconds, by the host's clock (launch and synchronisation included):
 # PrincetonUniversity/LLMCompass, ae/figure5/ab/real_hardware/matmul_A100.csv; Zhang et al., ISCA 2024, figure 5a.
 LLMCOMPASS = {64: 0.1900, 128: 0.2003, 256: 0.3185, 512: 0.6118, 1024: 1.1990, 2048: 2.3586, 4096: 4.4576, 8192: 8.6216}
-HALF_OF_50 = 25.0  # the median of 50 runs: so often had the product run when it was measured
+# 287 TFLOP/s at 8192 rows need 1.30 GHz at full issue and 1.37 at 95 %: that card held its clock of 1.41 GHz, where
+# others fall to the 254 to 257 below. Its kernels are timed without the power limit, which the others test.
 
 # Sustained TFLOP/s of n x n x n: Azure/AI-benchmarking-guide (A100; H100 and H200 in fp8), pranjalssh/fast.cu (H100 in
 # bf16, cuBLAS), GOATnote (H100 PCIe), gau-nernst/learn-cuda (B200).
@@ -41,13 +42,13 @@ def test_llmcompass_points() -> None:
     chip = chips.get("a100-sxm-80gb")
     errors = []
     for m, ms in LLMCOMPASS.items():
-        ours = time(MatMul(m=m, n=12288, k=12288, dtype="fp16", weights=True), chip, repeats=HALF_OF_50).seconds * 1e3
+        ours = unlimited(MatMul(m=m, n=12288, k=12288, dtype="fp16", weights=True), chip).seconds * 1e3
         errors.append(ours / ms - 1)
         print(f"{m:>6} x 12288 x 12288: measured {ms:.4f} ms, ours {ours:.4f} ms, {100 * errors[-1]:+.1f} %")
     mean = statistics.fmean(map(abs, errors))
     print(f"mean error {100 * mean:.1f} % (LLMCompass's own: 5.2 %, with 21 us added by hand)")
-    assert mean < 0.08
-    assert max(map(abs, errors)) < 0.16
+    assert mean < 0.05
+    assert max(map(abs, errors)) < 0.09
 
 
 def errors(points: list[tuple[str, str, int, float]]) -> dict[str, list[float]]:
