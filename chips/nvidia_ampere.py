@@ -12,6 +12,7 @@ _A100 = "A100 white paper and datasheet"
 _CHANNELS = 40  # of 128 bit, 8 of each stack
 _GA102 = "GA102 white paper, RTX A and A40 datasheets"
 _ADA = "Ada white paper, L4, L40 and L40S datasheets"
+_GUIDE = sheet("CUDA C++ programming guide, technical specifications by compute capability")
 _PCIE4 = Link(type="PCIe 4.0 x16", bandwidth=32 * GB_per_s, count=1)
 _HOST = Source(nv.GUOHAI, note="64 GB/s both ways")
 _BRIDGE = Link(type="NVLink 3", bandwidth=300 * GB_per_s, count=12, topology="bridge of two", pod=2)
@@ -134,7 +135,7 @@ A40 = Chip(
     core=GpuCore(
         tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "int8": 1024, "int4": 2048}, latency=24.6,
                           depth=8.6),
-        shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20,
+        shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128), l2_bytes=20, threads=1536, blocks=16,
     ),
     cache=Cache(capacity=6 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, stacks=12, bandwidth=696 * GB_per_s,
@@ -149,6 +150,7 @@ A40 = Chip(
         core__tensor__depth=Source(f"as RTX 4090, m16n8k16 f16, 24.6 cycles, of which 16 arithmetic: {nv.LUO}",
                                    "estimated"),
         core__tensor__latency=Source(f"as A100 and RTX 4090, m16n8k16 f16: {nv.LUO}", "estimated"),
+        core__threads=_GUIDE, core__blocks=_GUIDE,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__l2_bytes=nv.L2_ESTIMATE, cache__capacity=sheet(_GA102), cache__latency=_LIKE_L40,
         memory=sheet(_GA102), memory__stacks=sheet(_GA102, "384 bit"),
@@ -196,7 +198,7 @@ L40S = Chip(
         tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "tf32": 256, "fp8": 1024, "int8": 1024}, latency=24.6,
                           depth=8.6),
         shared=Scratchpad(capacity=99 * KiB, read_bytes=128, write_bytes=128),
-        l2_bytes=14.7, dispatch=0.75, launch=0.96 * us, stream_launch=1.59 * us,
+        l2_bytes=14.7, dispatch=0.75, launch=0.96 * us, stream_launch=1.59 * us, threads=1536, blocks=24,
     ),
     cache=Cache(capacity=96 * MiB, latency=111 * ns),
     memory=Memory(type="GDDR6", capacity=48 * GB, stacks=12, bandwidth=864 * GB_per_s,
@@ -212,6 +214,7 @@ L40S = Chip(
         core__tensor__macs=Source("rates of AD102 with fp32 accumulation", "derived", "142 x 512 x 2 x 2.52 GHz"),
         core__tensor__depth=Source(f"RTX 4090, m16n8k16 f16, 24.6 cycles, of which 16 arithmetic: {nv.LUO}"),
         core__tensor__latency=Source(f"RTX 4090, m16n8k16 f16: {nv.LUO}"),
+        core__threads=_GUIDE, core__blocks=_GUIDE,
         core__shared__capacity=Source(nv.GUIDE, "published-unverified"),
         core__dispatch=Source(f"1850 blocks/us on L40: {nv.TE42}, gpu-small-kernels", "derived"),
         core__launch=Source(f"intercept of dependent small kernels in a replayed graph, L40: {nv.TE42}", "derived"),
