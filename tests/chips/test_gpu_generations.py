@@ -38,8 +38,8 @@ DIFFERS = {
     "h20": {MACS: "capped for export"},
     "b300": {MACS: "more fp4, no int8", "core.sfu": "exponentials doubled"},
     "gb300": {MACS: "more fp4, no int8", "core.sfu": "exponentials doubled"},
-    "mi250": {"core.dispatch": "two dies", "cache.partitions": "two dies", "memory.port": "two dies"},
-    "mi250x": {"core.dispatch": "two dies", "cache.partitions": "two dies", "memory.port": "two dies"},
+    "mi250": {"core.dispatch": "two dies", "cache.partitions": "two dies"},
+    "mi250x": {"core.dispatch": "two dies", "cache.partitions": "two dies"},
 }
 """Microarchitecture in which a chip differs from the first of its generation, and why."""
 

@@ -82,7 +82,7 @@ def test_differences_have_ratios_and_long_values_a_note():
     pair = [get("h100"), get("mi300x")]
     text = at(120, *sheets.diff_sheets(pair, differences(pair), 120))
     assert "below" in row(text, "core.tiles")
-    assert "core.tiles of mi300x: (256, 256, 64)" in text
+    assert "core.tiles of mi300x: (256, 256, 128)" in text
 
 
 def test_a_comparison_loses_no_chip_on_a_narrow_page():
