@@ -30,6 +30,13 @@ def test_prefill_is_bound_by_the_matrix_engine(name: str, n: int, k: int) -> Non
     assert 0.6 < t.utilization < 0.95
 
 
+# The same of fp8: Azure/AI-benchmarking-guide (H100, H200, 8192), stas00/ml-engineering (B200, GB200, best shape).
+@pytest.mark.parametrize(("name", "tflops"), [("h100-sxm", 1290), ("h200", 1301), ("b200", 3432), ("gb200", 3616)])
+def test_published_throughput_of_large_products_of_fp8(name: str, tflops: float) -> None:
+    t = time(MatMul(m=8192, n=8192, k=8192, dtype="fp8"), chips.get(name))
+    assert 2 * 8192**3 / t.seconds / 1e12 == pytest.approx(tflops, rel=0.08)
+
+
 def test_newer_chips_are_faster() -> None:
     for op in (MatMul(m=8192, n=8192, k=8192), MatMul(m=8, n=8192, k=8192)):
         a100, h100, b200 = (time(op, chips.get(name)).seconds for name in NAMES)
