@@ -102,8 +102,11 @@ def grouped(
     copies = fetched / p.access * (max(1.0, p.access / 4.0) / lanes.loads + lanes.address_ops / lanes.ints)
     busy = (step.cycles**OVERLAP + copies**OVERLAP) ** (1.0 / OVERLAP)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
-    load = near + min(1.0, read / l2_read) * max(0.0, gpu.dram_latency - near)
-    wait = max(step.alone + step.tail + lanes.barrier + lanes.loop, load / (stages - 1.0))
+    last = max(gpu.l2_latency, gpu.far_latency)  # of a tile's lines, some lie in the far partition
+    load = last + min(1.0, read / l2_read) * max(0.0, gpu.dram_latency - near)
+    # a load goes out at the end of a step and is waited for `stages` - 1 steps later, whose own work comes after it
+    alone = step.alone + step.tail + lanes.barrier + lanes.loop
+    wait = max(alone, (load + alone) / (stages - 1.0))
 
     # a block looks up its expert and its rows, then their first elements; its results leave through shared memory
     latency = 2.0 * near + load + steps * wait + 2.0 * lanes.loop + acc / gpu.shared_write

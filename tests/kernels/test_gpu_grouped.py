@@ -44,12 +44,13 @@ def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
     issue = loads / access * (max(1, access / 4) / 32 + 5 / 64)
     read, out = weights + 2.0 * sum(rows) * k, 2.0 * sum(rows) * n
     near = (g.l2_latency + (g.partitions - 1) * g.far_latency) / g.partitions
-    load = near + min(1.0, read / (blocks * steps * loads)) * max(0.0, g.dram_latency - near)
+    load = max(g.l2_latency, g.far_latency) + min(1.0, read / (blocks * steps * loads)) * max(0.0, g.dram_latency - near)
     stage = bk * (bm + bn)
     stages = min(3, int(g.shared // stage))
     threads = 128 if bm * bn <= 8192 else 256
     resident = max(1, min(int(g.shared // (stages * stage)), int(g.accumulators // (4 * bm * bn)), 2048 // threads))
-    chain = 2 * near + load + steps * max(step.alone + step.tail + 60 + 150, load / (stages - 1)) + 300
+    alone = step.alone + step.tail + 60 + 150
+    chain = 2 * near + load + steps * max(alone, (load + alone) / (stages - 1)) + 300
     chain += 4 * bm * bn / g.shared_write
     busy = steps * (step.cycles**4 + issue**4) ** 0.25
     moved = blocks * steps * loads + out
