@@ -16,30 +16,12 @@ from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Plan, no_plan
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
-from archsim.kernels.gpu_traffic import grid_fills, grid_reads
+from archsim.kernels.gpu_grid import Grid, Product, Traffic, lay_out, traffic
 from archsim.kernels.sm_pipeline import Block, Sm, Supply, mainloop, pipeline
 from archsim.kernels.tensor_instruction import Engine, tile_step
 
 LEAST_STEPS = 8.0
 """Fewest steps that stream-K gives an SM (CUTLASS, tile_scheduler_params.h: min_iters_per_sk_unit)."""
-
-
-class Product(NamedTuple):
-    """``out[m, n] = a[m, k] @ b[k, n]``, `batch` times in one kernel."""
-
-    m: float  # rows; the mean over products of unequal rows
-    n: float
-    k: float
-    batch: float
-    a_size: float  # bytes per element, as they lie in memory
-    b_size: float
-    out_size: float
-    beside: float  # bytes that the epilogue reads (bias, residual)
-    a_reuse: float  # times that an element of `a` in memory occurs in the product (convolutions); L2 absorbs them
-    loads: float  # that the epilogue waits for, one after the other: bias, scales of rows, of columns
-    warm_a: float  # shares of the operands that L2 holds at the start
-    warm_b: float
-    warm_out: float  # share of the result that is written to lines that L2 holds and will be written again
 
 
 @njit(cache=True)
@@ -79,94 +61,49 @@ def stream_share(tiles: float, steps: float, sms: float) -> tuple[float, float]:
     return float(share), float(math.floor((steps - 2.0) / share) + 1.0) if steps > 1.0 else 0.0
 
 
+class Rounds(NamedTuple):
+    """What the busiest SM does, in cycles."""
+
+    total: float  # all of it
+    work: float  # in which products are computed, or their operands awaited
+    engine: float  # of the matrix engine
+    enter: float  # until the first block's first instruction
+
+
 @njit(cache=True)
-def gemm(
-    gpu: Gpu, e: Engine, sm: Sm, p: Product, gm: float, bm: float, bn: float, bk: float, splits: float,
-    resident: float, stream: float,
-) -> Plan:
-    """Time a product with one tile, split-K factor and blocks per SM; cycles are infinite if they do not fit.
+def walk_rounds(
+    gpu: Gpu, e: Engine, sm: Sm, p: Product, g: Grid, t: Traffic, full: float, left: float, walked: float, added: float
+) -> Rounds:
+    """Add up the busiest SM's rounds: `full` ones on all SMs, then one with the `left` tiles.
 
-    `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows. If `stream` is
-    1, persistent blocks share the steps of the last full round and of what is left over evenly (see `stream_share`);
-    `splits` of the plan is then -1.
+    In the last round fewer SMs draw on what is shared; or all do (`walked` steps each instead of whole tiles) and
+    partial sums of up to `added` others are added in the end.
     """
-    gn = math.ceil(p.n / bn)
-    blocks = gm * gn * p.batch * splits
-    depth = bk / p.a_size
-    steps = math.ceil(math.ceil(p.k / depth) / splits)
-
-    # SMs that pair up lie along M and share B, or in a product of one row of blocks along N and share A; so do those
-    # that one read of L2 feeds
-    of_b = max(1.0, min(gpu.pair, gm))
-    of_a = max(1.0, min(gpu.pair / of_b, gn))
-    together = max(gpu.multicast, gpu.pair)
-    read_b = max(1.0, min(together, gm))
-    read_a = max(1.0, min(together / read_b, gn))
-
-    # a block's software pipeline: as many stages as the blocks that share the SM leave room for, and two at least
-    acc = bm * bn * 4.0
-    stage = depth * (bm / of_a * p.a_size + bn / of_b * p.b_size)
-    held = math.floor(gpu.shared / (resident * stage))
-    stages = min(gpu.stages, held + gpu.register_stages)
-    if resident * acc > gpu.accumulators or held < 1.0 or stages < 2.0:
-        return no_plan()
-
-    # bytes: no padding is fetched, so a step brings the average of rows, columns and K, and most to a whole block
-    rows, cols, span = p.m / gm, p.n / gn, p.k / (steps * splits)
-    fetched = span * (rows / of_a * p.a_size + cols / of_b * p.b_size)
-    from_l2 = span * (rows / read_a * p.a_size + cols / read_b * p.b_size)
-    high, wide = max(rows, min(bm, p.m)), max(cols, min(bn, p.n))
-    whole = span * (high / of_a * p.a_size + wide / of_b * p.b_size)
-    slots = gpu.sms * resident
-    running = max(1.0, min(blocks, slots) / splits)
-    a_bytes, b_bytes = p.m * p.k * p.a_size / p.a_reuse, p.k * p.n * p.b_size
-    read = p.beside + p.batch * grid_reads(gpu, gm, gn, bm, bn, a_bytes, b_bytes, p.warm_a, p.warm_b, running)
-    crossing = p.batch * grid_fills(gpu, gm, gn, bm, bn, a_bytes, b_bytes, running)
-    seen = read / gpu.tile_stream  # as many bytes of a long sequential read would take as long
-    out = p.batch * p.m * p.n * p.out_size
-    written = out * (1.0 - p.warm_out)
-    partial = p.batch * p.m * p.n * 4.0 * splits if splits > 1.0 else 0.0
-    spilled = partial if partial > gpu.l2_capacity else 0.0
-    l2_read = blocks * steps * from_l2
-    l2_written = partial if splits > 1.0 else out
-    l2_rate = gpu.tile_stream * min(gpu.l2, gpu.far * l2_read / max(1.0, crossing))
-    missing = min(1.0, read / l2_read)  # share of a fetch that comes from device memory
-    flight = max(1.0, resident * (stages - 1.0) * fetched * missing)
+    slots = gpu.sms * g.resident
+    flight = max(1.0, g.resident * (g.stages - 1.0) * g.fetched * t.missing)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
     hit = near + gpu.bulk_latency
     latency = hit + max(0.0, gpu.dram_latency - hit) * max(1.0 - p.warm_a, 1.0 - p.warm_b)
-
-    # the busiest SM, in full rounds and then in a tail in which fewer SMs draw on what is shared
-    step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, whole)
-    result = high * wide * (4.0 if splits > 1.0 else p.out_size)
-    groups = 2.0 if bm >= 2.0 * e.rows else 1.0
+    step = tile_step(e, g.bm, g.bn, g.bk, p.a_size, gpu.pair, 1.0, g.whole)
+    result = g.high * g.wide * (4.0 if g.splits > 1.0 else p.out_size)
+    groups = 2.0 if g.bm >= 2.0 * e.rows else 1.0
     persistent = gpu.overlapped > 0.0
-    double = persistent and 2.0 * acc <= gpu.accumulators
-    jobs = 2.0 * stages * resident / gpu.variation
-    full = math.floor(blocks / slots)
-    left = blocks - full * slots
-    walked, added = steps, 0.0
-    if stream > 0.0:  # the tail shares its steps, and those of the last full round, among all SMs
-        left, full = left + (slots if full >= 1.0 else 0.0), max(0.0, full - 1.0)
-        walked, added = stream_share(left, steps, gpu.sms)
-        whole_steps = steps * math.ceil(left / gpu.sms)
-        if not persistent or blocks <= gpu.sms or walked < LEAST_STEPS or walked >= whole_steps:
-            return no_plan()
+    double = persistent and 2.0 * g.accumulators <= gpu.accumulators
+    jobs = 2.0 * g.stages * g.resident / gpu.variation
     total = work = engine = enter = leave = 0.0
     for part in range(2):
-        many, times = (slots, full) if part == 0 else (left, 1.0)
+        many, times, walk = (slots, full, g.steps) if part == 0 else (left, 1.0, walked)
         if many * times <= 0.0:
             continue
-        streamed = stream > 0.0 and part == 1
+        streamed = added > 0.0 and part == 1
         active = gpu.sms if streamed else min(many, gpu.sms)
-        here = 1.0 if streamed else math.ceil(many / gpu.sms)  # blocks on the busiest SM
-        walk = walked if part == 1 else steps
-        supply = Supply(latency, min(gpu.port, l2_rate / active * whole / from_l2), math.inf,
+        here = 1.0 if streamed else float(math.ceil(many / gpu.sms))  # blocks on the busiest SM
+        supply = Supply(latency, min(gpu.port, t.l2_rate / active * g.whole / g.from_l2), math.inf,
                         min(gpu.port, gpu.l2_write / active))
-        line = pipeline(sm, step, Block(stages, here, groups, whole, acc, result, wide), supply)
+        line = pipeline(sm, step, Block(g.stages, here, groups, g.whole, g.accumulators, result, g.wide), supply)
         main = mainloop(line, walk, 0.0) - (line.latency + line.fetch + line.barrier)
         main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
-        each = meet(main, memory_cycles(gpu, active, flight, seen * many / blocks, 0.0), jobs)
+        each = meet(main, memory_cycles(gpu, active, flight, t.seen * many / g.blocks, 0.0), jobs)
         enter, leave = max(enter, line.prologue), line.epilogue + p.loads * near
         engine += times * here * walk * step.cycles
         work += times * each
@@ -179,25 +116,55 @@ def gemm(
         else:
             total += times * (enter + each + leave)
     if added > 0.0:  # a partial sum leaves for L2; the last SM of a tile waits for it, and adds it to its own
-        sums = high * wide * 4.0
-        total += sums / min(gpu.port, gpu.l2_write / gpu.sms) + 2.0 * near + added * sums / min(
-            gpu.port, gpu.l2 / gpu.sms)
+        sums = g.high * g.wide * 4.0
+        total += sums / min(gpu.port, gpu.l2_write / gpu.sms) + 2.0 * near
+        total += added * sums / min(gpu.port, gpu.l2 / gpu.sms)
     if persistent:
         total += enter + (leave if double else 0.0)
-    total = max(total, blocks / gpu.dispatch)
+    return Rounds(max(total, g.blocks / gpu.dispatch), work, engine, enter)
+
+
+@njit(cache=True)
+def gemm(
+    gpu: Gpu, e: Engine, sm: Sm, p: Product, gm: float, bm: float, bn: float, bk: float, splits: float,
+    resident: float, stream: float,
+) -> Plan:
+    """Time a product with one tile, split-K factor and blocks per SM; cycles are infinite if they do not fit.
+
+    `gm` is the rows of blocks per product: ``ceil(m / bm)``, or the mean over products of unequal rows. If `stream` is
+    1, persistent blocks share the steps of the last full round and of what is left over evenly (see `stream_share`);
+    `splits` of the plan is then -1.
+    """
+    g = lay_out(gpu, p, gm, bm, bn, bk, splits, resident)
+    if g.stages == 0.0:
+        return no_plan()
+    slots = gpu.sms * resident
+    full = float(math.floor(g.blocks / slots))
+    left = g.blocks - full * slots
+    walked, added = g.steps, 0.0
+    if stream > 0.0:
+        left, full = left + (slots if full >= 1.0 else 0.0), max(0.0, full - 1.0)
+        walked, added = stream_share(left, g.steps, gpu.sms)
+        pays = LEAST_STEPS <= walked < g.steps * math.ceil(left / gpu.sms)
+        if gpu.overlapped == 0.0 or g.blocks <= gpu.sms or not pays:
+            return no_plan()
+    t = traffic(gpu, p, g)
+    busiest = walk_rounds(gpu, e, sm, p, g, t, full, left, walked, added)
     # results drain to device memory behind everything else
-    through_l2 = l2_read / l2_rate + l2_written / gpu.l2_write
-    drain = max(through_l2, memory_cycles(gpu, gpu.sms, flight, seen, written + spilled))
-    cycles = gpu.launch + max(total, enter + drain)
-    on_chip = max(l2_read / gpu.sms / gpu.port, l2_read / gpu.l2 + l2_written / gpu.l2_write)
-    moved = l2_read + l2_written + 2.0 * min(added, 1.0) * gpu.sms * high * wide * 4.0
+    flight = max(1.0, resident * (g.stages - 1.0) * g.fetched * t.missing)
+    drain = max(t.l2_read / t.l2_rate + t.l2_written / gpu.l2_write,
+                memory_cycles(gpu, gpu.sms, flight, t.seen, t.written + t.spilled))
+    cycles = gpu.launch + max(busiest.total, busiest.enter + drain)
+    on_chip = max(t.l2_read / gpu.sms / gpu.port, t.l2_read / gpu.l2 + t.l2_written / gpu.l2_write)
+    moved = t.l2_read + t.l2_written + 2.0 * min(added, 1.0) * gpu.sms * g.high * g.wide * 4.0
     if splits > 1.0:
-        cycles += reduction(gpu, splits, partial + out) + spilled / gpu.dram_read
-        on_chip += (partial + out) / gpu.l2
-        moved += partial + out
-    hbm = (seen + spilled) / gpu.dram_read + (written + spilled) / gpu.dram_write
-    return Plan(cycles, engine, on_chip, hbm, 0.0, max(0.0, cycles - work), read + written + 2.0 * spilled, moved,
-                float(math.ceil(blocks / gpu.sms)), resident, stages, -1.0 if stream > 0.0 else splits, -1.0)
+        cycles += reduction(gpu, splits, t.partial + t.out) + t.spilled / gpu.dram_read
+        on_chip += (t.partial + t.out) / gpu.l2
+        moved += t.partial + t.out
+    hbm = (t.seen + t.spilled) / gpu.dram_read + (t.written + t.spilled) / gpu.dram_write
+    return Plan(cycles, busiest.engine, on_chip, hbm, 0.0, max(0.0, cycles - busiest.work),
+                t.read + t.written + 2.0 * t.spilled, moved, float(math.ceil(g.blocks / gpu.sms)), resident, g.stages,
+                -1.0 if stream > 0.0 else splits, -1.0)
 
 
 @njit(cache=True)

@@ -8,6 +8,7 @@ from archsim.dtypes import BYTES, SCALED
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_gemm as kernel
+from archsim.kernels.gpu_grid import Product
 from archsim.kernels.gpu import Plan
 from archsim.timing.gpu_figures import as_array, figures, optime, rounds
 from archsim.timing.optime import OpTime
@@ -41,7 +42,7 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         figures(chip, op.dtype), engine(chip, op.dtype),
         sm(chip)._replace(prologue=core.prologue + core.product_code, barrier=core.barrier + core.step_code),
         as_array(library), as_array(groups),
-        kernel.Product(
+        Product(
             m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
             a_reuse=reuse, loads=float(op.bytes > operands) + 2.0 * scaled, warm_a=warm.inputs, warm_b=warm.weights,
             warm_out=warm.output,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from archsim.kernels import gpu_chip as kc
 from archsim.kernels import gpu_gemm as k
 from archsim.kernels import sm_pipeline as line
+from archsim.kernels.gpu_grid import Product
 from archsim.kernels.gpu_l2 import hit_share
 from archsim.kernels.gpu_traffic import grid_fills, grid_reads
 from archsim.kernels.tensor_instruction import Engine, tile_step
@@ -37,14 +38,14 @@ tiles = st.sampled_from([(128.0, 256.0, 64.0), (128.0, 128.0, 128.0), (64.0, 64.
 shares = st.sampled_from([0.0, 0.5, 1.0])
 
 
-def product(m: float, n: float, kk: float, **changes: float) -> k.Product:
+def product(m: float, n: float, kk: float, **changes: float) -> Product:
     """One bf16 product, nothing beside it and nothing in L2."""
-    p = k.Product(m=m, n=n, k=kk, batch=1.0, a_size=2.0, b_size=2.0, out_size=2.0, beside=0.0, a_reuse=1.0, loads=0.0,
+    p = Product(m=m, n=n, k=kk, batch=1.0, a_size=2.0, b_size=2.0, out_size=2.0, beside=0.0, a_reuse=1.0, loads=0.0,
                   warm_a=0.0, warm_b=0.0, warm_out=0.0)
     return p._replace(**changes)
 
 
-def gemm(kind: Kind, p: k.Product, tile: tuple[float, ...], splits: float = 1.0, resident: float = 1.0) -> k.Plan:
+def gemm(kind: Kind, p: Product, tile: tuple[float, ...], splits: float = 1.0, resident: float = 1.0) -> k.Plan:
     """Time one product with one tile."""
     bm, bn, bk = tile
     return k.gemm(*kind, p, float(math.ceil(p.m / bm)), bm, bn, bk, splits, resident, 0.0)
@@ -121,7 +122,7 @@ def test_partitions_take_copies_of_what_their_blocks_read(
 
 # --- a product
 
-def naive_gemm(kind: Kind, p: k.Product, tile: tuple[float, float, float], resident: int) -> float:
+def naive_gemm(kind: Kind, p: Product, tile: tuple[float, float, float], resident: int) -> float:
     """Cycles of a product without split-K: blocks are dealt to SMs round by round, and rounds are added up."""
     g, engine, sm = kind
     bm, bn, bk = tile
