@@ -90,7 +90,8 @@ def grouped(
     fetched = p.k / steps * (rows / gm * p.a_size + p.n / gn * p.b_size)
     weights = p.k * p.n * p.b_size
     again = 1.0 if weights <= gpu.l2_capacity / 2.0 else math.ceil(gm / walk)
-    read = experts * weights * again * (1.0 - p.warm_b) + p.a_bytes * (1.0 - p.warm_a) + p.beside
+    a_read, b_read = p.a_bytes * (1.0 - p.warm_a), experts * weights * again * (1.0 - p.warm_b)
+    read = a_read + b_read + p.beside
     seen = read / (lines * gpu.tile_stream)  # as many bytes of a long sequential read would take as long
     out = experts * rows * p.n * p.out_size
     written = out * (1.0 - p.warm_out)
@@ -103,7 +104,9 @@ def grouped(
     busy = (step.cycles**OVERLAP + copies**OVERLAP) ** (1.0 / OVERLAP)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
     last = max(gpu.l2_latency, gpu.far_latency)  # of a tile's lines, some lie in the far partition
-    load = last + min(1.0, read / l2_read) * max(0.0, gpu.dram_latency - near)
+    a_share = a_read / (blocks * p.k * rows / gm * p.a_size)  # of what blocks load, that comes from device memory
+    b_share = b_read / (blocks * p.k * p.n / gn * p.b_size)
+    load = last + min(1.0, max(a_share, b_share)) * max(0.0, gpu.dram_latency - near)
     # a load goes out at the end of a step and is waited for `stages` - 1 steps later, whose own work comes after it
     alone = step.alone + step.tail + lanes.barrier + lanes.loop
     wait = max(alone, (load + alone) / (stages - 1.0))

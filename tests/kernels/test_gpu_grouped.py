@@ -44,7 +44,8 @@ def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
     issue = loads / access * (max(1, access / 4) / 32 + 5 / 64)
     read, out = weights + 2.0 * sum(rows) * k, 2.0 * sum(rows) * n
     near = (g.l2_latency + (g.partitions - 1) * g.far_latency) / g.partitions
-    load = max(g.l2_latency, g.far_latency) + min(1.0, read / (blocks * steps * loads)) * max(0.0, g.dram_latency - near)
+    fresh = max(1 / len(range(0, n, bn)), weights / (2 * padded * n * k))  # rows by columns of blocks, and weights
+    load = max(g.l2_latency, g.far_latency) + min(1.0, fresh) * max(0.0, g.dram_latency - near)
     stage = bk * (bm + bn)
     stages = min(3, int(g.shared // stage))
     threads = 128 if bm * bn <= 8192 else 256
