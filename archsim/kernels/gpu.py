@@ -1,4 +1,4 @@
-"""What kernels of products and of attention have in common: their plan, and a step of a tile.
+"""What kernels of products and of attention have in common: their plan.
 
 All times are cycles of the SM clock, all rates bytes or MACs per cycle.
 """
@@ -9,8 +9,6 @@ import math
 from typing import NamedTuple
 
 from numba import njit
-
-from archsim.kernels.gpu_chip import Gpu
 
 OVERLAP = 4.0
 """Exponent with which matrix engine, L2 and device memory overlap in a pipeline of few stages: the time of a round is
@@ -40,17 +38,3 @@ class Plan(NamedTuple):
 def no_plan() -> Plan:
     """Return the plan of a tile that does not fit."""
     return Plan(math.inf, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -1.0)
-
-
-@njit(cache=True)
-def step_cycles(gpu: Gpu, bm: float, bn: float, depth: float, size: float) -> float:
-    """Matrix-engine cycles of one pipeline step of a bm x bn tile, `depth` elements of K of `size` bytes.
-
-    The engine waits for the longer of its arithmetic and its operands from shared memory: one fetch feeds fetch_m x
-    fetch_n products, and SMs that pair up fetch half of B each.
-    """
-    macs = bm * bn * depth
-    wide = max(bm, bn)  # the long side may lie along M or N: kernels transpose the problem for a thin M
-    arithmetic = macs / gpu.macs * max(1.0, gpu.fetch_m / wide)
-    operands = macs * size * (1.0 / min(gpu.fetch_n, bn) + 1.0 / (min(gpu.fetch_m, bm) * gpu.pair))
-    return max(arithmetic, operands / gpu.shared_read)

@@ -16,6 +16,7 @@ from archsim.kernels.gpu import Plan, no_plan
 from archsim.kernels.gpu_attention_split import MOST_PARTS, merge_cycles, most_parts, parts_of
 from archsim.kernels.gpu_attention_tile import Heads, Tile, Vector, block_cycles, residents, tile_of
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
+from archsim.kernels.tensor_instruction import Engine
 
 FEW_ROWS = 64.0
 """Query rows from which a kernel follows the split rules of FlashAttention. With fewer, it is a decode kernel that lays
@@ -126,8 +127,8 @@ def tiles_of(h: Heads, bq: float, bk: float) -> NDArray[np.float64]:
 
 @njit(cache=True)
 def attention(
-    gpu: Gpu, h: Heads, v: Vector, bq: float, whole: float, cut: float, laid_out: float, cold: float, kept: float,
-    tile: float,
+    gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, whole: float, cut: float, laid_out: float, cold: float,
+    kept: float, tile: float,
 ) -> Plan:
     """Time attention with one tile, number `tile` of the library: `bq` query rows and `whole` keys.
 
@@ -145,7 +146,7 @@ def attention(
         if most > 1.0:
             bk, costs = cut, seen_by
             parts = parts_of(gpu.sms, most, h.batch, h.kv_heads * costs.size, costs.max())
-    t = tile_of(gpu, h, v, bq, bk)
+    t = tile_of(gpu, e, h, v, bq, bk)
     if t.resident < 1.0:
         return no_plan()
     tiles_q = costs.size
@@ -180,9 +181,9 @@ def attention(
     else:
         once += min(h.batch, gpu.sms / (h.kv_heads * tiles_q * parts)) / SEQUENCES * search
     if costs.min() == costs.max():  # full waves, and a tail in which fewer SMs draw on what is shared
-        full = math.floor(blocks / workers)
+        full = float(math.floor(blocks / workers))
         left = blocks - full * workers
-        last = math.ceil(left / gpu.sms) if left > 0.0 else together
+        last = float(math.ceil(left / gpu.sms)) if left > 0.0 else together
         work = block_cycles(gpu, t, costs[0], once, last, missing, min(left, gpu.sms) if left > 0.0 else active, True)
         if left == 0.0:
             full -= 1.0
@@ -231,13 +232,13 @@ def attention(
 
 @njit(cache=True)
 def best_parts(
-    gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float, cold: float, kept: float, tile: float
+    gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float, cold: float, kept: float, tile: float
 ) -> Plan:
     """Return the fastest plan over parts of the keys, up to eight waves of blocks: finer ones shorten the last wave."""
     best, parts = no_plan(), 1.0
     blocks = h.batch * h.kv_heads * math.ceil(h.heads / h.kv_heads / bq)
     while parts == 1.0 or (blocks * parts <= 8.0 * gpu.sms and parts <= min(MOST_PARTS, math.ceil(h.kv / bk))):
-        p = attention(gpu, h, v, bq, bk, bk, parts, cold, kept, tile)
+        p = attention(gpu, e, h, v, bq, bk, bk, parts, cold, kept, tile)
         if p.cycles < best.cycles:
             best = p
         parts = parts + 1.0 if parts < 8.0 else math.floor(parts * 1.25)
@@ -246,7 +247,7 @@ def best_parts(
 
 @njit(cache=True)
 def best_attention(
-    gpu: Gpu, tiles: NDArray[np.float64], h: Heads, v: Vector, cold: float, kept: float
+    gpu: Gpu, e: Engine, tiles: NDArray[np.float64], h: Heads, v: Vector, cold: float, kept: float
 ) -> Plan:
     """Return the fastest plan; `Plan.tile` is its row of the library, -1 if no tile fits.
 
@@ -268,9 +269,9 @@ def best_attention(
                 if tiles[i, 0] == dim and (h.q == 1.0 or tiles[i, 1] == most):
                     bq = tiles[i, 1] * share
                     whole, cut = tiles[i, 2], tiles[i, 3]
-                    p = attention(gpu, h, v, bq, whole, cut, 0.0, cold, kept, float(i))
+                    p = attention(gpu, e, h, v, bq, whole, cut, 0.0, cold, kept, float(i))
                     if h.q == 1.0 and bq < FEW_ROWS:
-                        p = best_parts(gpu, h, v, bq, whole, cold, kept, float(i))
+                        p = best_parts(gpu, e, h, v, bq, whole, cold, kept, float(i))
                     if p.cycles < best.cycles:
                         best = p
         if h.gradients == 0.0 or share < 0.125:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from numba import njit
 
-from archsim.kernels.gpu import OVERLAP, step_cycles
+from archsim.kernels.gpu import OVERLAP
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
+from archsim.kernels.tensor_instruction import Engine, dependent, interval
 
 FETCH = 2.5
 """Exponent with which fetches of warps from shared memory overlap with their products: less than other work (see
@@ -85,25 +86,29 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
 
 @njit(cache=True)
 def product_cycles(
-    gpu: Gpu, warps: float, rows: float, columns: float, depth: float, size: float, held: float
+    e: Engine, warps: float, rows: float, columns: float, depth: float, size: float, held: float
 ) -> float:
-    """Cycles of a product of a tile; `held` is 1 if the left operand is in registers.
+    """Cycles of a product of a tile; `held` is 1 if the left operand is in registers, or where accumulators are.
 
-    Instructions that read shared memory themselves take the longer of arithmetic and operands (`step_cycles`). Warps
-    that fetch operands into registers each read the whole right one for their rows, 16 at least, and wait for some of
-    it: the two overlap as all else does (see `OVERLAP`). A product takes no less than its chain of dependent
+    Instructions that read shared memory themselves follow each other at their interval; a tile with fewer rows than
+    theirs is multiplied transposed. Warps that fetch operands into registers each read the whole right one for their
+    rows, 16 at least, and wait for some of it (see `FETCH`). Their product takes no less than its chain of dependent
     instructions.
     """
-    chain = depth * size / gpu.k_bytes * gpu.mma_latency
-    if gpu.overlapped > 0.0:
-        return max(step_cycles(gpu, rows, columns, depth, size), chain)
-    arithmetic = rows * columns * depth / gpu.macs
-    fetched = depth * size * (columns * max(1.0, min(warps, rows / 16.0)) + rows * (1.0 - held)) / gpu.shared_read
-    return max((arithmetic**FETCH + fetched**FETCH) ** (1.0 / FETCH), chain)
+    steps = depth * size / e.k_bytes
+    if e.from_shared > 0.0:
+        if rows < e.rows and columns > rows:
+            rows, columns, held = columns, rows, 0.0
+        high, wide = math.ceil(rows / e.rows), math.ceil(columns / e.cols)
+        return float(steps * high * wide * interval(e, rows / high, columns / wide, size, 1.0, 1.0 - held))
+    arithmetic = rows * columns * depth / e.macs
+    fetched = depth * size * (columns * max(1.0, min(warps, rows / 16.0)) + rows * (1.0 - held)) / e.shared_read
+    chain = steps * dependent(e, e.rows, e.cols, size, 1.0, 0.0)
+    return max(float((arithmetic**FETCH + fetched**FETCH) ** (1.0 / FETCH)), chain)
 
 
 @njit(cache=True)
-def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
+def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
     """Return the work of one key tile.
 
     Exponentials and plain operations have pipes of their own, fed by the same issue slots; then the result so far is
@@ -122,15 +127,15 @@ def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
     """
     resident = residents(gpu, h, v.registers, bq, bk)
     warps = 4.0 if resident > 1.0 else 8.0  # as many threads as registers are enough for
-    scores = product_cycles(gpu, warps, bq, bk, h.dim, h.size, 0.0)
-    values = product_cycles(gpu, warps, bq, h.value_dim, bk, h.size, 1.0)
+    scores = product_cycles(e, warps, bq, bk, h.dim, h.size, 0.0)
+    values = product_cycles(e, warps, bq, h.value_dim, bk, h.size, 1.0)
     softmax = bq * bk * max(h.score_exps / v.sfu, (h.score_exps + h.score_ops) / v.lanes)
     if h.gradients > 0.0:
         scores, values = 3.0 * scores, 2.0 * values
         softmax += 2.0 * bq * bk * h.size / gpu.shared_write + bq * h.dim * 4.0 / gpu.port
     else:
         softmax += bq * h.value_dim / v.lanes
-    if gpu.decoupled > 0.0 and h.gradients == 0.0 and bq >= 2.0 * gpu.fetch_m:
+    if gpu.decoupled > 0.0 and h.gradients == 0.0 and bq >= 2.0 * e.rows:
         turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP)
     else:
         turn = scores + values + softmax
@@ -139,8 +144,8 @@ def tile_of(gpu: Gpu, h: Heads, v: Vector, bq: float, bk: float) -> Tile:
     if h.kv_size < h.size:
         turn += bk * (h.dim + h.value_dim * (1.0 - h.shared)) / v.converts
     key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size * (1.0 - h.shared)
-    groups = bq / gpu.fetch_m if gpu.overlapped > 0.0 else 1.0
-    waits = gpu.sync + 2.0 * gpu.mma_latency if groups < 2.0 else 0.0
+    groups = bq / e.rows if gpu.overlapped > 0.0 else 1.0
+    waits = gpu.sync + 2.0 * (e.depth + e.commit) if groups < 2.0 else 0.0
     return Tile(scores, values, softmax, turn, waits, key_bytes, value_bytes, 2.0 if gpu.overlapped > 0.0 else 1.0,
                 resident)
 

@@ -11,6 +11,7 @@ from archsim.kernels.gpu_attention import best_attention
 from archsim.kernels.gpu_attention_tile import Heads, Vector
 from archsim.timing.gpu_figures import as_array, figures, optime, rounds
 from archsim.timing.optime import OpTime
+from archsim.timing.sm import engine
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import Attention, AttentionBackward
 
@@ -44,7 +45,8 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code,
                     float(core.int_lanes))
     library = core.attention_library
-    p = best_attention(gpu, as_array(library), heads(op), vector, 1.0 - warm.inputs, warm.output)
+    p = best_attention(gpu, engine(chip, op.dtype), as_array(library), heads(op), vector, 1.0 - warm.inputs,
+                       warm.output)
     if p.tile < 0:
         dim = op.forward.head_dim if isinstance(op, AttentionBackward) else op.head_dim
         raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {dim} in one SM")

@@ -8,25 +8,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.kernels import gpu as k
 from archsim.kernels import gpu_attention as ka
 from archsim.kernels import gpu_attention_split as ks
 from archsim.kernels import gpu_attention_tile as kt
 from archsim.kernels import gpu_chip as kc
+from archsim.kernels import tensor_instruction as ti
 from archsim.workload.ops import Attention
 
 PLAIN = kc.Gpu(*[1.0] * len(kc.Gpu._fields))._replace(  # figures that attention does not use are 1
-    sms=8.0, macs=512.0, fetch_m=64.0, fetch_n=64.0, k_bytes=32.0, mma_latency=25.0, sync=60.0, overlapped=0.0,
+    sms=8.0, macs=512.0, sync=60.0, overlapped=0.0,
     decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, shared_write=96.0, port=64.0,
     prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6, l2_latency=200.0, dram_read=100.0,
     dram_write=90.0, dram_latency=500.0,
 )
-ASYNC = PLAIN._replace(overlapped=1.0, fetch_n=256.0, shared=232448.0)
-APART = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0, fetch_m=128.0)
+ASYNC = PLAIN._replace(overlapped=1.0, shared=232448.0)
+APART = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0)
 KINDS = {"synchronous": PLAIN, "asynchronous": ASYNC, "tensor memory": APART}
+WARPS = ti.Engine(
+    macs=512.0, sub_cores=4.0, rows=16.0, cols=8.0, k_bytes=32.0, depth=16.6, pair_depth=0.0, fold_depth=0.0,
+    commit=0.0, in_order=0.0, a_first=0.0, from_shared=0.0, warp_rows=64.0, warp_cols=64.0, shared_read=128.0,
+    register_read=1536.0, one_port=1.0,
+)
+GROUPS = WARPS._replace(sub_cores=1.0, rows=64.0, cols=256.0, in_order=1.0, from_shared=1.0, commit=12.0)
 SM = kt.Vector(lanes=128.0, sfu=16.0, registers=262144.0, code=3000.0, converts=64.0)
 
 gpus = st.sampled_from(list(KINDS.values()))
+
+
+def engine(g: kc.Gpu) -> ti.Engine:
+    """The matrix engine that goes with a chip."""
+    if not g.overlapped:
+        return WARPS._replace(macs=g.macs)
+    return GROUPS._replace(macs=g.macs, rows=128.0 if g.decoupled else 64.0)
 
 
 def shape(**changes: float) -> kt.Heads:
@@ -154,18 +167,26 @@ def test_tiles_of_asynchronous_kernels_just_fit(tile: tuple[int, int], dim: int,
     assert kt.residents(ASYNC, h, SM.registers, float(tile[0]), tile[1] * 4 / 3) == 0
 
 
-def naive_product(g: kc.Gpu, warps: int, rows: int, columns: int, depth: int, size: float, held: bool) -> float:
-    """Cycles of a product: arithmetic beside what warps fetch, each the whole right operand and its own rows."""
-    instructions = depth * size / g.k_bytes  # one after the other, on one accumulator
+def naive_product(
+    g: kc.Gpu, warps: int, rows: int, columns: int, depth: int, size: float, held: bool
+) -> float:
+    """Cycles of a product, instruction by instruction, or arithmetic beside what each warp fetches for its rows."""
+    e = engine(g)
+    steps = int(depth * size / e.k_bytes)
     if g.overlapped:
-        return max(k.step_cycles(g, rows, columns, depth, size), instructions * g.mma_latency)
+        if rows < e.rows and columns > rows:  # multiplied transposed
+            rows, columns, held = columns, rows, False
+        high, wide = -(-rows // int(e.rows)), -(-columns // int(e.cols))
+        one = ti.interval(e, rows / high, columns / wide, size, 1.0, float(not held))
+        return sum(one for _ in range(steps * high * wide))
     fetched = 0.0
     for _ in range(min(warps, max(1, rows // 16))):
         fetched += columns * depth * size
     for _ in range(0 if held else rows):
         fetched += depth * size
     busy = (rows * columns * depth / g.macs) ** kt.FETCH + (fetched / g.shared_read) ** kt.FETCH
-    return max(busy ** (1 / kt.FETCH), instructions * g.mma_latency)
+    chain = sum(ti.dependent(e, 16.0, 8.0, size, 1.0, 0.0) for _ in range(steps))  # one after the other
+    return max(busy ** (1 / kt.FETCH), chain)
 
 
 def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
@@ -175,7 +196,8 @@ def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
     scores = naive_product(g, warps, bq, bk, dim, h.size, held=False)
     values = naive_product(g, warps, bq, value_dim, bk, h.size, held=True)
     softmax = sum(max(1 / 16, 5 / 128) for _ in range(bk)) * bq
-    waits = g.sync + 2 * g.mma_latency if not g.overlapped or bq < 2 * g.fetch_m else 0.0
+    e = engine(g)
+    waits = g.sync + 2 * (e.depth + e.commit) if not g.overlapped or bq < 2 * e.rows else 0.0
     moved = 0.0
     if g.overlapped and not g.decoupled and h.size == 1:  # values are transposed
         moved = bk * value_dim / g.shared_read + bk * value_dim / g.shared_write
@@ -185,7 +207,7 @@ def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
         staged = sum([bq * bk * h.size / g.shared_write] * 2) + bq * dim * 4 / g.port
         return sum([scores] * 3) + sum([values] * 2) + softmax + staged + moved, waits
     softmax += bq * value_dim / 128  # the result so far, scaled to the new maximum
-    if g.decoupled and bq >= 2 * g.fetch_m:
+    if g.decoupled and bq >= 2 * e.rows:
         return ((scores + values) ** 4 + softmax ** 4) ** 0.25 + moved, waits
     return scores + values + softmax + moved, waits
 
@@ -198,7 +220,7 @@ def test_a_tile_equals_its_parts(
 ) -> None:
     size, kv_size = sizes
     h = shape(size=size, kv_size=kv_size, gradients=float(gradients), dim=float(dims[0]), value_dim=float(dims[1]))
-    t = kt.tile_of(g, h, SM, float(tile[0]), float(tile[1]))
+    t = kt.tile_of(g, engine(g), h, SM, float(tile[0]), float(tile[1]))
     work, waits = naive_tile(g, h, *tile)
     assert t.turn == pytest.approx(work)
     assert t.waits == waits
@@ -218,7 +240,7 @@ def naive_block_cycles(
         far = math.hypot(g.dram_latency, size * missing * active / g.dram_read) if missing else 0.0
         return max(g.l2_latency + size / share, far)
 
-    t = kt.tile_of(g, h, SM, float(bq), float(bk))
+    t = kt.tile_of(g, engine(g), h, SM, float(bq), float(bk))
     if not g.overlapped:  # values are fetched beside the scores, the next keys beside softmax and values
         waits += max(0.0, arrives(vals) - t.scores) + max(0.0, arrives(keys) - t.softmax - t.values)
     shared = sum(work for _ in range(together * tiles))
@@ -235,23 +257,24 @@ def test_block_cycles_equal_the_naive_ones(
     g: kc.Gpu, tile: tuple[int, int], tiles: int, together: int, missing: float, active: int, first: bool
 ) -> None:
     h = shape()
-    t = kt.tile_of(g, h, SM, float(tile[0]), float(tile[1]))
+    t = kt.tile_of(g, engine(g), h, SM, float(tile[0]), float(tile[1]))
     got = kt.block_cycles(g, t, float(tiles), 5000.0, float(together), missing, float(active), first)
     assert got == pytest.approx(naive_block_cycles(g, h, *tile, tiles, 5000.0, together, missing, float(active), first))
 
 
 def test_two_blocks_of_an_sm_hide_each_others_waits() -> None:
-    t = kt.tile_of(PLAIN, shape(), SM, 128.0, 64.0)
+    t = kt.tile_of(PLAIN, WARPS, shape(), SM, 128.0, 64.0)
     alone = kt.block_cycles(PLAIN, t, 4.0, 5000.0, 1.0, 0.5, 8.0, False)
     assert alone < kt.block_cycles(PLAIN, t, 4.0, 5000.0, 2.0, 0.5, 8.0, False) < 1.9 * alone
 
 
 def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
     h, fast = shape(dim=128.0, value_dim=128.0), APART._replace(macs=4096.0)
-    turns = kt.tile_of(fast._replace(decoupled=0.0), h, SM, 256.0, 128.0).turn
-    beside = kt.tile_of(fast, h, SM, 256.0, 128.0).turn
+    turns = kt.tile_of(fast._replace(decoupled=0.0), engine(fast), h, SM, 256.0, 128.0).turn
+    beside = kt.tile_of(fast, engine(fast), h, SM, 256.0, 128.0).turn
     assert beside < 0.8 * turns
-    assert kt.tile_of(fast, h, SM, 128.0, 128.0).turn == pytest.approx(turns / 2, rel=0.05), "one group of queries"
+    one_group = kt.tile_of(fast, engine(fast), h, SM, 128.0, 128.0).turn
+    assert one_group == pytest.approx(turns / 2, rel=0.05)
 
 
 # --- attention
@@ -337,7 +360,8 @@ def test_attention_equals_blocks_one_by_one(
     laid_out = 0 if gradients else laid_out
     h = shape(q=float(q), kv=float(q + past), kv_heads=kv_heads, batch=float(batch), causal=float(causal),
               gradients=float(gradients))
-    p = ka.attention(g, h, SM, float(tile[0]), float(tile[1]), float(tile[2]), float(laid_out), 1.0, 0.0, 0.0)
+    bq, whole, cut = map(float, tile)
+    p = ka.attention(g, engine(g), h, SM, bq, whole, cut, float(laid_out), 1.0, 0.0, 0.0)
     many = batch * kv_heads * p.splits * math.ceil(q * h.heads / kv_heads / tile[0]) > 32 * g.sms
     assert p.cycles == pytest.approx(naive_attention(g, h, *tile, laid_out), rel=0.1 if many else 1e-9)
 
@@ -348,7 +372,7 @@ def test_busy_time_and_fixed_time_add_up_to_attention(
     g: kc.Gpu, q: int, past: int, causal: bool, batch: int, cold: float, gradients: bool
 ) -> None:
     h = shape(batch=float(batch), q=float(q), kv=float(q + past), causal=float(causal), gradients=float(gradients))
-    p = ka.attention(g, h, SM, 64.0, 128.0, 128.0, 0.0, cold, 0.0, 0.0)
+    p = ka.attention(g, engine(g), h, SM, 64.0, 128.0, 128.0, 0.0, cold, 0.0, 0.0)
     assert p.fixed >= 0
     assert p.fixed + max(p.matrix, p.vector, p.on_chip, p.hbm) == pytest.approx(p.cycles)
 
@@ -356,15 +380,16 @@ def test_busy_time_and_fixed_time_add_up_to_attention(
 @given(gpus, st.just(1) | st.integers(1, 2000), st.integers(0, 5000), st.integers(1, 40))
 def test_what_the_cache_holds_saves_time_and_traffic(g: kc.Gpu, q: int, past: int, batch: int) -> None:
     h = shape(batch=float(batch), q=float(q), kv=float(q + past))
-    plans = [ka.attention(g, h, SM, 128.0, 64.0, 64.0, 0.0, cold, 1.0 - cold, 0.0) for cold in (1.0, 0.5, 0.0)]
+    plans = [ka.attention(g, engine(g), h, SM, 128.0, 64.0, 64.0, 0.0, cold, 1.0 - cold, 0.0)
+             for cold in (1.0, 0.5, 0.0)]
     assert plans[0].cycles * (1 + 1e-9) >= plans[1].cycles >= plans[2].cycles * (1 - 1e-9)
     assert plans[0].hbm_bytes > plans[1].hbm_bytes > plans[2].hbm_bytes == 0
 
 
 def test_keys_beyond_the_cache_are_read_by_every_wave() -> None:
     h = shape(batch=1.0, q=8192.0, kv=8192.0, heads=8.0, kv_heads=1.0, causal=0.0)  # 2 MB of keys, 1024 blocks
-    few = ka.attention(PLAIN._replace(l2_capacity=3e6), h, SM, 64.0, 128.0, 128.0, 0.0, 1.0, 0.0, 0.0)
-    all_in = ka.attention(PLAIN._replace(l2_capacity=5e6), h, SM, 64.0, 128.0, 128.0, 0.0, 1.0, 0.0, 0.0)
+    few = ka.attention(PLAIN._replace(l2_capacity=3e6), WARPS, h, SM, 64.0, 128.0, 128.0, 0.0, 1.0, 0.0, 0.0)
+    all_in = ka.attention(PLAIN._replace(l2_capacity=5e6), WARPS, h, SM, 64.0, 128.0, 128.0, 0.0, 1.0, 0.0, 0.0)
     kv, io = 8192 * 128 * 2, 2 * 8 * 8192 * 64 * 2
     assert all_in.hbm_bytes == kv + io
     assert few.hbm_bytes == 1024 / 8 * kv + io, "8 SMs: 128 waves"
@@ -373,22 +398,24 @@ def test_keys_beyond_the_cache_are_read_by_every_wave() -> None:
 def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
     library = np.array([(64, 128, 64, 112)], dtype=np.float64)
     h = shape(batch=1.0, q=1.0, kv=65536.0, heads=2.0, kv_heads=1.0)
-    split = ka.best_attention(PLAIN, library, h, SM, 1.0, 0.0)
+    split = ka.best_attention(PLAIN, WARPS, library, h, SM, 1.0, 0.0)
     assert split.splits == 7, "8 SMs, of which the smallest number of parts that fills 85 % is 7"
-    lone = ka.best_attention(PLAIN._replace(sms=1.0), library, h, SM, 1.0, 0.0)
+    lone = ka.best_attention(PLAIN._replace(sms=1.0), WARPS, library, h, SM, 1.0, 0.0)
     assert lone.splits == 1
     assert split.cycles < lone.cycles / 4
-    assert ka.best_attention(PLAIN, library, h._replace(kv=448.0), SM, 1.0, 0.0).splits == 1, "4 tiles of 112 keys"
+    four_tiles = h._replace(kv=448.0)
+    assert ka.best_attention(PLAIN, WARPS, library, four_tiles, SM, 1.0, 0.0).splits == 1
 
 
 def test_decode_kernels_lay_out_their_parts_for_the_batch() -> None:
     """9 sequences on 8 SMs: the rules for one sequence leave the second round to one SM, parts of the batch do not."""
     h = shape(batch=9.0, q=1.0, kv=8192.0, heads=1.0, kv_heads=1.0)
-    few = ka.best_attention(PLAIN, np.array([(64, 16, 64, 64)], dtype=float), h, SM, 1.0, 0.0)
-    plans = [ka.attention(PLAIN, h, SM, 16.0, 64.0, 64.0, float(parts), 1.0, 0.0, 0.0).cycles for parts in range(1, 8)]
+    few = ka.best_attention(PLAIN, WARPS, np.array([(64, 16, 64, 64)], dtype=float), h, SM, 1.0, 0.0)
+    plans = [ka.attention(PLAIN, WARPS, h, SM, 16.0, 64.0, 64.0, float(parts), 1.0, 0.0, 0.0).cycles
+             for parts in range(1, 8)]
     assert few.cycles <= min(plans)
     assert few.occupancy > 1
-    rules = ka.attention(PLAIN, h, SM, 16.0, 64.0, 64.0, 0.0, 1.0, 0.0, 0.0)
+    rules = ka.attention(PLAIN, WARPS, h, SM, 16.0, 64.0, 64.0, 0.0, 1.0, 0.0, 0.0)
     assert few.cycles < 0.8 * rules.cycles
 
 
@@ -397,7 +424,7 @@ def test_the_library_is_entered_at_the_head_dimension() -> None:
 
     def tile(dim: float, q: float, g: kc.Gpu = PLAIN, gradients: float = 0.0) -> float:
         h = shape(q=q, kv=q, dim=dim, value_dim=dim, gradients=gradients)
-        return ka.best_attention(g, library, h, SM, 1.0, 0.0).tile
+        return ka.best_attention(g, WARPS, library, h, SM, 1.0, 0.0).tile
 
     assert tile(64.0, 1000.0) == 0
     assert tile(80.0, 1000.0) == 1, "several queries per sequence take the most rows"
