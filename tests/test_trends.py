@@ -6,7 +6,7 @@ import pytest
 
 from archsim import chips, models
 from archsim.economics import cost
-from archsim.hardware import Chip, Power
+from archsim.hardware import Chip, GpuCore, Power
 from archsim.simulation import Run, simulate
 from archsim.timing import time
 from archsim.workload import MatMul, transformer
@@ -28,7 +28,7 @@ def test_decode_at_batch_one_streams_the_weights(chip: Chip) -> None:
     best, usual = ((r.weight_bytes - embedding) / (r.chips * min(engines, bandwidth))
                    for bandwidth in (chip.memory.bandwidth, chip.memory.sustained))
     assert r.bound == "hbm"
-    assert best < r.time_s < 1.3 * usual
+    assert best < r.time_s < 1.35 * usual
     assert r.time_by_bound["hbm"] > 0.8 * r.time_s
 
 
@@ -66,6 +66,10 @@ def test_more_bandwidth_helps_decode_and_a_faster_clock_helps_prefill(chip: Chip
     dma = getattr(chip.core, "dma_bandwidth", None)
     if dma:  # engines that just keep up with the memory would take its place
         wide = wide.replace("core", dma_bandwidth=2 * dma)
+    if chip.memory.port:
+        wide = wide.replace("memory", port=2 * chip.memory.port)
+    if isinstance(chip.core, GpuCore):  # and so would L2
+        wide = wide.replace("core", l2_bytes=2 * chip.core.l2_bytes)
     decode = {c.name: run("llama-3.1-8b", c, "decode", batch=1, context=2048).time_s for c in (chip, wide)}
     assert decode[wide.name] < 0.8 * decode[chip.name]
     fast = chip.replace(clock=1.2 * chip.clock)
