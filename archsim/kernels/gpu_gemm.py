@@ -107,8 +107,8 @@ def walk_rounds(
         enter, leave = max(enter, line.prologue), line.epilogue + p.loads * near
         engine += times * here * walk * step.cycles
         work += times * each
-        if double:  # the epilogue runs beside the next tile's products
-            total += times * max(each, leave)
+        if double:  # the epilogue of the tile before runs beside
+            total += times * max(each, leave) if total > 0.0 else each + (times - 1.0) * max(each, leave)
         elif persistent:  # the next tile's loads run beside the epilogue
             total += times * (each + leave)
         elif here > 1.0 and times > 1.0:  # out of step, one block enters or leaves while others multiply

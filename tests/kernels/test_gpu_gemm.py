@@ -168,7 +168,7 @@ def naive_gemm(kind: Kind, p: Product, tile: tuple[float, float, float], residen
         memory = kc.memory_cycles(g, float(active), flight, read / g.tile_stream * blocks / (gm * gn), 0.0)
         each, enter, leave = k.meet(main, memory, jobs), max(enter, one.prologue), one.epilogue
         if double:
-            total += max(each, leave)
+            total += max(each, leave) if total else each
         elif g.overlapped:
             total += each + leave
         elif here > 1 and len(rounds) > 1 and blocks == g.sms * resident and (
