@@ -2,7 +2,8 @@
 
 Tensor rates are dense; `clock` is the one that closes the published tensor peak. What no datasheet prints (latencies,
 L2 and achieved DRAM bandwidth, launch cost) is measured by others with microbenchmarks, each named; a chip that nobody
-has measured takes the figures of its silicon or generation, and says of which.
+has measured takes the figures of its silicon or generation, and says of which. All chips of a generation share one core
+and one L2 per SM and cycle: they differ by what datasheets print (SMs, clock, memory, capacities, links, design power).
 """
 
 from archsim.chips import nvidia_ampere, nvidia_blackwell, nvidia_hopper, nvidia_volta
