@@ -7,6 +7,7 @@ machines that have been measured, each with its derivation beside it; a chip who
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from archsim.errors import ArchsimError, positive_int
@@ -45,9 +46,8 @@ the tiles of other products: 3432 TFLOP/s of fp8 on B200 (stas00/ml-engineering)
 
 FEW_ROWS = 256
 """Rows up to which those frameworks take the smallest of these tiles where each row has one scale, and the largest
-beyond, whatever the columns (sm90_fp8_dispatch_shape of SGLang's kernels); with accumulators in tensor memory, the
-smallest up to a quarter of them, then 64 x 128 (sm100_fp8_dispatch_shape: 128 x 128 of two SMs, then 256 x 128). Scales
-by group have the tile searched for (DeepGEMM)."""
+beyond, whatever the columns (sm90_fp8_dispatch_shape of SGLang's kernels). Scales by group have the tile searched for
+(DeepGEMM)."""
 
 
 GROUPED_TILES: Tiles = (
@@ -108,7 +108,7 @@ class TensorCore:
     - Warp-level instructions on registers (mma.sync m16n8k16; the default): four sub-cores each issue their own, on
       operands that warps fetch from shared memory for tiles of 64 x 64; an instruction consumes 32 bytes of K per row
       and its result is there 24.6 cycles after its issue, 8 of which A100 spends on arithmetic (Luo et al., arXiv
-      2402.13499). Accumulators are half of a 256 KiB register file; the other half holds operands and addresses.
+      2402.13499). Accumulators are half of the register file; the other half holds operands and addresses.
     - `asynchronous` ones (wgmma m64n256k16) span the SM and read shared memory themselves: what one fetch feeds is then
       the instruction. It lasts as long as its arithmetic; with N = 16, 20 cycles (the same paper).
     - with `tensor_memory` (tcgen05), 128 lanes beside the register file hold 256 KiB of accumulators, and two SMs pair
@@ -141,14 +141,14 @@ class TensorCore:
                                 "barriers, prologues and epilogues", default=False)
     tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
                                  default=False)
-    accumulators: float = figure("B", "accumulators of one SM that a tile may take", default=None,
-                                 instead=(128 * 1024.0, 128 * 1024.0, 256 * 1024.0))
+    accumulators: float = figure("B", "accumulators of one SM that a tile may take; without, half of its registers, or "
+                                 "all of tensor memory", default=None, instead=(128 * 1024.0, 256 * 1024.0))
 
     def __post_init__(self) -> None:
         if self.tensor_memory and not self.asynchronous:
             raise ArchsimError("TensorCore.tensor_memory needs asynchronous=True: only instructions that run beside "
                                "the warps that issue them keep their accumulators outside the register file")
-        settle(self, self.kind)
+        settle(self, self.kind, later="" if self.tensor_memory else "accumulators")  # which GpuCore's registers hold
 
     @property
     def kind(self) -> int:
@@ -284,6 +284,8 @@ class GpuCore:
 
     def __post_init__(self) -> None:
         settle(self, self.tensor.kind)
+        if self.tensor.accumulators is None:
+            object.__setattr__(self, "tensor", replace(self.tensor, accumulators=self.registers / 2))
         if self.tiles is not None:
             object.__setattr__(self, "tiles", _tiles("tiles", self.tiles, 3))
         for name in ("grouped_tiles", "narrow_tiles"):
@@ -308,7 +310,7 @@ class GpuCore:
             return SCALED_TILES
         if rows > FEW_ROWS:
             return SCALED_TILES[:1]
-        return SCALED_TILES[1:2] if self.tensor.tensor_memory and rows > FEW_ROWS / 4 else SCALED_TILES[-1:]
+        return SCALED_TILES[-1:]
 
     @property
     def attention_library(self) -> AttentionTiles:
