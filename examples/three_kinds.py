@@ -23,9 +23,8 @@ GPU = sim.Chip(
     name="gpu", clock=1.8 * GHz, cores=136,
     core=sim.GpuCore(
         # instructions that read shared memory themselves and run beside the warps that issue them
-        tensor=sim.TensorCore(macs={"bf16": 2048}, asynchronous=True, fetch_cols=256),
+        tensor=sim.TensorCore(macs={"bf16": 2048}, asynchronous=True),
         shared=sim.Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
-        stages=7,
     ),
     cache=sim.Cache(capacity=50 * MB, bandwidth=9 * TB_per_s),
     memory=MEMORY, power=POWER, price=8000,

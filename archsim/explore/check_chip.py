@@ -17,6 +17,8 @@ from archsim.explore.physical_ranges import (
     MEMORY_ENERGY_SOURCE,
     SRAM_SHARE,
     SRAM_SOURCE,
+    WARP_LEVEL,
+    WARP_LEVEL_SOURCE,
     sram_density,
 )
 from archsim.explore.select import headline, peak
@@ -245,6 +247,12 @@ def _sm(chip: Chip, core: GpuCore) -> Iterator[Finding]:
             yield Finding("warn", "core.shared.read_bytes", f"{dtype}: the tensor core takes {takes:,.0f} B/cycle; the "
                           "peak is out of reach", core.shared.read_bytes, takes, None, "B/cycle",
                           "macs x bytes x (fetch_rows + fetch_cols) / (fetch_rows x fetch_cols)")
+    wide = max((macs for dtype, macs in t.macs.items() if size(dtype) == 2), default=0.0)
+    most = WARP_LEVEL * core.registers
+    if not t.asynchronous and wide > most:
+        yield Finding("warn", "core.tensor.asynchronous", "instructions of single warps, on registers, reach no such "
+                      "rate; if they read shared memory themselves (wgmma, tcgen05), it is True", wide, None, most,
+                      "MAC/cycle", WARP_LEVEL_SOURCE)
     if not t.tensor_memory and t.accumulators > core.registers:
         yield Finding("error", "core.tensor.accumulators", "accumulators do not fit the register file that holds them",
                       t.accumulators, None, core.registers, "B", "core.registers; or set tensor_memory")

@@ -130,10 +130,10 @@ def option(doc: str, *, default: Any = dataclasses.MISSING, instead: tuple[Any, 
     return dataclasses.field(default=default, metadata={"kind": "option", "unit": "", "doc": doc, "instead": instead})
 
 
-def settle(record: Any, kind: int) -> None:
-    """Give fields left at None what they have instead on machines of this `kind`: 0, 1, ... or the last."""
+def settle(record: Any, kind: int, later: str = "") -> None:
+    """Give fields left at None, but not `later`, what machines of this `kind` have instead: 0, 1, ... or the last."""
     for f in dataclasses.fields(record):
-        if getattr(record, f.name) is None and (instead := f.metadata.get("instead")):
+        if f.name != later and getattr(record, f.name) is None and (instead := f.metadata.get("instead")):
             object.__setattr__(record, f.name, instead[min(kind, len(instead) - 1)])
 
 

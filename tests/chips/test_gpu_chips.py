@@ -45,7 +45,7 @@ def test_newer_chips_are_faster() -> None:
 
 def datasheet(
     name: str, clock: float, cores: int, macs: float, shared: int, l2: int, l2_rate: float, hbm: float,
-    fp32_lanes: int = 128, asynchronous: bool = False, tensor_memory: bool = False,
+    fp32_lanes: int = 128, registers: int = 256, asynchronous: bool = False, tensor_memory: bool = False,
 ) -> Chip:
     """Return a GPU of which nothing but its datasheet and L2 bandwidth is given; all else is left at its default."""
     return Chip(
@@ -53,12 +53,9 @@ def datasheet(
         core=GpuCore(
             tensor=TensorCore(
                 macs={"bf16": macs}, asynchronous=asynchronous, tensor_memory=tensor_memory,
-                pair=2 if tensor_memory else 1, fetch_rows=128 if tensor_memory else 64,
-                fetch_cols=256 if asynchronous else 64, accumulators=(256 if tensor_memory else 128) * KiB,
             ),
             shared=Scratchpad(capacity=shared * KiB, read_bytes=128, write_bytes=128), fp32_lanes=fp32_lanes,
-            fill_bytes=128 if tensor_memory else 64,
-            stages=7 if asynchronous else 5, multicast=2 if asynchronous else 1,
+            registers=registers * KiB,
         ),
         cache=Cache(capacity=l2 * MiB, bandwidth=l2_rate * TB_per_s),
         memory=Memory(capacity=48 * GB, bandwidth=hbm * GB_per_s),
@@ -71,8 +68,8 @@ OTHERS = (
     datasheet("l40s", 2.49, 142, 512, 99, 96, 5, 864),
     datasheet("a40", 1.74, 84, 512, 99, 6, 3, 696),
     datasheet("v100", 1.53, 80, 512, 96, 6, 2.5, 900, fp32_lanes=64),
-    datasheet("mi210", 1.7, 104, 512, 64, 8, 3.5, 1638, fp32_lanes=64),
-    datasheet("mi300x", 2.1, 304, 1024, 64, 256, 17, 5300),
+    datasheet("mi210", 1.7, 104, 512, 64, 8, 3.5, 1638, fp32_lanes=64, registers=512),
+    datasheet("mi300x", 2.1, 304, 1024, 64, 256, 17, 5300, registers=512),
 )
 ALL = [*(chip for chip in chips.catalogue().values() if chip.kind == "gpu"), *OTHERS]
 

@@ -6,11 +6,14 @@ So a device that the catalogue does not have is defined by replacing the datashe
 import pytest
 
 from archsim import chips
-from archsim.hardware import Chip, GpuCore, Scratchpad, TensorCore
+from archsim.errors import ArchsimError
+from archsim.hardware import Chip, GpuCore, Memory, Scratchpad, TensorCore
 from archsim.hardware.gpu import BY_KIND
 from archsim.hardware.part import defaulted, leaves
+from archsim.timing import time
 from archsim.timing.gpu_figures import figures
 from archsim.units import KiB
+from archsim.workload import MatMul
 
 GENERATIONS = {
     "Volta": ("v100-sxm2", "v100-sxm2-32gb", "v100-pcie", "v100s-pcie"),
@@ -104,6 +107,33 @@ def test_a_core_written_from_a_datasheet_takes_what_its_kind_of_instruction_has(
         assert name in set(defaulted(core)), "a sheet of the chip says that nobody gave it"
     if like != "mi300x":
         assert core.library == other.library
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("a100-sxm-80gb", {}), ("h100-sxm", {"asynchronous": True}),
+    ("b200", {"asynchronous": True, "tensor_memory": True}),
+])
+def test_a_tensor_core_written_from_a_datasheet_is_that_of_its_generation(name: str, kind: dict[str, bool]) -> None:
+    known = chips.get(name)
+    assert isinstance(known.core, GpuCore)
+    core = GpuCore(tensor=TensorCore(macs=known.core.tensor.macs, **kind),
+                   shared=Scratchpad(capacity=known.core.shared.capacity, read_bytes=128, write_bytes=128))
+    assert core.tensor == known.core.tensor
+    for field in ("shared_one_port", "fill_bytes", "multicast", "stages", "registers"):
+        assert getattr(core, field) == getattr(known.core, field), field
+    mine = known.replace(core=core)
+    for op in (MatMul(m=1, n=8192, k=8192), MatMul(m=128, n=4096, k=4096), MatMul(m=8192, n=8192, k=8192)):
+        assert time(op, mine).seconds == pytest.approx(time(op, known).seconds, rel=0.05)
+
+
+def test_tensor_memory_needs_asynchronous_instructions() -> None:
+    with pytest.raises(ArchsimError, match="tensor_memory needs asynchronous=True"):
+        TensorCore(macs={"bf16": 4096}, tensor_memory=True)
+
+
+@pytest.mark.parametrize(("kind", "latency"), [("HBM3", 365e-9), ("", 365e-9), ("GDDR6", 254e-9), ("GDDR7", 254e-9)])
+def test_an_unknown_latency_is_that_of_the_kind_of_memory(kind: str, latency: float) -> None:
+    assert Memory(type=kind, capacity=1e10, bandwidth=1e12).latency == latency
 
 
 @pytest.mark.parametrize("name", ["b200", "gb200", "b300"])

@@ -70,6 +70,15 @@ def test_the_catalogue_has_no_errors():
         assert not bad, (known.name, [str(f) for f in bad])
 
 
+def test_matrix_instructions_of_single_warps_have_their_limit():
+    """Whoever writes an H100 and forgets that its instructions are asynchronous is told."""
+    h100 = archsim.chips.get("h100-sxm")
+    slow = h100.replace("core.tensor", asynchronous=False)
+    assert found(slow)["core.tensor.asynchronous"].severity == "warn"
+    for name in ("h100-sxm", "b200", "a100-sxm-80gb", "mi300x", "l40s"):
+        assert "core.tensor.asynchronous" not in found(archsim.chips.get(name))
+
+
 def test_a_peak_that_does_not_close():
     twice = found(chip(peaks={"bf16": 2 * PEAK}))["peaks.bf16"]
     assert twice.severity == "error"
