@@ -15,11 +15,6 @@ class Gpu(NamedTuple):
     """What the kernels need to know of a chip, in cycles and bytes per cycle."""
 
     sms: float  # SMs or CUs
-    macs: float  # multiply-adds per cycle of one SM, for the dtype
-    fetch_m: float  # rows of the product fed by one fetch of operands from shared memory
-    fetch_n: float  # columns of the same
-    k_bytes: float  # bytes of K that one matrix instruction consumes
-    mma_latency: float  # cycles until a dependent instruction may start
     sync: float  # cycles of barrier and shared-memory latency per pipeline step
     overlapped: float  # 1 if barriers, prologues and epilogues hide behind other blocks' matrix work, else 0
     decoupled: float  # 1 if accumulators live outside the register file, so softmax runs beside matrix work

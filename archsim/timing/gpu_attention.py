@@ -39,7 +39,7 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     UnsupportedError
         If the chip has no matrix path for the dtype, or no tile of the library holds the head dimension.
     """
-    gpu = figures(chip, op.dtype)
+    gpu = figures(chip)
     core = chip.core
     assert isinstance(core, GpuCore)
     vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code,

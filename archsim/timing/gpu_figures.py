@@ -15,21 +15,13 @@ from archsim.workload.ops import Op
 
 
 @lru_cache(maxsize=256)
-def figures(chip: Chip, dtype: str) -> Gpu:
-    """Return the chip's figures for `dtype` in cycles and bytes per cycle, as the kernels take them.
-
-    Raises
-    ------
-    UnsupportedError
-        If the matrix engine does not take the dtype.
-    """
+def figures(chip: Chip) -> Gpu:
+    """Return the chip's figures in cycles and bytes per cycle, as the kernels take them."""
     core, cache = chip.core, chip.cache
     assert isinstance(core, GpuCore) and cache is not None
     t, clock = core.tensor, chip.clock
     return Gpu(
-        sms=float(chip.cores), macs=t.macs[chip.check_dtype(dtype)], fetch_m=float(t.fetch_rows),
-        fetch_n=float(t.fetch_cols), k_bytes=float(t.k_bytes), mma_latency=t.latency, sync=core.sync,
-        overlapped=float(t.asynchronous), decoupled=float(t.tensor_memory),
+        sms=float(chip.cores), sync=core.sync, overlapped=float(t.asynchronous), decoupled=float(t.tensor_memory),
         pair=float(t.pair), multicast=float(core.multicast), accumulators=t.accumulators,
         shared=core.shared.capacity, shared_read=core.shared.read_bytes, shared_write=core.shared.write_bytes,
         stages=float(core.stages), register_stages=float(core.through_registers),
@@ -47,8 +39,8 @@ def figures(chip: Chip, dtype: str) -> Gpu:
 
 
 def row_figures(chip: Chip) -> Gpu:
-    """Return the chip's figures for work without a matrix engine, which loads: those of any dtype will do."""
-    return figures(chip, chip.dtypes[0])._replace(dram_latency=chip.memory.latency * chip.clock)
+    """Return the chip's figures for work without a matrix engine: it loads, and copies nothing in bulk."""
+    return figures(chip)._replace(dram_latency=chip.memory.latency * chip.clock)
 
 
 @lru_cache(maxsize=1024)

@@ -8,8 +8,8 @@ from archsim.dtypes import BYTES, SCALED
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_gemm as kernel
-from archsim.kernels.gpu_grid import Product
 from archsim.kernels.gpu import Plan
+from archsim.kernels.gpu_grid import Product
 from archsim.timing.gpu_figures import as_array, figures, optime, rounds
 from archsim.timing.optime import OpTime
 from archsim.timing.sm import engine, sm
@@ -39,7 +39,7 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     if scaling_ops(op, 0.0, 1.0):
         library += core.narrow_tiles
     p = kernel.best_gemm(
-        figures(chip, op.dtype), engine(chip, op.dtype),
+        figures(chip), engine(chip, op.dtype),
         sm(chip)._replace(prologue=core.prologue + core.product_code, barrier=core.barrier + core.step_code),
         as_array(library), as_array(groups),
         Product(

@@ -30,5 +30,5 @@ def read_rate(chip: Chip, flight: float, sms: int | None = None) -> float:
     many = chip.cores if sms is None else sms
     if not flight > 0 or not 0 < many <= chip.cores:
         raise ArchsimError(f"read_rate takes bytes above 0, of 1 to {chip.cores} SMs, not {flight!r} of {many!r}")
-    gpu = figures(chip, chip.dtypes[0])
+    gpu = figures(chip)
     return chip.clock / memory_cycles(gpu, float(many), float(flight), 1.0, 0.0)

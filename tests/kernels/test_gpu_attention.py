@@ -16,8 +16,7 @@ from archsim.kernels import tensor_instruction as ti
 from archsim.workload.ops import Attention
 
 PLAIN = kc.Gpu(*[1.0] * len(kc.Gpu._fields))._replace(  # figures that attention does not use are 1
-    sms=8.0, macs=512.0, sync=60.0, overlapped=0.0,
-    decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, shared_write=96.0, port=64.0,
+    sms=8.0, sync=60.0, overlapped=0.0, decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, shared_write=96.0, port=64.0,
     prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6, l2_latency=200.0, dram_read=100.0,
     dram_write=90.0, dram_latency=500.0,
 )
@@ -258,14 +257,14 @@ def test_block_cycles_equal_the_naive_ones(
 ) -> None:
     h = shape()
     t = kt.tile_of(g, engine(g), h, SM, float(tile[0]), float(tile[1]))
-    got = kt.block_cycles(g, t, float(tiles), 5000.0, float(together), missing, float(active), first)
+    got = kt.block_cycles(g, t, float(tiles), 5000.0, float(together), missing, float(active), float(first))
     assert got == pytest.approx(naive_block_cycles(g, h, *tile, tiles, 5000.0, together, missing, float(active), first))
 
 
 def test_two_blocks_of_an_sm_hide_each_others_waits() -> None:
     t = kt.tile_of(PLAIN, WARPS, shape(), SM, 128.0, 64.0)
-    alone = kt.block_cycles(PLAIN, t, 4.0, 5000.0, 1.0, 0.5, 8.0, False)
-    assert alone < kt.block_cycles(PLAIN, t, 4.0, 5000.0, 2.0, 0.5, 8.0, False) < 1.9 * alone
+    alone = kt.block_cycles(PLAIN, t, 4.0, 5000.0, 1.0, 0.5, 8.0, 0.0)
+    assert alone < kt.block_cycles(PLAIN, t, 4.0, 5000.0, 2.0, 0.5, 8.0, 0.0) < 1.9 * alone
 
 
 def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:

@@ -14,8 +14,10 @@ from archsim.kernels.gpu_grid import Product
 from archsim.kernels.gpu_l2 import hit_share
 from archsim.kernels.gpu_traffic import grid_fills, grid_reads
 from archsim.kernels.tensor_instruction import Engine, tile_step
-from tests.kernels.test_gpu import ASYNC, PAIRED, PLAIN
+from tests.kernels.test_gpu import PLAIN
 
+ASYNC = PLAIN._replace(overlapped=1.0, multicast=2.0, stages=7.0)
+PAIRED = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0)
 WARPS = Engine(macs=512.0, sub_cores=4.0, rows=16.0, cols=8.0, k_bytes=32.0, depth=16.0, pair_depth=0.0, fold_depth=0.0,
                commit=0.0, in_order=0.0, a_first=0.0, from_shared=0.0, warp_rows=64.0, warp_cols=64.0,
                shared_read=128.0, register_read=1536.0, one_port=1.0)
