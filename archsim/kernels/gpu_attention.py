@@ -50,7 +50,9 @@ def makespan(costs: NDArray[np.float64], copies: float, workers: float, longest_
     Blocks are dealt out copy by copy, in their order, or the last of all copies first. Few are dealt out one by one;
     with more than 32 per worker the end is ragged by half a mean block.
     """
-    total = costs.sum() * copies
+    total = 0.0
+    for i in range(costs.size):
+        total += costs[i] * copies
     blocks = costs.size * copies
     if blocks > 32.0 * workers:
         return float(total / workers + 0.5 * total / blocks)
@@ -66,7 +68,10 @@ def makespan(costs: NDArray[np.float64], copies: float, workers: float, longest_
             free[at] = free[below]
             at, below = below, 2 * below + 1
         free[at] = value
-    return float(free.max())
+    last = 0.0
+    for i in range(free.size):
+        last = max(last, free[i])
+    return last
 
 
 @njit(cache=True)
@@ -142,17 +147,24 @@ def attention(
     costs = tiles_of(h, bq, whole)
     if h.gradients == 0.0 and laid_out == 0.0:
         seen_by = tiles_of(h, bq, cut)
-        most = most_parts(gpu.sms, h.kv_heads * seen_by.size, seen_by.max())
+        largest = 0.0
+        for i in range(seen_by.size):
+            largest = max(largest, seen_by[i])
+        most = most_parts(gpu.sms, h.kv_heads * seen_by.size, largest)
         if most > 1.0:
             bk, costs = cut, seen_by
-            parts = parts_of(gpu.sms, most, h.batch, h.kv_heads * costs.size, costs.max())
+            parts = parts_of(gpu.sms, most, h.batch, h.kv_heads * costs.size, largest)
     t = tile_of(gpu, e, h, v, bq, bk)
     if t.resident < 1.0:
         return no_plan()
     tiles_q = costs.size
-    visible = costs.sum()
-    costs = np.ceil(costs / parts)
-    seen = costs.sum()
+    visible = seen = 0.0
+    even = True
+    for i in range(tiles_q):
+        visible += costs[i]
+        costs[i] = math.ceil(costs[i] / parts)
+        seen += costs[i]
+        even = even and costs[i] == costs[0]
     copies = h.batch * h.kv_heads * parts
     blocks = copies * tiles_q
     active = min(blocks, gpu.sms)
@@ -180,22 +192,22 @@ def attention(
         once += v.code + (2.0 * search if persistent else 0.0)
     else:
         once += min(h.batch, gpu.sms / (h.kv_heads * tiles_q * parts)) / SEQUENCES * search
-    if costs.min() == costs.max():  # full waves, and a tail in which fewer SMs draw on what is shared
+    if even:  # full waves, and a tail in which fewer SMs draw on what is shared
         full = float(math.floor(blocks / workers))
         left = blocks - full * workers
         last = float(math.ceil(left / gpu.sms)) if left > 0.0 else together
-        work = block_cycles(gpu, t, costs[0], once, last, missing, min(left, gpu.sms) if left > 0.0 else active, True)
+        work = block_cycles(gpu, t, costs[0], once, last, missing, min(left, gpu.sms) if left > 0.0 else active, 1.0)
         if left == 0.0:
             full -= 1.0
         if full > 0.0:
-            work += full * block_cycles(gpu, t, costs[0], once, together, missing, gpu.sms, False)
+            work += full * block_cycles(gpu, t, costs[0], once, together, missing, gpu.sms, 0.0)
         in_tiles = work - once
     else:  # SMs are out of step: each at its own pace, below what they share; persistent kernels start with the longest
         paces = np.empty(tiles_q)
         longest = 0.0
         for i in range(tiles_q):
-            paces[i] = block_cycles(gpu, t, costs[i], once, together, missing, 1.0, False) / together
-            longest = max(longest, block_cycles(gpu, t, costs[i], once, 1.0, missing, 1.0, True))
+            paces[i] = block_cycles(gpu, t, costs[i], once, together, missing, 1.0, 0.0) / together
+            longest = max(longest, block_cycles(gpu, t, costs[i], once, 1.0, missing, 1.0, 1.0))
         work = max(makespan(paces, copies, gpu.sms, gpu.overlapped > 0.0) + once * (1.0 - 1.0 / together), longest)
         in_tiles = work * (1.0 - once / (once + seen * t.turn / tiles_q))
 
@@ -231,21 +243,6 @@ def attention(
 
 
 @njit(cache=True)
-def best_parts(
-    gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float, cold: float, kept: float, tile: float
-) -> Plan:
-    """Return the fastest plan over parts of the keys, up to eight waves of blocks: finer ones shorten the last wave."""
-    best, parts = no_plan(), 1.0
-    blocks = h.batch * h.kv_heads * math.ceil(h.heads / h.kv_heads / bq)
-    while parts == 1.0 or (blocks * parts <= 8.0 * gpu.sms and parts <= min(MOST_PARTS, math.ceil(h.kv / bk))):
-        p = attention(gpu, e, h, v, bq, bk, bk, parts, cold, kept, tile)
-        if p.cycles < best.cycles:
-            best = p
-        parts = parts + 1.0 if parts < 8.0 else math.floor(parts * 1.25)
-    return best
-
-
-@njit(cache=True)
 def best_attention(
     gpu: Gpu, e: Engine, tiles: NDArray[np.float64], h: Heads, v: Vector, cold: float, kept: float
 ) -> Plan:
@@ -253,7 +250,8 @@ def best_attention(
 
     `tiles` has rows of (head dimension, query rows, keys, keys where they are split). Candidates are those of the
     smallest head dimension that is enough and of which one fits into an SM; with several queries per sequence, those of
-    the most query rows. Gradients, which hold more, halve the rows until one fits.
+    the most query rows. Gradients, which hold more, halve the rows until one fits. Decode kernels of few rows lay out
+    parts for up to eight waves of blocks: the finer they are, the shorter the last wave.
     """
     best = no_plan()
     width = max(h.dim, h.value_dim)
@@ -268,12 +266,17 @@ def best_attention(
             for i in range(tiles.shape[0]):
                 if tiles[i, 0] == dim and (h.q == 1.0 or tiles[i, 1] == most):
                     bq = tiles[i, 1] * share
-                    whole, cut = tiles[i, 2], tiles[i, 3]
-                    p = attention(gpu, e, h, v, bq, whole, cut, 0.0, cold, kept, float(i))
-                    if h.q == 1.0 and bq < FEW_ROWS:
-                        p = best_parts(gpu, e, h, v, bq, whole, cold, kept, float(i))
-                    if p.cycles < best.cycles:
-                        best = p
+                    blocks = h.batch * h.kv_heads * math.ceil(h.heads / h.kv_heads / bq)
+                    few = h.q == 1.0 and bq < FEW_ROWS
+                    laid_out = 1.0 if few else 0.0
+                    while laid_out <= 1.0 or (laid_out * blocks <= 8.0 * gpu.sms and laid_out <= MOST_PARTS
+                                              and laid_out <= math.ceil(h.kv / tiles[i, 2])):
+                        p = attention(gpu, e, h, v, bq, tiles[i, 2], tiles[i, 3], laid_out, cold, kept, float(i))
+                        if p.cycles < best.cycles:
+                            best = p
+                        laid_out = laid_out + 1.0 if laid_out < 8.0 else math.floor(laid_out * 1.25)
+                        if not few:
+                            break
         if h.gradients == 0.0 or share < 0.125:
             break
         share /= 2.0

@@ -164,24 +164,24 @@ def arrival_cycles(gpu: Gpu, size: float, missing: float, active: float) -> floa
 
 @njit(cache=True)
 def block_cycles(
-    gpu: Gpu, t: Tile, tiles: float, once: float, together: float, missing: float, active: float, first: bool
+    gpu: Gpu, t: Tile, tiles: float, once: float, together: float, missing: float, active: float, first: float
 ) -> float:
     """Cycles in which an SM runs `together` blocks of `tiles` key tiles, `active` SMs sharing L2 and device memory.
 
     A block's warps work, wait, and spend `once` beside their tiles. Blocks of an SM take turns at its engines, and
-    one's waits and ends are hidden behind the others' work: if they are `first` (or last) they are in step, and nothing
-    hides what each spends once. An asynchronous kernel fetches ahead, beyond the end of a block; a synchronous one
-    waits for values after the scores, beside which they are fetched, and for the next keys, fetched beside softmax and
-    values. Work, L2 and device memory overlap as in a product (see `OVERLAP`).
+    one's waits and ends are hidden behind the others' work; but if `first` is 1 they are in step, the first or the last
+    of all, and nothing hides what each spends once. An asynchronous kernel fetches ahead, beyond the end of a block; a
+    synchronous one waits for values after the scores, beside which they are fetched, and for the next keys, fetched
+    beside softmax and values. Work, L2 and device memory overlap as in a product (see `OVERLAP`).
     """
     size = t.key_bytes + t.value_bytes
     waits = t.waits
     if gpu.overlapped == 0.0:
         waits += max(0.0, arrival_cycles(gpu, t.value_bytes, missing, active) - t.scores)
         waits += max(0.0, arrival_cycles(gpu, t.key_bytes, missing, active) - t.softmax - t.values)
-    work = max(together * tiles * t.turn, tiles * (t.turn + waits) + (0.0 if first else once))
+    work = max(together * tiles * t.turn, tiles * (t.turn + waits) + once * (1.0 - first))
     on_chip = together * tiles * size / min(gpu.port, gpu.l2 / active)
     flight = together * (t.buffers - 0.5) * size * missing
     moved = together * tiles * size * missing * active
     hbm = memory_cycles(gpu, active, flight, moved, 0.0) if missing > 0.0 else 0.0
-    return float((work**OVERLAP + on_chip**OVERLAP + hbm**OVERLAP) ** (1.0 / OVERLAP)) + (once if first else 0.0)
+    return float((work**OVERLAP + on_chip**OVERLAP + hbm**OVERLAP) ** (1.0 / OVERLAP)) + once * first

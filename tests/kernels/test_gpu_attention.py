@@ -16,12 +16,12 @@ from archsim.kernels import tensor_instruction as ti
 from archsim.workload.ops import Attention
 
 PLAIN = kc.Gpu(*[1.0] * len(kc.Gpu._fields))._replace(  # figures that attention does not use are 1
-    sms=8.0, sync=60.0, overlapped=0.0, decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0, shared_write=96.0, port=64.0,
-    prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6, l2_latency=200.0, dram_read=100.0,
-    dram_write=90.0, dram_latency=500.0,
+    sms=8.0, sync=60.0, overlapped=0.0, decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0,
+    shared_write=96.0, port=64.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6,
+    l2_latency=200.0, dram_read=100.0, dram_write=90.0, dram_latency=500.0,
 )
 ASYNC = PLAIN._replace(overlapped=1.0, shared=232448.0)
-APART = ASYNC._replace(pair=2.0, decoupled=1.0, accumulators=262144.0)
+APART = ASYNC._replace(decoupled=1.0, accumulators=262144.0)
 KINDS = {"synchronous": PLAIN, "asynchronous": ASYNC, "tensor memory": APART}
 WARPS = ti.Engine(
     macs=512.0, sub_cores=4.0, rows=16.0, cols=8.0, k_bytes=32.0, depth=16.6, pair_depth=0.0, fold_depth=0.0,
@@ -37,8 +37,8 @@ gpus = st.sampled_from(list(KINDS.values()))
 def engine(g: kc.Gpu) -> ti.Engine:
     """The matrix engine that goes with a chip."""
     if not g.overlapped:
-        return WARPS._replace(macs=g.macs)
-    return GROUPS._replace(macs=g.macs, rows=128.0 if g.decoupled else 64.0)
+        return WARPS
+    return GROUPS._replace(rows=128.0 if g.decoupled else 64.0)
 
 
 def shape(**changes: float) -> kt.Heads:
@@ -183,7 +183,7 @@ def naive_product(
         fetched += columns * depth * size
     for _ in range(0 if held else rows):
         fetched += depth * size
-    busy = (rows * columns * depth / g.macs) ** kt.FETCH + (fetched / g.shared_read) ** kt.FETCH
+    busy = (rows * columns * depth / e.macs) ** kt.FETCH + (fetched / g.shared_read) ** kt.FETCH
     chain = sum(ti.dependent(e, 16.0, 8.0, size, 1.0, 0.0) for _ in range(steps))  # one after the other
     return max(busy ** (1 / kt.FETCH), chain)
 
@@ -223,7 +223,7 @@ def test_a_tile_equals_its_parts(
     work, waits = naive_tile(g, h, *tile)
     assert t.turn == pytest.approx(work)
     assert t.waits == waits
-    assert t.turn >= 2 * (1 + 1.5 * gradients) * tile[0] * tile[1] * min(dims) / g.macs
+    assert t.turn >= 2 * (1 + 1.5 * gradients) * tile[0] * tile[1] * min(dims) / engine(g).macs
 
 
 def naive_block_cycles(
@@ -268,11 +268,11 @@ def test_two_blocks_of_an_sm_hide_each_others_waits() -> None:
 
 
 def test_softmax_runs_beside_products_only_with_accumulators_of_its_own() -> None:
-    h, fast = shape(dim=128.0, value_dim=128.0), APART._replace(macs=4096.0)
-    turns = kt.tile_of(fast._replace(decoupled=0.0), engine(fast), h, SM, 256.0, 128.0).turn
-    beside = kt.tile_of(fast, engine(fast), h, SM, 256.0, 128.0).turn
+    h, fast = shape(dim=128.0, value_dim=128.0), engine(APART)._replace(macs=4096.0)
+    turns = kt.tile_of(APART._replace(decoupled=0.0), fast, h, SM, 256.0, 128.0).turn
+    beside = kt.tile_of(APART, fast, h, SM, 256.0, 128.0).turn
     assert beside < 0.8 * turns
-    one_group = kt.tile_of(fast, engine(fast), h, SM, 128.0, 128.0).turn
+    one_group = kt.tile_of(APART, fast, h, SM, 128.0, 128.0).turn
     assert one_group == pytest.approx(turns / 2, rel=0.05)
 
 
