@@ -5,9 +5,9 @@ blocks, the software pipeline of an SM, what L2 delivers, what HBM reaches, the 
 each explain a part of that, and not the same part: latencies and launch matter where there is little to do, power where
 there is much. Each piece is switched off by making a figure of the chip ideal, so anyone can do it to a chip of theirs.
 
-The points are published ones (published_products.csv says where). LLMCompass's include 21 us of the host's time, which
-it measured with a product of 1 x 1 x 1, and are medians of 50 runs, over before the power limit bites in full; Azure's
-are sustained: 254 TFLOP/s of 8192^3 on the same chip, against 279. Give a table of your own:
+The points are published ones (published_products.csv says where). LLMCompass's are by the host's clock, some 20 us of
+which are the host's, so that short ones are left out. They are medians of 50 runs, over before the power limit bites in
+full; Azure's are sustained: 254 TFLOP/s of 8192^3 on the same chip, against 278. Give a table of your own:
 python examples/gpu_ablation.py my_kernels.csv
 """
 
