@@ -36,6 +36,9 @@ DRAWS = 5
 UNGATED = ((2688, 1856), (4096, 2688), (2048, 5120), (8192, 5120))
 """Hidden and intermediate sizes of the Nemotron 3 models, whose experts square a rectified product."""
 
+STEEPEST, MOST = 10.0, 2**20
+"""Largest exponent and most tokens of a power law."""
+
 
 @dataclass(frozen=True)
 class Rank:
@@ -63,6 +66,8 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     tp, ep = (whole(row, c, line) if str(row.get(c) or "").strip() else 1 for c in ("tp", "ep"))
     framework = str(row.get("framework") or "").strip().lower()
     sglang = framework == "sglang"
+    if ep > size["experts"]:
+        raise BadRowError(f"line {line}: ep = {ep} ranks for {size['experts']} experts")
     try:
         rank = _rank(row, size, ep, framework)
     except UnsupportedError:
@@ -120,6 +125,10 @@ def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
     tokens, count, topk = size["tokens"], size["experts"], min(size["experts"], size["topk"])
     own = max(1, count // ep)
     if alpha:
+        if not 0.0 <= float(alpha) <= STEEPEST:
+            raise ArchsimError(f"the power of a distribution is between 0 and {STEEPEST:g}, not {alpha}")
+        if tokens > MOST:
+            raise UnsupportedError(f"power laws are drawn for at most {MOST:,} tokens, not {tokens:,}")
         loads = _power_law(tokens, count, topk, float(alpha), ep)
         chosen, times = _assigned(loads, tokens, topk), np.ones(tokens, dtype=np.int64)
     elif kind == "balanced":
@@ -181,7 +190,8 @@ def _power_law(tokens: int, count: int, topk: int, alpha: float, ep: int) -> Cou
                                     dealt[(busiest + 1) * own:]))
         draws.append(dealt)
     draws.sort(key=lambda d: int(d[: max(1, count // ep)].sum()))
-    return draws[len(draws) // 2]
+    median: Counts = draws[len(draws) // 2]
+    return median
 
 
 def _assigned(loads: Counts, tokens: int, topk: int) -> Counts:

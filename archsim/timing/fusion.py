@@ -6,7 +6,8 @@ and that operand never visits device memory. One that several operators feed goe
 product, and reads the others' results. Where arrays take their operands from a scratchpad that the vector unit works
 in too, an elementwise operator may also ride in front of the product that alone takes its result, as a prologue. As
 the product may read that operand several times, only a prologue that reads no more than it makes is sure to add no
-bytes. A reduction (a norm, a quantisation by the largest of a row) ends a fusion. Where `fuse_elementwise` is not set,
+bytes. A reduction (a norm, a quantisation by the largest of a row) ends a fusion, except that a GPU's norm may quantise
+the rows that it holds, and an elementwise operator groups of a row. Where `fuse_elementwise` is not set,
 each operator is a kernel of its own, as most serving frameworks launch them.
 """
 
@@ -16,9 +17,10 @@ from dataclasses import replace
 
 import networkx as nx
 
-from archsim.hardware import Chip, SystolicCore
+from archsim.dtypes import SCALED
+from archsim.hardware import Chip, GpuCore, SystolicCore
 from archsim.workload.contract import output
-from archsim.workload.ops import Conv, Elementwise, GroupedMatMul, MatMul
+from archsim.workload.ops import Conv, Elementwise, GroupedMatMul, MatMul, Norm, Quantize
 
 
 def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
@@ -30,6 +32,8 @@ def fuse(graph: nx.DiGraph, chip: Chip) -> nx.DiGraph:
     place = {node: i for i, node in enumerate(order)}
     for node in order:
         op = fused.nodes[node]["op"]
+        if isinstance(op, Quantize) and isinstance(chip.core, GpuCore):
+            _narrow(fused, node)
         if not isinstance(op, Elementwise) or op.parameters:  # a product's parameters are its own
             continue
         if _epilogue(fused, node, place):
@@ -63,6 +67,33 @@ def _epilogue(graph: nx.DiGraph, node: str, place: dict[str, int]) -> bool:
         graph.add_edge(feeds[-1], after, **edge)
     graph.remove_node(node)
     return True
+
+
+def _narrow(graph: nx.DiGraph, node: str) -> None:
+    """Merge a quantisation into the norm or the elementwise operator that makes its rows, if that may do both."""
+    feeds, quantise = list(graph.predecessors(node)), graph.nodes[node]["op"]
+    if len(feeds) != 1 or graph.edges[feeds[0], node].get("name"):
+        return
+    into = graph.nodes[feeds[0]]
+    op, values = into["op"], quantise.rows * quantise.cols
+    pieces = not quantise.dynamic or quantise.out_dtype in SCALED  # no more of a row than a warp holds
+    merged: Norm | Elementwise
+    if isinstance(op, Norm) and not op.post and op.rows * op.cols == values:
+        merged = replace(op, out_dtype=quantise.out_dtype)
+    elif isinstance(op, Elementwise) and pieces and op.elements == values:
+        more = quantise.vector_ops / values
+        merged = replace(op, out_dtype=quantise.out_dtype, ops=op.ops + more, cols=quantise.cols)
+    else:
+        return
+    others = [edge.get("name") for _, after, edge in graph.out_edges(feeds[0], data=True) if after != node]
+    if not all(others) or any(graph.has_edge(feeds[0], after) for after in graph[node]):
+        return  # somebody else takes the rows as they are
+    if op.out_dtype != quantise.dtype or not _alike(into, graph.nodes[node]):
+        return
+    into["op"] = merged
+    for after, edge in list(graph[node].items()):
+        graph.add_edge(feeds[0], after, **edge)
+    graph.remove_node(node)
 
 
 def _alone(graph: nx.DiGraph, producer: str, consumer: str) -> bool:

@@ -83,7 +83,8 @@ class Norm(Rows):
     """RMSNorm or LayerNorm over rows; with `residual` it first adds the row to the residual stream and writes it.
 
     With `post` the normalised rows are themselves the new residual stream, and the sum is not written. `weights` says
-    whether there is a gain at all; `access` as in `Elementwise`.
+    whether there is a gain at all; `access` as in `Elementwise`. Rows that leave in an `out_dtype` narrower than their
+    `dtype` are scaled by the largest magnitude of each on the way, as `Quantize` would do next.
     """
 
     kind: ClassVar[str] = "norm"
@@ -96,11 +97,19 @@ class Norm(Rows):
     post: bool = False
     weights: bool = True
     access: int | None = None
+    out_dtype: str = ""
 
     def __post_init__(self) -> None:
+        if not self.out_dtype:
+            object.__setattr__(self, "out_dtype", self.dtype)
         super().__post_init__()
         if self.name not in ("rmsnorm", "layernorm"):
             raise unknown("norm", self.name, ("rmsnorm", "layernorm"))
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the rows leave in a narrower format, with a scale of their own."""
+        return BYTES[self.out_dtype] < BYTES[self.dtype]
 
     @property
     def passes(self) -> float:
@@ -109,19 +118,19 @@ class Norm(Rows):
 
     @property
     def reduced(self) -> float:
-        """Every element goes into a row's sum of squares (RMSNorm), and into its mean (LayerNorm)."""
-        return float(self.rows * self.cols * (1 if self.name == "rmsnorm" else 2))
+        """Every element goes into a row's sum of squares (RMSNorm), its mean (LayerNorm), its largest magnitude."""
+        return float(self.rows * self.cols * ((1 if self.name == "rmsnorm" else 2) + self.quantised))
 
     @property
     def vector_ops(self) -> float:
-        """Square, sum, scale, gain (RMSNorm); also mean and shift (LayerNorm); also the residual's addition."""
-        per_element = (4 if self.name == "rmsnorm" else 7) + self.residual
+        """Square, sum, scale, gain (RMSNorm); also mean and shift (LayerNorm), residual's addition, quantisation."""
+        per_element = (4 if self.name == "rmsnorm" else 7) + self.residual + 4 * self.quantised
         return float(self.rows * self.cols * per_element)
 
     @property
     def transcendentals(self) -> float:
-        """One reciprocal square root per row."""
-        return float(self.rows)
+        """One reciprocal square root per row, and one reciprocal of its scale."""
+        return float(self.rows * (1 + self.quantised))
 
     @property
     def parameters(self) -> int:
@@ -140,8 +149,15 @@ class Norm(Rows):
 
     @property
     def write_bytes(self) -> float:
-        """Normalised rows, and the new residual stream if it is another one."""
-        return self.rows * self.cols * (1 + (self.residual and not self.post)) * BYTES[self.dtype]
+        """Normalised rows, with their fp32 scales if need be, and the new residual stream if it is another one."""
+        scales = 4.0 * self.rows * (self.quantised and self.out_dtype not in SCALED)
+        stream = self.residual and not self.post
+        return self.rows * self.cols * (BYTES[self.out_dtype] + stream * BYTES[self.dtype]) + scales
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield rows and normalised rows."""
+        yield "in", (self.rows, self.cols), self.dtype
+        yield "out", (self.rows, self.cols), self.out_dtype
 
 
 @dataclass(frozen=True)

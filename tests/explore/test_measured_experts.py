@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archsim.errors import UnsupportedError
 from archsim.explore.measured_experts import _power_law, _rank, experts
 from archsim.explore.measured_table import BadRowError
 from archsim.workload.ops import GroupedMatMul, Quantize, Route, Scatter
@@ -113,5 +114,10 @@ def test_experts_without_a_gate_have_half_of_the_products_up() -> None:
 def test_what_cannot_be_meant_is_named() -> None:
     with pytest.raises(BadRowError, match="line 7"):
         experts({"distribution": "lopsided"}, 7, SIZE, "bf16")
-    with pytest.raises(BadRowError, match="line 7"):
-        experts({"distribution": "power_law_x"}, 7, SIZE, "bf16")
+    for bad in ("power_law_x", "power_law_nan", "power_law_-1", "power_law_99"):
+        with pytest.raises(BadRowError, match="line 7"):
+            experts({"distribution": bad}, 7, SIZE, "bf16")
+    with pytest.raises(BadRowError, match="line 7: ep = 64 ranks for 32 experts"):
+        experts({"ep": "64"}, 7, SIZE, "bf16")
+    with pytest.raises(UnsupportedError, match="at most 1,048,576 tokens"):
+        experts({"distribution": "power_law_1.2"}, 7, {**SIZE, "tokens": 2**21}, "bf16")

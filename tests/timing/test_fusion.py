@@ -1,14 +1,18 @@
 """Fusion: FLOPs are conserved, no bytes are added, and only what a compiler can fuse is fused."""
 
+from dataclasses import replace
+
 import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim import chips
+import archsim as sim
+from archsim import chips, models
 from archsim.hardware import Chip
 from archsim.timing import time
 from archsim.timing.fusion import fuse
+from archsim.workload.contract import validate
 from archsim.workload.ops import Elementwise, GroupedMatMul, MatMul, Norm, Quantize
 
 V5E, TRN2, H100 = chips.get("tpu-v5e"), chips.get("trainium2"), chips.get("h100-sxm")
@@ -114,3 +118,34 @@ def test_an_activation_rides_with_the_products_of_experts() -> None:
     fused = fuse(chain(experts, Elementwise(elements=8 * 64, ops=4.0)), V5E)
     assert kinds(fused) == ["grouped_matmul"]
     assert fused.nodes["op0"]["op"].vector_ops == 4.0 * 8 * 64
+
+
+def test_a_gpu_that_fuses_quantises_in_the_norm() -> None:
+    graph = sim.transformer(models.get("llama-3.1-8b"), phase="decode", batch=8, context=1024, dtype="fp8")
+    fusing = H100.replace("core", fuse_elementwise=True)
+    fused = fuse(graph, fusing)
+    validate(fused)
+    assert fused.nodes["attn_norm"]["op"].out_dtype == "fp8"
+    assert "qkv_proj_quantize" not in fused
+    assert "o_proj_quantize" in fused, "attention does not quantise"
+    assert set(fused["attn_norm"]) == {"qkv_proj", "mlp_norm"}
+    norm, quantise = Norm(rows=64, cols=8192), Quantize(rows=64, cols=8192)
+    both = replace(norm, out_dtype="fp8")
+    assert both.write_bytes == quantise.write_bytes
+    assert both.vector_ops == norm.vector_ops + quantise.vector_ops
+    assert time(norm, H100).seconds < time(both, H100).seconds < time(norm, H100).seconds + time(quantise, H100).seconds
+    assert kinds(fuse(chain(norm, quantise), V5E)) == ["norm", "quantize"], "a reduction ends a fusion elsewhere"
+
+
+def test_what_others_read_is_not_quantised_for_them() -> None:
+    fusing = H100.replace("core", fuse_elementwise=True)
+    graph = chain(Norm(rows=64, cols=512), Quantize(rows=64, cols=512))
+    graph.add_node("other", op=MatMul(m=64, n=512, k=512))
+    graph.add_edge("op0", "other")
+    assert kinds(fuse(graph, fusing)).count("quantize") == 1
+    whole = chain(Elementwise(elements=64 * 512), Quantize(rows=64, cols=512))
+    assert kinds(fuse(whole, fusing)) == ["elementwise", "quantize"], "a row of one block does not fit a warp"
+    groups = chain(Elementwise(elements=64 * 512), Quantize(rows=64, cols=512, out_dtype="fp8_tile"))
+    assert kinds(fuse(groups, fusing)) == ["elementwise"]
+    post = chain(Norm(rows=64, cols=512, residual=True, post=True), Quantize(rows=64, cols=512))
+    assert kinds(fuse(post, fusing)) == ["norm", "quantize"], "the residual stream stays as it is"
