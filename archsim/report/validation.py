@@ -155,7 +155,9 @@ def carried(result: CarryOver) -> list[Sheet]:
             Column("chip", [chip for _, chip, _ in lines], text=True),
             Column("as defined", [_value(c) for _, _, c in lines]),
             Column("source", [_source(c) for _, _, c in lines], text=True, wrap=True, least=30),
+            Column("meaning", [c.meaning for _, _, c in lines], 1, text=True, wrap=True, least=24),
         ],
+        notes=["a default that differs is that of another kind of matrix instruction: help(archsim.GpuCore) derives it"],
     )
     return [errors, constants, *([apart] if lines else [])]
 
