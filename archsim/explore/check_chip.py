@@ -152,6 +152,9 @@ def _memory(chip: Chip) -> Iterator[Finding]:
     if not low <= m.energy <= high:
         yield Finding("warn", "memory.energy", "unlike any memory of this kind", m.energy, low, high, "J/B",
                       MEMORY_ENERGY_SOURCE)
+    if m.port is not None and m.port < 0.8 * m.bandwidth:
+        yield Finding("warn", "memory.port", "the chip takes much less than the memory delivers: is it the port of "
+                      "another memory?", m.port, 0.8 * m.bandwidth, None, "B/s", "memory.bandwidth; port=None lifts it")
     room = on_chip(chip)
     flight = m.bandwidth * m.latency
     if room and flight > room:

@@ -79,6 +79,14 @@ def test_matrix_instructions_of_single_warps_have_their_limit():
         assert "core.tensor.asynchronous" not in found(archsim.chips.get(name))
 
 
+def test_a_port_of_a_slower_memory_is_named():
+    a100 = archsim.chips.get("a100-sxm-80gb")
+    assert "memory.port" not in found(a100, "warn")
+    faster = a100.replace("memory", type="HBM3e", bandwidth=4800 * GB_per_s)
+    assert found(faster)["memory.port"].severity == "warn"
+    assert "memory.port" not in found(faster.replace("memory", port=None), "warn")
+
+
 def test_a_peak_that_does_not_close():
     twice = found(chip(peaks={"bf16": 2 * PEAK}))["peaks.bf16"]
     assert twice.severity == "error"
