@@ -157,7 +157,7 @@ def carried(result: CarryOver) -> list[Sheet]:
             Column("source", [_source(c) for _, _, c in lines], text=True, wrap=True, least=30),
             Column("meaning", [c.meaning for _, _, c in lines], 1, text=True, wrap=True, least=24),
         ],
-        notes=["a default that differs is that of another kind of matrix instruction: help(archsim.GpuCore) derives it"],
+        notes=["a default that differs is of another kind of matrix instruction: help(archsim.GpuCore) derives both"],
     )
     return [errors, constants, *([apart] if lines else [])]
 
