@@ -9,9 +9,9 @@ row's ``framework``; a row without one is a rank that gets the tokens of its own
 - ``sglang``: a rank gets all tokens that meet an expert of its own, and computes their other choices with its first
   expert (the collector has no other way to leave them out). The router's choice and copies of its results are in the
   time of one rank alone. Tiles are those of the kernels' default configuration. A graph is five calls.
-- ``vllm``: a rank gets all tokens and computes the choices that are its own; activation and sum run over all. Tiles are
-  the fastest, as configurations that were tuned for the device hold. A graph is one call. Models whose experts have no
-  gate (`UNGATED`) are measured without; SGLang's collector gives all experts one.
+- ``vllm``: a rank gets all tokens and computes the choices that are its own; blocks for the others write zeros, and
+  activation and sum run over all. Tiles are the fastest, as configurations that were tuned for the device hold. A graph
+  is one call. Models whose experts have no gate (`UNGATED`) are measured without; SGLang's collector gives all one.
 """
 
 from __future__ import annotations
@@ -92,10 +92,12 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
         Elementwise(elements=rank.pairs, dtype="fp32", out_dtype="fp32", name="place"),
         *quantised(rank.tokens, hidden, name),
         GroupedMatMul(groups=rank.groups, n=(1 + gated) * width, k=hidden, dtype=name, tile=tile),
+        *_zeros(rank, (1 + gated) * width),
         gate(rank.pairs, width, act) if gated else
         Elementwise(elements=rank.pairs * width, ops=2.0, name="relu2", dtype=act, out_dtype=act, cols=width),
         *quantised(rank.pairs, width, name),
         GroupedMatMul(groups=rank.groups, n=hidden, k=width, dtype=name, tile=tile),
+        *_zeros(rank, hidden),
         Scatter(rows=rank.pairs, cols=hidden, entries=rank.tokens, dtype=act),
         *([Elementwise(elements=rank.tokens * hidden, name="copy")] if framework == "vllm" else []),
     ]
@@ -147,6 +149,12 @@ def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
         return Rank((meets * topk - sum(groups[1:]), *groups[1:]), meets, meets * topk)
     groups = _some(groups)
     return Rank(groups, max(1, meets), sum(groups))
+
+
+def _zeros(rank: Rank, cols: int) -> list[Op]:
+    """Return the writing of zeros for pairs that the rank does not compute."""
+    left = rank.pairs - sum(rank.groups)
+    return [Elementwise(elements=left * cols, inputs=0.0, ops=0.0, name="zeros")] if left > 0 else []
 
 
 def _some(groups: tuple[int, ...]) -> tuple[int, ...]:
