@@ -64,22 +64,36 @@ all that is left to save (Marlin's 16 to 64 rows)."""
 AttentionTiles = tuple[tuple[int, int, int, int], ...]
 """Largest head dimension, query rows and keys of a tile, and keys where a kernel splits them over blocks."""
 
-ATTENTION_TILES: AttentionTiles = (
-    (64, 128, 112, 80), (96, 128, 64, 48), (128, 128, 64, 112), (192, 128, 64, 64), (256, 128, 64, 64),
+PACKED_ATTENTION_TILES: AttentionTiles = (
+    (64, 128, 112, 80), (96, 128, 64, 48), (128, 128, 64, 112), (128, 128, 128, 112), (192, 128, 64, 64),
+    (256, 128, 64, 64),
     (576, 64, 64, 64), (576, 64, 32, 32), (576, 32, 32, 32), (576, 16, 16, 16), (2048, 16, 16, 16),
 )
-"""Attention tiles of kernels of warp-level instructions: FlashAttention 3's for compute capability 8.x, which pack the
-heads of a group into 128 rows even to decode (hopper/tile_size.h), and smaller ones for latent attention."""
+"""Attention tiles of FlashAttention 3 for compute capability 8.x (hopper/tile_size.h; 128 keys where shared memory
+holds one block), and smaller ones for latent attention: the heads of a group are packed into 128 rows even to decode,
+which keeps the matrix engine busy with rows that are none. Serving frameworks that have one library for all GPUs run
+them."""
 
-ASYNC_ATTENTION_TILES: AttentionTiles = (
+ATTENTION_TILES: AttentionTiles = (
+    *PACKED_ATTENTION_TILES,
+    (64, 16, 128, 128), (96, 16, 64, 64), (128, 16, 64, 64), (192, 16, 64, 64), (256, 16, 64, 64), (256, 16, 32, 32),
+)
+"""Attention tiles of kernels of warp-level instructions: FlashAttention's, and of 16 rows to decode (FlashInfer)."""
+
+PACKED_ASYNC_ATTENTION_TILES: AttentionTiles = (
     (64, 64, 192, 192), (64, 192, 128, 128), (64, 192, 160, 160), (64, 192, 192, 192),
     (96, 192, 128, 128), (96, 192, 144, 144),
     (128, 64, 128, 128), (128, 128, 128, 128), (128, 128, 176, 176), (128, 128, 224, 224),
     (192, 128, 96, 96), (192, 128, 112, 112), (192, 128, 160, 160),
     (256, 128, 80, 80), (256, 128, 128, 128), (576, 64, 64, 64), (576, 64, 32, 32), (2048, 16, 16, 16),
 )
-"""The same for instructions that read shared memory themselves: FlashAttention 3's for compute capability 9.0, 64 rows
-to decode, 224, 160 and 128 keys for 8-bit elements, and FlashMLA's 64 x 64."""
+"""The same of FlashAttention 3 for compute capability 9.0: 64 rows to decode heads of up to 128, 224, 160 and 128 keys
+for 8-bit elements, and FlashMLA's 64 x 64."""
+
+ASYNC_ATTENTION_TILES: AttentionTiles = (
+    *PACKED_ASYNC_ATTENTION_TILES, (192, 64, 96, 96), (256, 64, 80, 80), (256, 64, 128, 128),
+)
+"""Attention tiles of kernels whose instructions read shared memory themselves, and take 64 rows at least."""
 
 TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
     (128, 256, 128, 128), (128, 128, 128, 128), (128, 64, 128, 128), (192, 256, 128, 128), (192, 128, 128, 128),

@@ -66,22 +66,33 @@ class Tile(NamedTuple):
 
 
 @njit(cache=True)
+def accumulators(h: Heads, bq: float, bk: float) -> float:
+    """Return bytes of a block's accumulators: scores and result; or of gradients scores and dp, dk and dv."""
+    if h.gradients > 0.0:
+        return 4.0 * (2.0 * bq * bk + bk * (h.dim + h.value_dim))
+    return bq * (bk + h.value_dim) * 4.0
+
+
+@njit(cache=True)
 def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> float:
     """Return how many blocks of a tile one SM holds; 0 if none.
 
-    Keys and values are in shared memory: one tile of each in a synchronous kernel, which has read its queries into
-    registers before values take their place, two in an asynchronous one, whose queries stay. Scores and result are
-    accumulators; a fifth of the registers is kept for addresses, probabilities and the softmax's state.
+    Keys and values are in shared memory, one tile of each in a synchronous kernel, two in an asynchronous one. So are
+    queries; or a synchronous kernel has them in registers before values take their place. A fifth of the registers is
+    kept for addresses, probabilities and the softmax's state, a tenth if queries are counted.
     """
     queries, keys = bq * h.dim * h.size, bk * h.dim * h.kv_size
     values = bk * h.value_dim * (1.0 - h.shared) * h.kv_size
-    shared = queries + 2.0 * (keys + values) if gpu.overlapped > 0.0 else keys + max(queries, values)
-    accumulators = bq * (bk + h.value_dim) * 4.0
+    held = accumulators(h, bq, bk)
     room = gpu.accumulators if gpu.decoupled > 0.0 else 0.8 * registers
-    if h.gradients > 0.0:  # dk and dv beside scores and dp, and queries with their gradients come by instead of keys
-        accumulators = 4.0 * (2.0 * bq * bk + bk * (h.dim + h.value_dim))
+    if h.gradients > 0.0:  # queries with their gradients come by instead of keys
         shared = (bq * h.size + bk * h.kv_size) * (h.dim + h.value_dim)
-    return min(math.floor(gpu.shared / shared), math.floor(room / accumulators))
+        return min(math.floor(gpu.shared / shared), math.floor(room / held))
+    if gpu.overlapped > 0.0:
+        return min(math.floor(gpu.shared / (queries + 2.0 * (keys + values))), math.floor(room / held))
+    shared = min(math.floor(gpu.shared / (queries + keys + values)), math.floor(room / held))
+    return max(shared, min(math.floor(gpu.shared / (keys + max(queries, values))),
+                           math.floor(0.9 * registers / (held + queries))))
 
 
 @njit(cache=True)
@@ -126,7 +137,7 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     its part of dq, in fp32, to what L2 holds. Accumulators hold one such tile: its products and scores take turns.
     """
     resident = residents(gpu, h, v.registers, bq, bk)
-    warps = 4.0 if resident > 1.0 else 8.0  # as many threads as registers are enough for
+    warps = 4.0 if accumulators(h, bq, bk) <= 0.4 * v.registers else 8.0  # each thread has no more than 255
     scores = product_cycles(e, warps, bq, bk, h.dim, h.size, 0.0)
     values = product_cycles(e, warps, bq, h.value_dim, bk, h.size, 1.0)
     softmax = bq * bk * max(h.score_exps / v.sfu, (h.score_exps + h.score_ops) / v.lanes)

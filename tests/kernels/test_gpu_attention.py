@@ -155,6 +155,13 @@ def test_blocks_of_an_sm_are_those_of_flash_attention(tile: tuple[int, int], dim
     assert kt.residents(PLAIN, h, SM.registers, float(tile[0]), float(tile[1])) == blocks
 
 
+@pytest.mark.parametrize(("tile", "dim"), [((128, 64), 128), ((128, 128), 128), ((128, 64), 256)])
+def test_blocks_of_an_sm_with_less_shared_memory(tile: tuple[int, int], dim: int) -> None:
+    """hopper/tile_size.h, compute capability 8.6 and 8.9: 99 KiB hold one block, some with queries in registers."""
+    h = shape(dim=float(dim), value_dim=float(dim))
+    assert kt.residents(PLAIN._replace(shared=99 * 1024.0), h, SM.registers, float(tile[0]), float(tile[1])) == 1
+
+
 @pytest.mark.parametrize(("tile", "dim", "size"), [
     ((192, 192), 64, 2.0), ((128, 176), 128, 2.0), ((128, 112), 192, 2.0), ((128, 80), 256, 2.0),
     ((128, 224), 128, 1.0), ((128, 128), 256, 1.0),
@@ -190,7 +197,7 @@ def naive_product(
 
 def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
     """Cycles of one key tile: what the SM works, 16 exponentials and 128 plain operations per cycle, and its waits."""
-    warps = 4 if kt.residents(g, h, SM.registers, bq, bk) > 1 else 8
+    warps = 4 if kt.accumulators(h, bq, bk) <= 0.4 * SM.registers else 8
     dim, value_dim = int(h.dim), int(h.value_dim)
     scores = naive_product(g, warps, bq, bk, dim, h.size, held=False)
     values = naive_product(g, warps, bq, value_dim, bk, h.size, held=True)
