@@ -83,6 +83,7 @@ def walk_rounds(
     flight = max(1.0, g.resident * (g.stages - 1.0) * g.fetched * t.missing)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
     hit = near + gpu.bulk_latency
+    cold = near + max(0.0, gpu.dram_latency - gpu.bulk_latency - near) * (1.0 - p.warm_b)
     latency = hit + max(0.0, gpu.dram_latency - hit) * max(1.0 - p.warm_a, 1.0 - p.warm_b)
     step = tile_step(e, g.bm, g.bn, g.bk, p.a_size, gpu.pair, 1.0, g.whole)
     result = g.high * g.wide * (4.0 if g.splits > 1.0 else p.out_size)
@@ -104,7 +105,7 @@ def walk_rounds(
         main = mainloop(line, walk, 0.0) - (line.latency + line.fetch + line.barrier)
         main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
         each = meet(main, memory_cycles(gpu, active, flight, t.seen * many / g.blocks, 0.0), jobs)
-        enter, leave = max(enter, line.prologue), line.epilogue + p.loads * near
+        enter, leave = max(enter, line.prologue), line.epilogue + p.loads * cold + p.scales * near
         engine += times * here * walk * step.cycles
         work += times * each
         if double:  # the epilogue of the tile before runs beside
@@ -194,15 +195,18 @@ def best_gemm(
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
         batch, m, gm = row_blocks(groups, bm)
-        one = Product(m, p.n, p.k, batch, p.a_size, p.b_size, p.out_size, p.beside, p.a_reuse, p.loads, p.warm_a,
-                      p.warm_b, p.warm_out)
+        one = Product(m, p.n, p.k, batch, p.a_size, p.b_size, p.out_size, p.beside, p.a_reuse, p.loads, p.scales,
+                      p.warm_a, p.warm_b, p.warm_out)
         blocks = gm * math.ceil(p.n / bn) * batch
         steps = math.ceil(p.k * p.a_size / bk)
         step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, 0.0).cycles
         splits = 1.0
         most_splits = min(64.0, steps / 4.0, 4.0 * gpu.sms / blocks) if split > 0.0 else 1.0
         while splits == 1.0 or splits <= most_splits:
-            least = math.ceil(blocks * splits / gpu.sms) * math.ceil(steps / splits) * step
+            rounds = blocks * splits / gpu.sms
+            if splits > 1.0 or gpu.overlapped == 0.0:  # stream-K needs no whole rounds
+                rounds = float(math.ceil(rounds))
+            least = rounds * math.ceil(steps / splits) * step
             resident = 1.0
             while least < best.cycles and resident <= most:
                 plan = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident, 0.0)

@@ -44,8 +44,8 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         as_array(library), as_array(groups),
         Product(
             m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
-            a_reuse=reuse, loads=float(op.bytes > operands) + 2.0 * scaled, warm_a=warm.inputs, warm_b=warm.weights,
-            warm_out=warm.output,
+            a_reuse=reuse, loads=float(op.bytes > operands) + scaled, scales=float(scaled), warm_a=warm.inputs,
+            warm_b=warm.weights, warm_out=warm.output,
         ),
         1.0 - scaled,
     )

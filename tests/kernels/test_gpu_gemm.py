@@ -43,7 +43,7 @@ shares = st.sampled_from([0.0, 0.5, 1.0])
 def product(m: float, n: float, kk: float, **changes: float) -> Product:
     """One bf16 product, nothing beside it and nothing in L2."""
     p = Product(m=m, n=n, k=kk, batch=1.0, a_size=2.0, b_size=2.0, out_size=2.0, beside=0.0, a_reuse=1.0, loads=0.0,
-                  warm_a=0.0, warm_b=0.0, warm_out=0.0)
+                scales=0.0, warm_a=0.0, warm_b=0.0, warm_out=0.0)
     return p._replace(**changes)
 
 
