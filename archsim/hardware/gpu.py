@@ -92,8 +92,10 @@ for 8-bit elements, and FlashMLA's 64 x 64."""
 
 ASYNC_ATTENTION_TILES: AttentionTiles = (
     *PACKED_ASYNC_ATTENTION_TILES, (192, 64, 96, 96), (256, 64, 80, 80), (256, 64, 128, 128),
+    (64, 16, 128, 128), (96, 16, 64, 64), (128, 16, 64, 64), (192, 16, 64, 64), (256, 16, 64, 64), (256, 16, 32, 32),
 )
-"""Attention tiles of kernels whose instructions read shared memory themselves, and take 64 rows at least."""
+"""Attention tiles of kernels whose instructions read shared memory themselves: FlashAttention's, and 16 rows to decode
+(XQA of TensorRT-LLM), multiplied transposed."""
 
 TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
     (128, 256, 128, 128), (128, 128, 128, 128), (128, 64, 128, 128), (192, 256, 128, 128), (192, 128, 128, 128),
@@ -156,17 +158,18 @@ class TensorCore:
     tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
                                  default=False)
     accumulators: float = figure("B", "accumulators of one SM that a tile may take; without, half of its registers, or "
-                                 "all of tensor memory", default=None, instead=(128 * 1024.0, 256 * 1024.0))
+                                 "all of tensor memory", default=None,
+                                 instead=(128 * 1024.0, 128 * 1024.0, 256 * 1024.0))
 
     def __post_init__(self) -> None:
         if self.tensor_memory and not self.asynchronous:
             raise ArchsimError("TensorCore.tensor_memory needs asynchronous=True: only instructions that run beside "
                                "the warps that issue them keep their accumulators outside the register file")
-        settle(self, self.kind, later="" if self.tensor_memory else "accumulators")  # which GpuCore's registers hold
+        settle(self, self.settled, later="" if self.tensor_memory else "accumulators")  # which GpuCore's registers hold
 
     @property
-    def kind(self) -> int:
-        """Kind of matrix instruction: 0 warp-level on registers, 1 asynchronous, 2 asynchronous into tensor memory."""
+    def settled(self) -> int:
+        """Kind of instruction, which settles what is not given: 0 warp-level, 1 asynchronous, 2 with tensor memory."""
         return 2 if self.tensor_memory else int(self.asynchronous)
 
 
@@ -297,7 +300,7 @@ class GpuCore:
     kind = "gpu"
 
     def __post_init__(self) -> None:
-        settle(self, self.tensor.kind)
+        settle(self, self.settled)
         if self.tensor.accumulators is None:
             object.__setattr__(self, "tensor", replace(self.tensor, accumulators=self.registers / 2))
         if self.tiles is not None:
@@ -306,6 +309,11 @@ class GpuCore:
             object.__setattr__(self, name, _tiles(name, getattr(self, name), 3))
         if self.attention_tiles is not None:
             object.__setattr__(self, "attention_tiles", _tiles("attention_tiles", self.attention_tiles, 4))
+
+    @property
+    def settled(self) -> int:
+        """Kind of matrix instruction that settles what is not given."""
+        return self.tensor.settled
 
     @property
     def library(self) -> Tiles:

@@ -287,7 +287,7 @@ def metadata_at(record: Any, path: str) -> Mapping[str, Any]:
 def replace_at(record: Any, path: str, changes: Mapping[str, Any], whole: str = "") -> Any:
     """Return a copy of a nest of parts with `changes` made to the part at `path` (dots between field names)."""
     if not path:
-        return dataclasses.replace(record, **changes)
+        return _replaced(record, changes)
     head, _, rest = path.partition(".")
     names = [f.name for f in dataclasses.fields(record)]
     if head not in names:
@@ -296,4 +296,15 @@ def replace_at(record: Any, path: str, changes: Mapping[str, Any], whole: str = 
     if not dataclasses.is_dataclass(child):
         have = "is not set" if child is None else f"is a figure: write replace({whole!r}, {head}=...)"
         raise ArchsimError(f"{type(record).__name__}.{head} {have}")
-    return dataclasses.replace(record, **{head: replace_at(child, rest, changes, f"{whole}.{head}".strip("."))})
+    return _replaced(record, {head: replace_at(child, rest, changes, f"{whole}.{head}".strip("."))})
+
+
+def _replaced(record: Any, changes: Mapping[str, Any]) -> Any:
+    """Return a copy with `changes`. Where they make it another kind of machine, what it had by its kind changes too."""
+    made = dataclasses.replace(record, **changes)
+    old, new = getattr(record, "settled", 0), getattr(made, "settled", 0)
+    if old == new:
+        return made
+    follow = {f.name: None for f in dataclasses.fields(record) if (instead := f.metadata.get("instead"))
+              and getattr(record, f.name) == instead[min(old, len(instead) - 1)]}
+    return dataclasses.replace(record, **{**follow, **changes})

@@ -3,6 +3,8 @@
 So a device that the catalogue does not have is defined by replacing the datasheet figures of one of its generation.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from archsim import chips
@@ -147,3 +149,18 @@ def test_tiles_in_tensor_memory_have_the_rows_of_its_lanes(name: str) -> None:
         assert bm in (64, 128) or bn in (64, 128)
         assert bm * bn * 4 <= core.tensor.accumulators
     assert (128, 256, 128) in core.library
+
+
+def test_a_variant_with_other_matrix_instructions_has_what_belongs_to_them() -> None:
+    """What the base was given by its own kind changes; what its definition states otherwise stays."""
+    a100, h100 = chips.get("a100-sxm-80gb"), chips.get("h100-sxm")
+    other = a100.replace("core.tensor", asynchronous=True)
+    assert isinstance(a100.core, GpuCore) and isinstance(other.core, GpuCore) and isinstance(h100.core, GpuCore)
+    assert other.core.tensor == replace(h100.core.tensor, macs=a100.core.tensor.macs)
+    assert (other.core.stages, other.core.multicast, other.core.step_code) == (7, 2, 0)
+    assert (other.core.l2_bytes, other.core.fp32_lanes) == (a100.core.l2_bytes, a100.core.fp32_lanes)
+    back = other.replace("core.tensor", asynchronous=False)
+    assert back == a100.replace(name=back.name)
+    kept = a100.replace("core.tensor", asynchronous=True, fetch_cols=64)
+    assert isinstance(kept.core, GpuCore)
+    assert kept.core.tensor.fetch_cols == 64
