@@ -6,9 +6,10 @@ row's ``framework``; a row without one is a rank that gets the tokens of its own
 - ``balanced``: token t meets experts t, t + s, t + 2 s ..., modulo their number, s being experts / topk rounded up.
 - ``power_law_ALPHA``: experts' loads are drawn from a power law between 1 and 0.8 of the tokens, and scaled to their
   choices. Here each expert has a quantile of it, and is dealt to a rank at random; the busiest rank is measured.
-- ``sglang``: a rank gets all tokens that meet an expert of its own, and computes their other choices with its first
-  expert (the collector has no other way to leave them out). The router's choice and copies of its results are in the
-  time of one rank alone. Tiles are those of the kernels' default configuration. A graph is five calls.
+- ``sglang``: tiles are those of the kernels' default configuration; the router's choice and copies of its results are
+  in the time of one rank alone; a single expert per token needs no sum. A graph is five calls. Of several ranks, one
+  gets all tokens, as with vLLM; up to version 0.5.10 it gets those that meet an expert of its own, and computes their
+  other choices with its first expert, as rows of eight experts still do in 0.5.14 (their times say so).
 - ``vllm``: a rank gets all tokens and computes the choices that are its own; blocks for the others write zeros, and
   activation and sum run over all. Tiles are the fastest, as configurations that were tuned for the device hold. A graph
   is one call. Models whose experts have no gate (`UNGATED`) are measured without; SGLang's collector gives all one.
@@ -16,6 +17,7 @@ row's ``framework``; a row without one is a rank that gets the tokens of its own
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +38,10 @@ DRAWS = 5
 UNGATED = ((2688, 1856), (4096, 2688), (2048, 5120), (8192, 5120))
 """Hidden and intermediate sizes of the Nemotron 3 models, whose experts square a rectified product."""
 
+FIRST_EXPERT = (0, 5, 10)
+"""Version of SGLang up to which a rank computes choices of others with its first expert."""
+FEW_EXPERTS = 8
+"""Experts up to which it does so in later versions."""
 STEEPEST, MOST = 10.0, 2**20
 """Largest exponent and most tokens of a power law."""
 
@@ -98,7 +104,8 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
         *quantised(rank.pairs, width, name),
         GroupedMatMul(groups=rank.groups, n=hidden, k=width, dtype=name, tile=tile),
         *_zeros(rank, hidden),
-        Scatter(rows=rank.pairs, cols=hidden, entries=rank.tokens, dtype=act),
+        *([] if sglang and size["topk"] == 1 else
+          [Scatter(rows=rank.pairs, cols=hidden, entries=rank.tokens, dtype=act)]),
         *([Elementwise(elements=rank.tokens * hidden, name="copy")] if framework == "vllm" else []),
     ]
 
@@ -142,13 +149,21 @@ def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
     local = np.bincount(chosen[mine], weights=np.broadcast_to(times[:, None], chosen.shape)[mine], minlength=own)
     meets = int(times[mine.any(axis=1)].sum())
     groups = tuple(int(x) for x in local)
-    if framework == "vllm":
+    several = framework == "sglang" and ep > 1 and "cutlass" not in str(row.get("kernel") or "")
+    first = several and (count <= FEW_EXPERTS or _version(row) <= FIRST_EXPERT)
+    if framework == "vllm" or (several and not first):
         return Rank(_some(groups), tokens, tokens * topk)
-    if framework == "sglang" and ep > 1 and "cutlass" not in str(row.get("kernel") or ""):
+    if first:
         meets = max(1, meets)
         return Rank((meets * topk - sum(groups[1:]), *groups[1:]), meets, meets * topk)
     groups = _some(groups)
     return Rank(groups, max(1, meets), sum(groups))
+
+
+def _version(row: Row) -> tuple[int, ...]:
+    """Return the framework's version, a row without one being of a new one."""
+    numbers = str(row.get("version") or "").strip().split(".")
+    return tuple(int(n) for n in numbers) if all(n.isdigit() for n in numbers) else (sys.maxsize,)
 
 
 def _zeros(rank: Rank, cols: int) -> list[Op]:

@@ -56,7 +56,12 @@ def test_vllm_gives_all_tokens_to_a_rank_and_skips_choices_of_others(s: dict[str
 def test_sglang_gives_choices_of_other_ranks_to_the_first_expert(s: dict[str, int], ep: int) -> None:
     own = s["experts"] // ep
     meet = [token for token in balanced(*size_of(s)) if any(e < own for e in token)]
-    got = _rank({"framework": "sglang"}, s, ep, "sglang")
+    got = _rank({"framework": "sglang", "version": "0.5.10"}, s, ep, "sglang")
+    if s["experts"] > 8:
+        for later in ({"version": "0.5.14"}, {"version": "1.0.dev3"}, {}):
+            assert _rank({"framework": "sglang", **later}, s, ep, "sglang") == _rank({}, s, ep, "vllm")
+    else:
+        assert _rank({"framework": "sglang", "version": "0.5.14"}, s, ep, "sglang") == got
     if meet:
         assert got.tokens == len(meet)
         first = sum(e == 0 or e >= own for token in meet for e in token)

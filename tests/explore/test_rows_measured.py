@@ -18,9 +18,9 @@ REACHED = {
     ("rowops", "h100_sxm", "silu_mul", "float16"): 14,
     ("gemm", "h100_sxm", "gemm", "fp8"): 20,
     ("gemm", "h100_sxm", "gemm", "fp8_block"): 18,
-    ("moe", "a100_sxm", "moe", "bfloat16"): 17,
-    ("moe", "h100_sxm", "moe", "bfloat16"): 32,
-    ("moe", "h100_sxm", "moe", "fp8_block"): 25,
+    ("moe", "a100_sxm", "moe", "bfloat16"): 16,
+    ("moe", "h100_sxm", "moe", "bfloat16"): 22,
+    ("moe", "h100_sxm", "moe", "fp8_block"): 14,
 }
 
 
