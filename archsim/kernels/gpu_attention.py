@@ -168,7 +168,7 @@ def attention(
     copies = h.batch * h.kv_heads * parts
     blocks = copies * tiles_q
     active = min(blocks, gpu.sms)
-    persistent = most > 1.0 and laid_out == 0.0
+    persistent = laid_out == 0.0 and (gpu.overlapped > 0.0 or most > 1.0)
     together = 1.0 if persistent else min(t.resident, math.ceil(blocks / gpu.sms))
     workers = gpu.sms * together
 

@@ -87,12 +87,10 @@ def test_decode_with_a_large_cache_streams_it(chip: Chip, kv_dtype: str) -> None
     t = time(op, chip)
     share = op.bytes / chip.memory.sustained / t.seconds
     assert isinstance(chip.core, GpuCore)
-    if chip.name == "h20":
-        assert t.bound == "matrix", "a quarter of H100's rate, and instructions of 64 rows for 4 heads"
-    elif chip.core.tensor.asynchronous and kv_dtype == "16 bits":
+    if chip.core.tensor.asynchronous and chip.name != "h20" and kv_dtype == "16 bits":
         assert t.bound == "hbm"
         assert 0.85 < share <= 1
-    else:  # 64 or 128 rows for 4 heads, or a change of format, take about as long as the cache
+    else:  # rows that are none beside 4 heads, on a slow engine, or a change of format take about as long as the cache
         assert t.bound in ("hbm", "matrix", "vector")
         assert 0.3 < share <= 1
 

@@ -301,7 +301,7 @@ def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int, laid_
     copies = int(h.batch * h.kv_heads) * parts
     blocks = copies * len(jobs)
     running = min(blocks, sms)
-    persistent = most > 1 and not laid_out
+    persistent = not laid_out and (g.overlapped or most > 1)
     together = 1 if persistent else int(min(kt.residents(g, h, SM.registers, bq, bk), -(-blocks // sms)))
     width = (h.dim + h.value_dim) * h.kv_size
     kv = h.kv * width
