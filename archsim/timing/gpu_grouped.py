@@ -18,7 +18,7 @@ from archsim.workload.ops import GroupedMatMul
 WALK = 8.0
 """Row blocks that go through an expert's columns together (GROUP_SIZE_M of the kernels' default configurations)."""
 ALIGNED = 16
-"""Elements to a multiple of which a row must come for wide loads: what compilers of kernels specialise on (Triton)."""
+"""Elements to a multiple of which a row must come for wide loads: what compilers of kernels specialise on."""
 
 
 def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:

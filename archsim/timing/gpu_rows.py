@@ -3,8 +3,8 @@
 How frameworks write such kernels is a convention that all share: a block of at most 1024 threads per row, a loop over
 the row in loads of 16 bytes per thread (one element where the row does not divide), reductions by shuffles and shared
 memory; and blocks of 128 threads with one load per operand each where rows do not matter. Quantisation gives a row 256
-threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps (SGLang's
-per_token_quant_fp8). Rows that outgrow the caches while they wait for their next pass come from device memory again.
+threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps. Rows that outgrow
+the caches while they wait for their next pass come from device memory again.
 """
 
 from __future__ import annotations
