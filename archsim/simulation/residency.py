@@ -2,9 +2,9 @@
 
 Kernels of a step follow each other. A result is in L2 when its reader starts if little was touched in between, and
 weights and keys stay from one step to the next if the whole step touches no more than L2 holds. The reuse distance of
-an operand, in bytes touched since, decides (see `archsim.kernels.gpu_l2.kept_share`). Operators of repeated layers count
-once: what follows a layer is a layer like it. Results are written back to device memory all the same: sooner or later
-their lines are evicted.
+an operand, in bytes touched since, decides (see `archsim.kernels.gpu_l2.kept_share`). Operators of repeated layers
+count once: what follows a layer is a layer like it. Results are written back to device memory all the same: sooner or
+later their lines are evicted.
 """
 
 from __future__ import annotations
