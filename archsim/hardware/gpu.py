@@ -114,6 +114,12 @@ warp-level instructions copy operands by threads, one line at a time, and store 
 estimated for A100 with measured products in sight. Those of asynchronous ones copy in bulk: the second, for Hopper."""
 
 
+WIDE = ("bf16", "fp16")
+SLOW_MACS, SLOW_L2 = 512, 22.0
+"""SMs of so many 16-bit MAC per cycle or fewer, and the bytes per cycle that L2 gives each when all read: the median of
+L40 (14.7), V100 (22) and MI210 (28), where faster ones have 35 to 43 (gpu-l2-cache of te42kyfo/gpu-benches)."""
+
+
 @part
 class TensorCore:
     """The matrix engine of one SM.
@@ -126,7 +132,8 @@ class TensorCore:
       and its result is there 24.6 cycles after its issue, 8 of which A100 spends on arithmetic (Luo et al., arXiv
       2402.13499). Accumulators are half of the register file; the other half holds operands and addresses.
     - `asynchronous` ones (wgmma m64n256k16) span the SM and read shared memory themselves: what one fetch feeds is then
-      the instruction. It lasts as long as its arithmetic; with N = 16, 20 cycles (the same paper).
+      the instruction. It lasts as long as its arithmetic, or as its reads where they take longer
+      (with N = 16, 20 cycles; the same paper).
     - with `tensor_memory` (tcgen05), 128 lanes beside the register file hold 256 KiB of accumulators, and two SMs pair
       up: A is loaded first, and a result comes 104 cycles after its arithmetic. What pairs add, and the commit, are of
       SemiAnalysisAI/microbench-blackwell (a burst takes interval x count + 132 to 182 cycles, 12 of them the commit).
@@ -151,8 +158,6 @@ class TensorCore:
                            zero=True, likely=(8.0, 20.0))
     a_first: bool = option("an instruction loads its A whole before B streams past it", default=None,
                            instead=(False, False, True))
-    latency: float = figure("cycle", "until an instruction on the same accumulator may start", default=None,
-                            instead=(24.6, 20.0, 32.0))
     asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
                                 "barriers, prologues and epilogues", default=False)
     tensor_memory: bool = option("accumulators live outside the register file, so softmax runs beside matrix work",
@@ -192,8 +197,8 @@ class GpuCore:
 
     Where the defaults come from: 16 transcendentals and 128 fp32 multiply-adds per cycle are those of most SMs since
     2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are
-    left when all SMs read (A100 and H100; 15 to 43 elsewhere: gpu-l2-cache of te42kyfo/gpu-benches). 3 stages are those
-    of most kernels of libraries with per-thread copies (CUTLASS's profiler set for compute capability 8.x). A pipeline
+    left when all SMs read (A100 and H100, gpu-l2-cache of te42kyfo/gpu-benches; for slower SMs see `SLOW_L2`). 3 stages
+    are those of most kernels of libraries with per-thread copies (CUTLASS's profiler set for compute capability 8.x). A pipeline
     step's barrier and shared-memory latency are about 30 cycles each (29 cycles of shared-memory latency measured on
     three generations; 60 cycles of two barriers close the turn-around of a stage in CUTLASS's one-block runs on B200,
     SemiAnalysisAI/microbench-blackwell, see `archsim sm`). One port: DeepGEMM's model of Hopper adds what is written to
@@ -228,7 +233,7 @@ class GpuCore:
     fill_bytes: float = figure("B/cycle", "port from L2 into one SM", default=None, likely=(64.0, 128.0),
                                 instead=(64.0, 64.0, 128.0))
     l2_bytes: float = figure("B/cycle", "what L2 gives each SM when all of them read", default=None,
-                             likely=(15.0, 43.0), instead=(36.0, 36.0, 72.0))
+                             likely=(15.0, 43.0), instead=(36.0, 36.0, 72.0, SLOW_L2))
     l2_write_bytes: float = figure("B/cycle", "what L2 takes from each SM when all of them write", default=None,
                                    likely=(9.0, 36.0), instead=BY_KIND["l2_write_bytes"])
     multicast: int = whole("SMs that one read of L2 can feed", default=None, high=16, instead=(1, 2, 2))
@@ -243,8 +248,6 @@ class GpuCore:
                                    likely=(23.0, 33.0))
     accumulator_read: float = figure("B/cycle", "from tensor memory to registers", default=512.0,
                                      likely=(256.0, 1024.0))
-    sync: float = figure("cycle", "barrier and shared-memory latency of one pipeline step", default=60.0,
-                         likely=(30.0, 90.0))
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
                              default=400.0, likely=(200.0, 400.0))
     epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
@@ -300,6 +303,9 @@ class GpuCore:
     kind = "gpu"
 
     def __post_init__(self) -> None:
+        macs = max(self.tensor.macs.get(name, 0.0) for name in WIDE)
+        if self.l2_bytes is None and self.settled == 0 and 0 < macs <= SLOW_MACS:
+            object.__setattr__(self, "l2_bytes", SLOW_L2)
         settle(self, self.settled)
         if self.tensor.accumulators is None:
             object.__setattr__(self, "tensor", replace(self.tensor, accumulators=self.registers / 2))
@@ -342,6 +348,11 @@ class GpuCore:
         if self.tensor.tensor_memory:
             return TENSOR_MEMORY_ATTENTION_TILES
         return ASYNC_ATTENTION_TILES if self.tensor.asynchronous else ATTENTION_TILES
+
+    @property
+    def sync(self) -> float:
+        """Cycles in which warps hand data on to others: a barrier, and a load of it from shared memory."""
+        return self.barrier + self.shared_latency
 
     @property
     def rates(self) -> Mapping[str, float]:

@@ -130,6 +130,15 @@ def test_a_tensor_core_written_from_a_datasheet_is_that_of_its_generation(name: 
         assert time(op, mine).seconds == pytest.approx(time(op, known).seconds, rel=0.05)
 
 
+@pytest.mark.parametrize(("macs", "rate"), [
+    ({"bf16": 512}, 22), ({"fp16": 256, "int8": 1024}, 22), ({"bf16": 1024}, 36), ({"int8": 512}, 36),
+])
+def test_l2_gives_slow_sms_less(macs: dict[str, float], rate: float) -> None:
+    core = GpuCore(tensor=TensorCore(macs=macs), shared=Scratchpad(capacity=1e5, read_bytes=128, write_bytes=128))
+    assert core.l2_bytes == rate
+    assert "l2_bytes" in set(defaulted(core))
+
+
 def test_tensor_memory_needs_asynchronous_instructions() -> None:
     with pytest.raises(ArchsimError, match="tensor_memory needs asynchronous=True"):
         TensorCore(macs={"bf16": 4096}, tensor_memory=True)
