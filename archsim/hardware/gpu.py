@@ -198,18 +198,18 @@ class GpuCore:
     Where the defaults come from: 16 transcendentals and 128 fp32 multiply-adds per cycle are those of most SMs since
     2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are
     left when all SMs read (A100 and H100, gpu-l2-cache of te42kyfo/gpu-benches; for slower SMs see `SLOW_L2`). 3 stages
-    are those of most kernels of libraries with per-thread copies (CUTLASS's profiler set for compute capability 8.x). A pipeline
-    step's barrier and shared-memory latency are about 30 cycles each (29 cycles of shared-memory latency measured on
-    three generations; 60 cycles of two barriers close the turn-around of a stage in CUTLASS's one-block runs on B200,
-    SemiAnalysisAI/microbench-blackwell, see `archsim sm`). One port: DeepGEMM's model of Hopper adds what is written to
-    shared memory to what is read. The register file gives 3 operands of 4 B to each of 128 lanes per cycle. Barrier
-    set-up, descriptor and address work before the first load, and the same after the last store, take 200 to 400 cycles
-    each in published kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a replayed graph
-    costs 0.9 to 1.9 us, on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of the host 1.6 to
-    2.6 us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105 (369
-    against 264 cycles from L2: HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than a
-    load, and it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between a
-    near and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
+    are those of most kernels of libraries with per-thread copies (CUTLASS's profiler set for compute capability 8.x). A
+    pipeline step's barrier and shared-memory latency are about 30 cycles each (29 cycles of shared-memory latency
+    measured on three generations; 60 cycles of two barriers close the turn-around of a stage in CUTLASS's one-block
+    runs on B200, SemiAnalysisAI/microbench-blackwell, see `archsim sm`). One port: DeepGEMM's model of Hopper adds what
+    is written to shared memory to what is read. The register file gives 3 operands of 4 B to each of 128 lanes per
+    cycle. Barrier set-up, descriptor and address work before the first load, and the same after the last store, take
+    200 to 400 cycles each in published kernels. Block dispatch is 0.75 to 0.95 per cycle, and a dependent kernel of a
+    replayed graph costs 0.9 to 1.9 us, on the machines of te42kyfo/gpu-benches (gpu-small-kernels); from a queue of the
+    host 1.6 to 2.6 us, and the host itself needs 4 to 6 us per launch through driver and runtime. A bulk copy takes 105
+    (369 against 264 cycles from L2: HPMLL's Hopper benchmark) to 170 cycles (Luo et al., arXiv 2501.12084) longer than
+    a load, and it is complete with its last line, which lies in the far partition of L2: half of the 188 cycles between
+    a near and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
 
     Products' kernels: L2 takes a quarter to a half of what it gives; times of single copies vary at least as in a queue
     with random arrivals, whose squared coefficient of variation is 1; these, what a block does once and what reads of
