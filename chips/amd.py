@@ -77,7 +77,7 @@ _COMMON = {
 }
 
 CDNA2 = GpuCore(
-    tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, latency=40, cols=16, depth=8,
+    tensor=TensorCore(macs={"bf16": 512, "fp16": 512, "int8": 512, "fp32": 128}, cols=16, depth=8,
                       accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=64, l2_bytes=28, stages=3, through_registers=True, dispatch=0.49, launch=1.89 * us,
@@ -103,9 +103,8 @@ MI210 = Chip(
         "core.tensor.macs": Source(f"cycles of the matrix instructions: {_MFMA}", "derived",
                                    "XProf prints 2048 FLOP per CU, twice as many: it takes a module for a die"),
         "core.tensor.cols": Source(f"16x16x16: {_MFMA}"),
-        "core.tensor.depth": Source("result 2 passes of 4 cycles after the last issue", "published-unverified"),
-        "core.tensor.latency": Source(f"16x16x16 issues for 32 cycles [{_MFMA}] and ends 2 passes later",
-                                      "published-unverified"),
+        "core.tensor.depth": Source(f"16x16x16 issues for 32 cycles and ends 2 passes of 4 cycles later: {_MFMA}",
+                                    "published-unverified"),
         "core.dispatch": Source(f"830 blocks/us: {_TE42}, gpu-small-kernels", "derived"),
         "core.launch": Source(f"intercept of dependent small kernels in a replayed graph: {_TE42}", "derived"),
         "core.stream_launch": Source(f"the same in a stream: {_TE42}", "derived", "a graph gains nothing"),
@@ -173,7 +172,7 @@ _EIGHT_DIES = ("eight compute dies on four base dies: each has its own 4 MiB L2,
 
 CDNA3 = GpuCore(
     tensor=TensorCore(macs={"bf16": 1024, "fp16": 1024, "tf32": 512, "fp8": 2048, "int8": 2048, "fp32": 128},
-                      latency=24, cols=16, depth=8, accumulators=256 * KiB),
+                      cols=16, depth=8, accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=128, l2_bytes=43, stages=3, through_registers=True, dispatch=3.9, launch=1.89 * us,
     stream_launch=1.9 * us, shared_latency=64, load_lanes=16, tiles=CDNA_TILES,
@@ -204,9 +203,8 @@ MI300X = Chip(
         "year": Source(_ROCM), "clock": _sheet(_CDNA), "cores": Source(_ROCM, note="38 of 40 per die"),
         "core.tensor.macs": Source(_XPROF, note=f"{_MFMA} agrees"),
         "core.tensor.cols": Source(f"16x16x16: {_MFMA}"),
-        "core.tensor.depth": Source("result 2 passes of 4 cycles after the last issue", "published-unverified"),
-        "core.tensor.latency": Source(f"16x16x16 issues for 16 cycles [{_MFMA}] and ends 2 passes later",
-                                      "published-unverified"),
+        "core.tensor.depth": Source(f"16x16x16 issues for 16 cycles and ends 2 passes of 4 cycles later: {_MFMA}",
+                                    "published-unverified"),
         "core.dispatch": Source(f"MI210's for each of eight dies: {_TE42}", "estimated", low=0.49, high=3.9),
         "core.launch": Source(f"as MI210: {_TE42}", "estimated"),
         "core.stream_launch": Source(f"as MI210: {_TE42}", "estimated"),

@@ -17,7 +17,7 @@ B200 = Chip(
     core=GpuCore(
         tensor=TensorCore(
             macs={"bf16": 4096, "fp16": 4096, "tf32": 2048, "fp8": 8192, "int8": 8192, "fp4": 16384},
-            pair=2, fetch_rows=128, fetch_cols=256, latency=32, depth=104, a_first=True,
+            pair=2, fetch_rows=128, fetch_cols=256, depth=104, a_first=True,
             asynchronous=True, tensor_memory=True,
             accumulators=256 * KiB,
         ),
@@ -46,8 +46,6 @@ B200 = Chip(
         core__tensor__pair=Source(f"tcgen05.mma cta_group::2: {nv.SEMI}"),
         core__tensor__fetch_rows=Source(f"tcgen05.mma M = 128 per SM: {nv.SEMI}"),
         core__tensor__fetch_cols=Source(f"tcgen05.mma N = 256: {nv.SEMI}"),
-        core__tensor__latency=Source(f"issue interval of the narrowest instruction, N = 64: {nv.SEMI}",
-                                     note="completion takes 104 + A/128 + N/2 cycles, but instructions queue"),
         core__tensor__depth=Source(f"result 104 + A/128 + N/2 cycles after the issue, one SM; 138 two SMs: {nv.SEMI}",
                                    "derived"),
         core__tensor__a_first=Source(f"A from shared memory adds its bytes / 128 to the latency: {nv.SEMI}", "derived"),

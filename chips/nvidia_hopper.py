@@ -18,7 +18,7 @@ H100 = Chip(
     core=GpuCore(
         tensor=TensorCore(
             macs={"bf16": 2048, "fp16": 2048, "tf32": 1024, "fp8": 4096, "int8": 4096},
-            fetch_rows=64, fetch_cols=256, latency=20, depth=0, asynchronous=True,
+            fetch_rows=64, fetch_cols=256, depth=0, asynchronous=True,
         ),
         shared=Scratchpad(capacity=227 * KiB, read_bytes=128, write_bytes=128),
         l2_bytes=36, multicast=2, stages=7, dispatch=0.84, launch=1.23 * us,
@@ -44,9 +44,8 @@ H100 = Chip(
         core__tensor__macs=Source(nv.XPROF, note="tf32, fp8 and int8 by the ratio of the published peaks"),
         core__tensor__fetch_rows=Source(f"wgmma m64nNk16: {nv.LUO}"),
         core__tensor__fetch_cols=Source(f"wgmma m64nNk16, N up to 256: {nv.LUO}"),
-        core__tensor__latency=Source(f"wgmma of N = 16 with operands in shared memory, 16 + N/4 cycles: {nv.LUO}",
-                                     "derived", "wider ones last N/2 cycles, which their arithmetic covers"),
-        core__tensor__depth=Source(f"m64nNk16 lasts as long as it keeps the engine busy, N/2 cycles: {nv.LUO}"),
+        core__tensor__depth=Source(f"m64nNk16 lasts as long as it keeps the engine busy, N/2 cycles; 16 + N/4 where "
+                                   f"narrow ones wait for operands from shared memory: {nv.LUO}"),
         core__tensor__asynchronous=Source(f"wgmma is asynchronous: {nv.LUO}"),
         core__l2_bytes=Source(f"35.0 on H100 PCIe (7.0 TB/s to 28 MB, 114 SMs at 1.755 GHz), 37.5 on H200 (9.8 TB/s to "
                               f"30 MB, 132 SMs at 1.98 GHz): {nv.TE42}, gpu-l2-cache", "derived",

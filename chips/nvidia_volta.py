@@ -16,7 +16,7 @@ V100 = Chip(
     name="v100-sxm2", vendor="NVIDIA", year=2017,
     clock=1.53 * GHz, cores=80,
     core=GpuCore(
-        tensor=TensorCore(macs={"fp16": 512}, latency=54, depth=22, cols=16),
+        tensor=TensorCore(macs={"fp16": 512}, depth=22, cols=16),
         shared=Scratchpad(capacity=96 * KiB, read_bytes=128, write_bytes=128),
         fp32_lanes=64, l2_bytes=22, stages=2, through_registers=True,
     ),
@@ -32,9 +32,7 @@ V100 = Chip(
         core__tensor__macs=Source(nv.XPROF),
         core__tensor__cols=Source("wmma 16x16x16", "published-unverified"),
         core__tensor__depth=Source("a whole wmma 16x16x16 takes 54 cycles, of which 32 arithmetic: Jia et al. / Raihan "
-                                   "et al. 2019", "published-unverified"),
-        core__tensor__latency=Source("a whole wmma 16x16x16: Jia et al. / Raihan et al. 2019", "published-unverified",
-                                     "GPGPU-Sim has 64"),
+                                   "et al. 2019", "published-unverified", "GPGPU-Sim has 64 for all"),
         core__shared__capacity=sheet(_VOLTA, "128 KiB with L1"),
         core__stages=Source("one is filled while one is used", "derived"),
         core__through_registers=Source("loads to shared memory pass through registers before Ampere's cp.async",

@@ -132,8 +132,8 @@ class TensorCore:
       and its result is there 24.6 cycles after its issue, 8 of which A100 spends on arithmetic (Luo et al., arXiv
       2402.13499). Accumulators are half of the register file; the other half holds operands and addresses.
     - `asynchronous` ones (wgmma m64n256k16) span the SM and read shared memory themselves: what one fetch feeds is then
-      the instruction. It lasts as long as its arithmetic, or as its reads where they take longer
-      (with N = 16, 20 cycles; the same paper).
+      the instruction. It lasts as long as its arithmetic, or as its reads if they take longer (20 cycles with N = 16;
+      the same paper).
     - with `tensor_memory` (tcgen05), 128 lanes beside the register file hold 256 KiB of accumulators, and two SMs pair
       up: A is loaded first, and a result comes 104 cycles after its arithmetic. What pairs add, and the commit, are of
       SemiAnalysisAI/microbench-blackwell (a burst takes interval x count + 132 to 182 cycles, 12 of them the commit).

@@ -31,10 +31,10 @@ def constant(path: str) -> k.Constant:
 
 def test_every_number_that_timing_may_use_is_a_constant() -> None:
     found = {c.path: c for c in k.constants(H100)}
-    assert found["core.sync"].unit == "cycle"
+    assert found["core.barrier"].unit == "cycle"
     assert found["core.tensor.macs"].value == H100.core.rates
     assert found["memory.bandwidth"].datasheet
-    assert not found["core.sync"].datasheet
+    assert not found["core.barrier"].datasheet
     assert all(c.meaning for c in found.values())
     assert not {"price", "year", "die.area", "link.bandwidth", "core.tensor.asynchronous", "core.tiles"} & set(found)
 
@@ -84,7 +84,7 @@ def test_large_tables_are_sampled_evenly(tmp_path: Path) -> None:
 
 def test_what_is_open_has_a_range_and_is_not_stated() -> None:
     open_ = k.free(H100)
-    assert "core.sync" in open_
+    assert "core.barrier" in open_
     assert "core.launch" not in open_, "measured on this chip"
     for c in open_.values():
         assert c.likely is not None
