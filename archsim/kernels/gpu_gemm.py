@@ -103,7 +103,7 @@ def walk_rounds(
                         min(gpu.port, gpu.l2_write / active))
         line = pipeline(sm, step, Block(g.stages, here, groups, g.whole, g.accumulators, result, g.wide), supply)
         main = mainloop(line, walk, 0.0) - (line.latency + line.fetch + line.barrier)
-        main *= meet(line.engine, line.fetch, jobs) / max(line.engine, line.fetch)
+        main = max(main, walk * here * meet(line.engine, line.fetch, jobs))
         each = meet(main, memory_cycles(gpu, active, flight, t.seen * many / g.blocks, 0.0), jobs)
         enter, leave = max(enter, line.prologue), line.epilogue + p.loads * cold + p.scales * near
         engine += times * here * walk * step.cycles

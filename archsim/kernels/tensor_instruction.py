@@ -147,9 +147,9 @@ def _from_registers(e: Engine, bm: float, bn: float, slices: float, size: float,
     # a sub-core issues one instruction per cycle: matrix instructions, and loads that feed them
     issue = busy * each * slices + reads / WARP_LOAD / e.sub_cores
     cycles = max(busy * each * every * slices, (reads + writes * e.one_port) / e.shared_read, issue)
-    slice_ = cycles / slices
-    return TileStep(cycles, max(cycles, slices * until), until - every + e.commit, slice_, reads,
-                    warps * each * slices, e.rows, e.cols)
+    alone = max(cycles, slices * until)
+    return TileStep(cycles, alone, until - every + e.commit, alone / slices, reads, warps * each * slices, e.rows,
+                    e.cols)
 
 
 @njit(cache=True)

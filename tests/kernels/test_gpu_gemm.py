@@ -118,7 +118,7 @@ def naive_gemm(kind: Kind, p: Product, tile: tuple[float, float, float], residen
                                                  bm * bn * 4, min(bm, p.m) * min(bn, p.n) * 2, min(bn, p.n)), supply)
         jobs = 2 * stages * resident / g.variation
         main = line.mainloop(one, steps, 0.0) - one.latency - one.fetch - one.barrier
-        main *= k.meet(one.engine, one.fetch, jobs) / max(one.engine, one.fetch)
+        main = max(main, steps * here * k.meet(one.engine, one.fetch, jobs))
         memory = kc.memory_cycles(g, float(active), flight, read / g.tile_stream * blocks / (gm * gn), 0.0)
         each, enter, leave = k.meet(main, memory, jobs), max(enter, one.prologue), one.epilogue
         if double:
