@@ -153,7 +153,7 @@ TRAINIUM2 = Chip(
                   write_efficiency=0.92),
     link=Link(type="NeuronLink-v3", bandwidth=640 * GB_per_s, count=4,
               topology="2D torus of 4 x 4, rings of 4 across instances", pod=64),
-    power=Power(tdp=500 * W),
+    power=Power(tdp=500 * W, capped=False),
     die=Die(process="5nm", count=2),
     price=usd("trainium2"),
     peaks={"bf16": 667 * TFLOPS, "fp8": 1299 * TFLOPS, "fp32": 181 * TFLOPS},

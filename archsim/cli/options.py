@@ -26,6 +26,11 @@ Context = Annotated[
     typer.Option("--context", metavar="C", help="Decode: keys attended to (default 4096). Prefill: tokens already in "
                  "the KV cache (default 0)."),
 ]
+PowerLimit = Annotated[
+    str | None, typer.Option("--power-limit", metavar="W",
+                             help="What the chip may draw; its clock falls until it does (default: its design power). "
+                             "Costs count it as the design power.")
+]
 Price = Annotated[
     str | None, typer.Option("--price", metavar="USD", help="Price of one chip (default: the chip's own, if known).")
 ]

@@ -17,6 +17,7 @@ from archsim.cli.options import (
     KvDtype,
     Logits,
     Model,
+    PowerLimit,
     Price,
     ProductDtype,
     Seq,
@@ -84,11 +85,7 @@ def run(
     eager: Annotated[
         bool, typer.Option("--eager", help="The host starts every kernel, instead of a graph replayed by the GPU.")
     ] = False,
-    watts: Annotated[
-        str | None, typer.Option("--power-limit", metavar="W",
-                                 help="What the chip may draw; its clock falls until it does (default: its design "
-                                 "power).")
-    ] = None,
+    watts: PowerLimit = None,
     dims: Dims = None,
     usd: Price = None,
     out: Annotated[
@@ -207,13 +204,15 @@ def gemm(
     k: Annotated[str, typer.Argument(metavar="K", help="Columns of a, rows of b.")],
     chip: Chip,
     dtype: ProductDtype = "bf16",
+    watts: PowerLimit = None,
     usd: Price = None,
     json: Json = False,
 ) -> None:
-    """Time one matrix product, out[M, N] = a[M, K] b[K, N], on one chip.
+    """Time one matrix product, out[M, N] = a[M, K] b[K, N], on one chip, as it runs again and again.
 
     --json: one object: chip, m, n, k, dtype, time_s, cycles, flops, hbm_bytes, on_chip_bytes, arithmetic_intensity,
-    utilization, bound, busy_s (seconds that each resource alone would need), plan, fidelity, usd_per_pflop_achieved.
+    utilization, bound, busy_s (seconds that each resource alone would need), plan, fidelity, clock_hz, joules,
+    watts_per_chip, energy_j, usd_per_pflop_achieved.
     """
     from archsim.cli.files import find_chip
     from archsim.dtypes import arithmetic
@@ -222,7 +221,7 @@ def gemm(
     sizes = {side: positive_int(side.upper(), text) for side, text in (("m", m), ("n", n), ("k", k))}
     money = dollars("--price", usd)
     name = dtype_name(dtype)
-    hardware = find_chip(chip)
+    hardware = _limited(find_chip(chip), watts)
     hardware.check_dtype(arithmetic(name))
     import networkx as nx
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archsim.errors import ArchsimError
 from archsim.hardware.part import Table, figure, option, part, table
 from archsim.units import pJ
 
@@ -30,7 +31,8 @@ class Energy:
       the device: 75 here on chip, again the same for both. How it divides between the way into L2 and the way from
       there is not measured apart; 31 and 44 let A100 and H100 run large products at the clocks at which they are seen.
     - `cycle`: those fits' constant power less the idle power, 11 W on A100 and 25 W on H200, by SM and cycle.
-    - `link`: 5 pJ/bit of a 112 Gbit/s SerDes at each end.
+    - `link`: 5 pJ/bit of a 112 Gbit/s SerDes at each end. A run that is spread over chips counts no communication, and
+      so none of this: it waits for collectives.
     - `control`: H800 multiplies zeros at 200 W and 729 TFLOP/s, random numbers at 350 W and 660 TFLOP/s (arXiv
       2402.13499): about a third of what matrix work takes does not depend on the data.
     """
@@ -77,10 +79,18 @@ class Power:
                                          default=None, low=1e6, high=1e11)
     floor: float = figure("V", "lowest supply: slower clocks do not lower it further", default=0.675, low=0.2, high=3.0)
     threshold: float = figure("V", "threshold of the transistors; 0.25 to 0.35 for those of large FinFET dies",
-                              default=0.30, low=0.05, high=1.0)
+                              default=0.30, low=0.05, high=0.7)
     toggle: float = figure("", "how often the bits of the data change, relative to random numbers; 0 for zeros",
                            default=1.0, zero=True, high=2.0)
     energy: Energy = option("what operations and bytes cost: Energy(...)", default=Energy())
+
+    def __post_init__(self) -> None:
+        if self.standby >= self.tdp:
+            raise ArchsimError(f"Power.idle = {self.idle:g} W must be less than tdp = {self.tdp:g} W: nothing could run")
+        for name, volts in (("floor", self.floor), ("voltage", self.voltage)):
+            if volts is not None and volts <= self.threshold:
+                raise ArchsimError(f"Power.{name} = {volts:g} V must be more than threshold = {self.threshold:g} V: no "
+                                   "transistor would switch")
 
     @property
     def standby(self) -> float:

@@ -22,6 +22,9 @@ ALPHA = 1.3
 STEPS = 40
 """Halvings of the interval that holds the answer: to a part in 10**12."""
 
+SLOWEST = 0.01
+"""Lowest clock that is tried, as a share of the top one: a limit that it does not meet is as good as idle power."""
+
 
 class Supply(NamedTuple):
     """A chip's supply and limit."""
@@ -102,13 +105,13 @@ def watts(s: Supply, w: Work, hz: float, volts: float) -> float:
 def settle(s: Supply, w: Work) -> State:
     """Return the state in which the work runs fastest: at the top clock, or at the clock whose power is the limit.
 
-    Power grows with the clock, so halving finds it. A limit that not even the slowest clock meets (a hundredth of the
-    top) is not met.
+    Power grows with the clock, so halving finds it. A limit that not even the slowest clock (`SLOWEST`) meets is not
+    met.
     """
     volts = supply(s, s.top)
     if watts(s, w, s.top, volts) <= s.limit:
         return State(s.top, volts, duration(w, s.top), watts(s, w, s.top, volts))
-    low, high = 0.01 * s.top, s.top
+    low, high = SLOWEST * s.top, s.top
     knee = min(s.top, speed(s, s.floor))
     if watts(s, w, knee, s.floor) > s.limit:  # the supply is at its floor: halve the clock
         high = knee

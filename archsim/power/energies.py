@@ -25,7 +25,7 @@ class Joules(NamedTuple):
     vector: float = 0.0  # vector and special-function units
     on_chip: float = 0.0  # L2 or scratchpad, and the way from the memory interface to it
     memory: float = 0.0  # device memory and its interface
-    link: float = 0.0  # links to other chips
+    link: float = 0.0  # links to other chips: zero in runs, which count no communication yet
 
     @property
     def core(self) -> float:

@@ -101,12 +101,18 @@ def workload(run: Run) -> str:
 
 
 def power_line(run: Run) -> str:
-    """Return what one chip draws and at which clock, in words; empty where it is not known."""
+    """Return what one chip draws and at which clock, in words, or why that is not known."""
     power = run.chip.power
     if run.watts is None or power is None:
-        return ""
+        die = run.chip.die
+        lacking = ("its power is not given" if power is None else "its die is not given" if die is None
+                   else f"its process, {die.process!r}, names no node that is known")
+        return f"not known, and limits nothing: {lacking}"
     slower = f", {sig(run.clock / 1e9)} of {sig(run.chip.clock / 1e9)} GHz" if run.clock < run.chip.clock else ""
-    return f"{quantity(run.watts, 'W')} per chip of {quantity(power.tdp, 'W')}{slower}"
+    held = f" of {quantity(power.tdp, 'W')}" if power.capped else (
+        f"; its design power, {quantity(power.tdp, 'W')}, is an estimate or what was measured at most, and limits "
+        "nothing")
+    return f"{quantity(run.watts, 'W')} per chip{held}{slower}"
 
 
 def energy_line(run: Run, per: str = "token") -> str:
@@ -137,7 +143,7 @@ def summary(run: Run, cost: Cost | None = None) -> Sheet:
         ("memory", f"{_bytes(resident)}: weights {_bytes(run.weight_bytes)}, KV cache {_bytes(run.kv_bytes)}, "
                    f"activations {_bytes(run.activation_bytes)}; a chip holds {_bytes(run.chip.memory.capacity)}"),
     ]
-    rows += [(name, text) for name, text in (("power", power_line(run)), ("energy", energy_line(run))) if text]
+    rows += [("power", power_line(run)), *([("energy", energy)] if (energy := energy_line(run)) else [])]
     if cost is not None:
         rows.append(("cost", cost_line(cost)))
     title = f"{workload(run)} on {_count(run)}{run.chip.name} [{run.fidelity}]"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from archsim.hardware import Chip
 from archsim.power import Joules, known, settle, supply, volts
 from archsim.power.limit import NOMINAL
-from archsim.simulation.run import OpRun
+from archsim.simulation.run import OpRun, Run
 from archsim.timing import OpTime
 from archsim.timing.throttle import at_clock, joules, parts
 from archsim.workload.ops import Op
@@ -54,3 +54,13 @@ def powered(rows: Sequence[OpRun], chip: Chip, chips: int) -> tuple[OpRun, ...]:
         if state.hz < chip.clock:
             rows = [replace(row, time=at_clock(row.time, state.hz, chip.clock)) for row in rows]
     return tuple(replace(row, joules=spent(op, chip, row.time)) for row, op in zip(rows, shares, strict=True))
+
+
+def unmet(run: Run) -> str:
+    """Return in words that a step draws more than its chip's limit at the slowest clock, empty if it does not."""
+    power = run.chip.power
+    if run.watts is None or power is None or not power.capped or run.watts <= power.tdp * (1 + 1e-6):
+        return ""
+    return (f"{run.watts:,.0f} W is more than the limit of {power.tdp:,.0f} W, which is not met: "
+            + (f"the clock falls no lower than {run.clock / 1e6:,.0f} MHz" if run.chip.kind != "roofline"
+               else "a roofline keeps its clock"))

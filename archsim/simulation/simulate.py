@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -10,7 +11,7 @@ import networkx as nx
 from archsim.errors import ArchsimError, positive_int
 from archsim.hardware import Chip
 from archsim.simulation.ahead import schedule
-from archsim.simulation.energy import powered
+from archsim.simulation.energy import powered, unmet
 from archsim.simulation.launch import check, launched
 from archsim.simulation.residency import residency
 from archsim.simulation.run import OpRun, Run
@@ -74,7 +75,7 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None, launch:
     about: dict[str, Any] = {k: v for k, v in graph.graph.items() if k in ("model", "phase", "batch", "seq", "context")}
     if launch != "graph":
         about["launch"] = launch
-    return Run(
+    done = Run(
         chip=chip, chips=n, ops=rows,
         dtype=str(graph.graph.get("dtype", "bf16")),
         tokens=int(graph.graph.get("tokens", 1)),
@@ -84,6 +85,8 @@ def simulate(graph: nx.DiGraph, chip: Chip, *, chips: int | None = None, launch:
                                            if not d.get("tied_to")))),
         workload=about, note=note,
     )
+    beyond = unmet(done)
+    return replace(done, note=f"{note}; {beyond}" if note else beyond) if beyond else done
 
 
 def _run_node(name: str, data: dict[str, Any], chips: int, chip: Chip, warm: Warm, launch: str) -> OpRun:

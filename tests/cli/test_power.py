@@ -54,3 +54,24 @@ def test_a_limit_needs_energies(cli, chip_file):
     said = cli("run", "llama-2-7b", "--chip", chip_file, "--power-limit", "300")
     assert said.code == 2
     assert "no power" in said.err
+
+
+def test_a_product_takes_a_limit_too(cli):
+    product = ("gemm", "8192", "8192", "8192", "--chip", "h100-sxm")
+    free, tight = (json.loads(cli(*product, *more, "--json").out) for more in ((), ("--power-limit", "300")))
+    assert tight["watts_per_chip"] == pytest.approx(300)
+    assert tight["time_s"] > 1.3 * free["time_s"]
+    assert cli(*product, "--power-limit", "0").code == 2
+
+
+def test_a_limit_that_is_not_met_is_said(cli):
+    said = " ".join(cli("gemm", "8192", "8192", "8192", "--chip", "h100-sxm", "--power-limit", "71").out.split())
+    assert "more than the limit of 71 W, which is not met" in said
+    assert "not met" not in cli("gemm", "8192", "8192", "8192", "--chip", "h100-sxm").out
+
+
+def test_what_is_lacking_for_power_is_said(cli, chip_file):
+    assert "its power is not given" in cli("gemm", "512", "512", "512", "--chip", chip_file).out
+    guess = " ".join(cli("gemm", "512", "512", "512", "--chip", "tpu-v5p").out.split())
+    assert "475 W, is an estimate" in guess
+    assert "limits nothing" in guess

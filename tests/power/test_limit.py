@@ -3,10 +3,15 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import archsim as sim
 from archsim import timing
+from archsim.errors import ArchsimError
+from archsim.hardware import Power
 from archsim.power import known, settle, spend, supply
+from archsim.simulation.energy import spent
 from archsim.workload.ops import MatMul
 
 SUSTAINED = [("a100-sxm-80gb", 1.29, 0.05, (128, 256)), ("h100-sxm", 1.55, 0.05, (256, 256)),
@@ -59,3 +64,40 @@ def test_short_bursts_run_free() -> None:
     assert clocks == sorted(clocks, reverse=True)
     assert clocks[-2] == pytest.approx(clocks[-1], rel=0.001)
     assert clocks[-1] < chip.clock
+
+
+@pytest.mark.parametrize(("given", "why"), [
+    ({"tdp": 50.0, "idle": 70.0}, "must be less than tdp = 50 W"), ({"tdp": 100.0, "threshold": 0.69}, "Power.floor"),
+    ({"tdp": 100.0, "voltage": 0.25}, "no transistor would switch")])
+def test_powers_that_cannot_be(given: dict[str, float], why: str) -> None:
+    with pytest.raises(ArchsimError, match=why):
+        Power(**given)
+
+
+PROCESSES = ("28nm", "16nm", "TSMC 12FFN", "Samsung 8N", "TSMC N7", "TSMC 4N", "3 nm", "N2")
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.sampled_from(("a100-sxm-80gb", "h100-sxm", "mi300x", "l40s", "tpu-v5p", "trainium2")),
+       process=st.sampled_from(PROCESSES), clock=st.floats(0.5, 1.6), caps=st.tuples(st.floats(60, 900),
+                                                                                    st.floats(1.05, 6)),
+       m=st.integers(1, 5000), n=st.integers(64, 5000), k=st.integers(64, 9000))
+def test_any_chip_obeys_its_limit(name: str, process: str, clock: float, caps: tuple[float, float], m: int, n: int,
+                                  k: int) -> None:
+    """Any process, clock, limit and shape: a limit is never faster, a higher one never slower, and it is kept."""
+    base = sim.chips.get(name)
+    low, ratio = caps
+    op = MatMul(m=m, n=n, k=k, dtype="bf16", weights=True)
+    chip = base.replace("die", process=process).replace(clock=base.clock * clock, boost=None, clock_states=None)
+    found = []
+    for cap in (low, low * ratio, 1e5):
+        limited = chip.replace("power", tdp=cap, idle=20.0, capped=True)
+        free, held = timing.unlimited(op, limited), timing.time(op, limited)
+        assert held.seconds >= free.seconds * (1 - 1e-12)
+        energy = sum((spent(op, limited, held) or {}).values())
+        assert energy >= 20.0 * held.seconds
+        assert energy / held.seconds <= cap * (1 + 1e-6) or held.clock < 0.0101 * limited.clock
+        found.append(held.seconds)
+    assert found[0] >= found[1] * (1 - 1e-9)
+    assert found[1] >= found[2] * (1 - 1e-9)
+    assert found[2] == timing.unlimited(op, chip).seconds, "a limit that is never reached changes nothing"
