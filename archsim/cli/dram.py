@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from archsim.cli.files import find_chip
-from archsim.cli.options import Json, whole
+from archsim.cli.options import Json
 from archsim.cli.output import check_file, show, show_json, write_all
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, positive_int
 
 
 def dram(
@@ -45,7 +45,10 @@ def dram(
     --json: one object: chip, type, channels, refresh, sustained_read_bytes_per_s, sustained_write_bytes_per_s, stated,
     timings_ns, and patterns (pattern, size_bytes, stride_bytes, fraction, refresh, turns, rows, bytes_per_s).
     """
-    sizes = {name: whole(name, text) for name, text in (("--size", size), ("--stride", stride))}
+    from archsim.hardware.dram_stream import MOST_SIZE, MOST_STRIDE
+
+    sizes = {name: None if text is None else positive_int(name, text, most)
+             for name, text, most in (("--size", size, MOST_SIZE), ("--stride", stride, MOST_STRIDE))}
     if sizes["--stride"] and pattern not in (None, "strided"):
         raise ArchsimError(f"--stride goes with --pattern strided, not {pattern}")
     if sizes["--size"] and pattern not in (None, "strided", "random"):

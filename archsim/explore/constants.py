@@ -112,9 +112,16 @@ def constants(chip: Chip) -> tuple[Constant, ...]:
     for name, rate in (("efficiency", chip.memory.sustained), ("write_efficiency", chip.memory.sustained_write)):
         path, reached = f"memory.{name}", rate / chip.memory.bandwidth
         found.setdefault(path, Constant(path, reached, "", metadata_at(chip, path)["doc"], _SIMULATED, None))
+    if chip.memory.device and None in (chip.memory.efficiency, chip.memory.write_efficiency):
+        for name in ("read_queue", "write_queue", "disorder"):
+            path, meta = f"memory.{name}", metadata_at(chip, f"memory.{name}")
+            found.setdefault(path, Constant(path, getattr(chip.memory.device, name), meta["unit"], meta["doc"],
+                                            _CONTROLLER, None))
     return tuple(found.values())
 
 
+_CONTROLLER = Source("what copies and reads reach on ten GPUs: QUEUES and DISORDER of archsim.hardware.dram",
+                     "estimated")
 _SIMULATED = Source("banks, refresh and bus turn-arounds of its type: archsim.hardware.dram_stream", "derived")
 
 

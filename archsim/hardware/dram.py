@@ -23,7 +23,10 @@ DRAMSIM = "DRAMsim3 (umd-memsys/DRAMsim3 configs)"
 
 @dataclass(frozen=True)
 class Timing:
-    """Core timings in nanoseconds, by their JEDEC names; those of reads where reads and writes differ."""
+    """Core timings in nanoseconds, by their JEDEC names; those of reads where reads and writes differ.
+
+    `ccd_l` is 0 where banks have no groups: column commands then follow each other as bursts cross the bus.
+    """
 
     ccd_l: float
     rcd: float
@@ -73,6 +76,8 @@ class Device:
     read_queue, write_queue
         Bursts among which the controller of one channel chooses, and bursts of writes that it gathers before it turns
         the bus around. See `QUEUES`.
+    disorder
+        Bytes of a stream within which its requests reach a channel in any order. See `DISORDER`.
     timing
         Core timings.
     source
@@ -94,6 +99,7 @@ class Device:
     per_bank: bool
     read_queue: int
     write_queue: int
+    disorder: float
     timing: Timing
     source: str
 
@@ -124,6 +130,10 @@ GDDR6 channels move 36 GB/s: a controller that serves 2 channels has more room f
 many reads suffice for the 91 to 98 % at which the same machines read. That queues grow with channels yet to come is
 what their makers would see to; none of these machines says how."""
 
+DISORDER = 16 * 1024.0
+"""Bytes, per channel, within which requests of a stream come in any order: what 80 to 150 SMs keep in flight, 16 to 32
+KiB each, over 64 to 256 channels. Between 4 and 32 KiB reads move by a point or two."""
+
 _HBM2 = Timing(
     ccd_l=2, rcd=14, rp=14, ras=34, rtp=6, wr=16, rrd=4, faw=15, wtr=8, cl=14, cwl=4, refi=3900, rfc=350, rfc_bank=160,
     source=f"{DRAMSIM} HBM2_8Gb_x128, tCK = 1 ns; FAW, RFC of 8 Gb per channel and of one bank: {RAMULATOR} HBM2.cpp "
@@ -148,8 +158,8 @@ _LPDDR5 = Timing(
     ccd_l=5, rcd=18.8, rp=18.8, ras=42.5, rtp=5, wr=35, rrd=5, faw=20, wtr=12.5, cl=25, cwl=13.8, refi=3906, rfc=280,
     rfc_bank=140, source=f"{RAMULATOR} LPDDR5.cpp, 6400 Mb/s, 16 Gb, tCK = 1.25 ns")
 _DDR3 = Timing(
-    ccd_l=4.3, rcd=13.9, rp=13.9, ras=34, rtp=7.5, wr=16, rrd=6.4, faw=35, wtr=7.5, cl=13.9, cwl=9.6, refi=7800,
-    rfc=260, rfc_bank=260, source=f"{DRAMSIM} DDR3_4Gb_x16_1866, tCK = 1.07 ns")
+    ccd_l=0, rcd=13.9, rp=13.9, ras=34, rtp=7.5, wr=16, rrd=6.4, faw=35, wtr=7.5, cl=13.9, cwl=9.6, refi=7800,
+    rfc=260, rfc_bank=260, source=f"{DRAMSIM} DDR3_4Gb_x16_1866, tCK = 1.07 ns; no bank groups")
 _DDR4 = Timing(
     ccd_l=5, rcd=13.9, rp=13.9, ras=33, rtp=7.6, wr=15, rrd=2.5, faw=21, wtr=7.6, cl=13.9, cwl=10, refi=7800, rfc=350,
     rfc_bank=350, source=f"{DRAMSIM} DDR4_8Gb_x8_3200, tCK = 0.63 ns")
@@ -168,7 +178,7 @@ def _device(name: str, gb_per_s: float, low: float, high: float, source: str, **
     """Return a device whose bandwidth and capacities are in GB/s and GB."""
     reads, writes = QUEUES[str(rest["unit"])]
     return Device(name, bandwidth=gb_per_s * GB_per_s, low=low * GB, high=high * GB, source=source,
-                  read_queue=reads, write_queue=writes, **rest)  # type: ignore[arg-type]  # the shared parts above
+                  read_queue=reads, write_queue=writes, disorder=DISORDER, **rest)  # type: ignore[arg-type]  # the shared parts above
 
 
 DEVICES: Mapping[str, Device] = {d.name: d for d in (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import positive_int, unknown
+from archsim.errors import ArchsimError, positive_int, unknown
 from archsim.hardware.dram import QUEUE_RATE, Device
 
 if TYPE_CHECKING:
@@ -27,12 +27,15 @@ PATTERNS = {
 }
 """Arrays that a pattern reads and writes."""
 
+LONE = ("strided", "random")
+"""Patterns of single accesses; the others ask for lines, one after the other."""
+
 LINE = 128
 """Bytes that a core asks for at once where it can: a cache line."""
 
-DISORDER = 16 * 1024
-"""Bytes of a stream, per channel, within which requests come in any order: what 80 to 150 SMs keep in flight, 16 to
-32 KiB each, over 64 to 256 channels."""
+MOST_SIZE, MOST_STRIDE = 64 * 1024, 2**30
+"""Bytes of the largest access, twice a page of every bank of HBM, and of the longest stride: what is larger is as these
+are."""
 
 BURSTS = 8_000
 """Bursts that are simulated, a fifth of them to warm up: two to three refresh intervals of HBM."""
@@ -93,18 +96,26 @@ def sustained(
     pattern
         One of `PATTERNS`.
     size
-        Bytes of one access of a strided or random pattern.
+        Bytes of one access of a strided or random pattern. Whole bursts cross the bus, what is beside them in vain.
     stride
-        Bytes from one access to the next, of a strided one, as a channel sees them.
+        Bytes from one access to the next, of a strided one, as a channel sees them; 0 for one access after the other.
 
     Raises
     ------
     ArchsimError
-        If there is no such pattern, or a size is none.
+        If there is no such pattern, a size is none, or a stride is not of whole bursts.
     """
     check_pattern(pattern)
-    size, stride = positive_int("size", size), max(positive_int("size", size), stride)
-    return _between(device, per_channel, lambda step: _at_step(device, step, pattern, size, stride))
+    size, burst = positive_int("size", size, MOST_SIZE), device.burst
+    if stride:
+        stride = positive_int("stride", stride, MOST_STRIDE)
+        if stride % burst:
+            below = stride - stride % burst
+            raise ArchsimError(f"stride must be a multiple of the {burst} bytes of a burst of {device.name}, not "
+                               f"{stride:,}: e.g. {below or burst:,} or {below + burst:,}")
+    bursts = math.ceil(size / burst) * burst
+    used = size / bursts if pattern in LONE else 1.0
+    return used * _between(device, per_channel, lambda step: _at_step(device, step, pattern, bursts, stride))
 
 
 @lru_cache(maxsize=4096)
@@ -132,7 +143,7 @@ def _between(device: Device, per_channel: float, at_step: Callable[[int], float]
 
 
 def _write_at_step(device: Device, step: int) -> float:
-    copy, read = (_at_step(device, step, pattern, LINE, LINE) for pattern in ("copy", "read"))
+    copy, read = (_at_step(device, step, pattern, LINE, 0) for pattern in ("copy", "read"))
     found = 1.0 / (2.0 / copy - 1.0 / read)
     shipped = STEP**step <= device.bandwidth / device.channels
     return found if shipped else max(found, _write_at_step(device, step - 1))  # copies stall before reads do
@@ -155,7 +166,7 @@ def achieved(
     fraction = sustained(device, per_channel, pattern, size, stride) / per_channel
     shipped = device.bandwidth / device.channels
     rate = STEP ** round(math.log(min(max(per_channel, shipped / SPAN), shipped * SPAN), STEP))
-    real, *ideal = (_simulate(device, rate, pattern, size, max(size, stride), without)
+    real, *ideal = (_simulate(device, rate, pattern, size, stride, without)
                     for without in ("", "refresh", "turns", "rows"))
     return Achieved(fraction, *(max(0.0, min(1.0, fraction / real * better) - fraction) for better in ideal))
 
@@ -186,16 +197,16 @@ def requests(
     """Return bank, row and direction (True: write) of a stream's bursts, in the order in which they reach one channel.
 
     The arrays of a pattern are walked side by side, an access of `size` bytes at a time, `stride` bytes from one to the
-    next; each comes up to `DISORDER` bytes late. Addresses go through a line, then to the next bank, and fill a page of
+    next; each comes up to `device.disorder` bytes late. Addresses go through a line, then to the next bank, and fill a page of
     every bank before the next row; every sweep over the banks begins elsewhere, as a controller's hash has it, so that
     neither arrays nor strides meet in one bank.
     """
     reads, writes = PATTERNS[pattern]
-    arrays, each = reads + writes, max(1, size // device.burst)
+    arrays, each = reads + writes, math.ceil(size / device.burst)
     count = BURSTS // (each * arrays) * arrays
     serial = np.arange(count)
     which, access = serial % arrays, serial // arrays
-    late = _scatter(serial, 1) * (DISORDER // (each * device.burst))
+    late = _scatter(serial, 1) * (device.disorder // (each * device.burst))
     order = np.argsort(access + late.astype(np.int64), kind="stable")
     address = access * max(each, stride // device.burst)
     if pattern == "random":
@@ -224,7 +235,7 @@ def _simulate(device: Device, per_channel: float, pattern: str, size: int, strid
     """Return the fraction of `per_channel` B/s that a pattern reaches in simulation."""
     from archsim.kernels.dram import serve
 
-    lone = pattern in ("strided", "random")  # the others ask for lines, one after the other
+    lone = pattern in LONE
     bank, row, write = requests(device, pattern, size if lone else LINE, stride if lone else 0)
     busy = serve(channel(device, per_channel, without), bank, row, write, bank.size // 5)
     return busy.moving / busy.elapsed

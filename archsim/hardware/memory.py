@@ -45,8 +45,12 @@ class Memory:
     stacks: int | None = whole("HBM stacks in use, or devices, packages or channels of another type", default=None,
                                high=64)
     refresh: str = option("per-bank or all-bank; without one, as usual for the type", default="")
+    read_queue: int | None = whole("bursts of reads among which the controller of one channel chooses; without one, as "
+                                   "usual for the type", default=None, high=4096)
     write_queue: int | None = whole("bursts of writes that the controller of one channel gathers before it turns the "
                                     "bus around; without one, as usual for the type", default=None, high=4096)
+    disorder: float | None = figure("B", "of a stream, within which its requests reach a channel in any order; without "
+                                    "one, as usual for GPUs", default=None, high=1e6)
     port: float | None = figure("B/s", "what the chip takes from its memory channels at most, where that is less than "
                                 "they deliver", default=None, low=1e6)
 
@@ -58,7 +62,7 @@ class Memory:
     @property
     def device(self) -> Device | None:
         """The memory device, with the controller of this chip; None if the type names none."""
-        return _device(self.type, self.refresh, self.write_queue)
+        return _device(self.type, self.refresh, self.read_queue, self.write_queue, self.disorder)
 
     @property
     def channels(self) -> int:
@@ -111,13 +115,16 @@ class Memory:
 
 
 @lru_cache(maxsize=256)
-def _device(kind: str, refresh: str, write_queue: int | None) -> Device | None:
-    """Return the device of a type of memory, refreshed and written to as told."""
+def _device(
+    kind: str, refresh: str, read_queue: int | None, write_queue: int | None, disorder: float | None
+) -> Device | None:
+    """Return the device of a type of memory, refreshed and controlled as told."""
     found = find_device(kind)
     if found is None:
         return None
     return replace(found, per_bank=refresh == "per-bank" if refresh else found.per_bank,
-                   write_queue=write_queue or found.write_queue)
+                   read_queue=read_queue or found.read_queue, write_queue=write_queue or found.write_queue,
+                   disorder=disorder or found.disorder)
 
 
 @part

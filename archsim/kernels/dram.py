@@ -69,6 +69,7 @@ def serve(
     act_ok = np.zeros(banks)  # earliest activate, of a bank that is closed
     pre_ok = np.zeros(banks)  # earliest precharge, of a bank that is open
     col_ok = np.zeros(banks)  # earliest column command
+    group = np.arange(banks) % groups
     group_ok = np.full(groups, FAR)
     recent = np.full(4, FAR)  # the last four activates, oldest at `oldest`
     oldest, last_act = 0, FAR
@@ -134,7 +135,9 @@ def serve(
         for i in range(waiting):
             r = queue[i]
             b = bank[r]
-            at = max(floor, group_ok[b % groups])
+            at = max(floor, group_ok[group[b]])
+            if at >= best:
+                continue
             act = -1.0
             if open_row[b] == row[r]:
                 at = max(at, col_ok[b])
@@ -166,7 +169,7 @@ def serve(
             pre_ok[b] = best_act + dram.ras
             col_ok[b] = best_act + dram.rcd
         column = best + dram.burst
-        group_ok[b % groups] = best + dram.ccd_l
+        group_ok[group[b]] = best + dram.ccd_l
         if writing:
             data_end = best + dram.cwl + dram.burst
             write_end = data_end

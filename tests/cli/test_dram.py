@@ -73,5 +73,8 @@ def test_refusals(cli, tmp_path):
     refused(cli("dram", "h200", "--pattern", "copy", "--stride", "512"), "--stride goes with --pattern strided")
     refused(cli("dram", "h200", "--pattern", "read", "--size", "64"), "--size goes with")
     refused(cli("dram", "h200", "--pattern", "strided", "--size", "64", "--stride", "64"), "above the size")
+    refused(cli("dram", "h200", "--pattern", "strided", "--stride", "0"), "--stride must be from 1 to 1,073,741,824")
+    refused(cli("dram", "h200", "--pattern", "strided", "--stride", "1000"), "multiple of the 32 bytes", "992 or 1,024")
+    refused(cli("dram", "h200", "--pattern", "random", "--size", 10**8), "--size must be from 1 to 65,536")
     refused(cli("dram", "h200", "--draw", tmp_path / "x.txt"), ".png")
     refused(cli("dram"), "missing CHIP")

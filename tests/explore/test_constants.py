@@ -35,6 +35,13 @@ def test_every_number_that_timing_may_use_is_a_constant() -> None:
     assert found["core.tensor.macs"].value == H100.core.rates
     assert found["memory.bandwidth"].datasheet
     assert not found["core.barrier"].datasheet
+    device = H100.memory.device
+    assert device is not None
+    for name in ("read_queue", "write_queue", "disorder"):
+        constant_ = found[f"memory.{name}"]
+        assert constant_.value == getattr(device, name) and constant_.source is not None
+        changed = k.scaled(H100, constant_, 0.5)
+        assert changed is not None and getattr(changed.memory.device, name) == constant_.value / 2
     assert all(c.meaning for c in found.values())
     assert not {"price", "year", "die.area", "link.bandwidth", "core.tensor.asynchronous", "core.tiles"} & set(found)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from archsim.errors import ArchsimError
 from archsim.hardware import Memory
-from archsim.hardware.dram import DEVICES, Device, device, find_device
-from archsim.hardware.dram_stream import DISORDER, LINE, PATTERNS, STEP, achieved, requests, sustained
+from archsim.hardware.dram import DEVICES, DISORDER, Device, device, find_device
+from archsim.hardware.dram_stream import LINE, PATTERNS, STEP, achieved, requests, sustained
 from archsim.units import GB, GB_per_s, TB_per_s
 
 EACH = pytest.mark.parametrize("kind", DEVICES)
@@ -175,8 +175,37 @@ def test_refreshing_bank_by_bank_leaves_the_others_open() -> None:
 def test_patterns_and_sizes_are_checked() -> None:
     with pytest.raises(ArchsimError, match="unknown access pattern 'reed'.*did you mean 'read'"):
         sustained(DEVICES["HBM3"], 20e9, "reed")
-    with pytest.raises(ArchsimError, match="size"):
-        sustained(DEVICES["HBM3"], 20e9, "random", 0)
+    for size in (0, 64 * 1024 + 1):
+        with pytest.raises(ArchsimError, match="size must be from 1 to 65,536"):
+            sustained(DEVICES["HBM3"], 20e9, "random", size)
+    with pytest.raises(ArchsimError, match="multiple of the 32 bytes of a burst of HBM3, not 1,000: e.g. 992 or 1,024"):
+        sustained(DEVICES["HBM3"], 20e9, "strided", 64, 1000)
+
+
+@EACH
+def test_bytes_beside_what_was_asked_for_cross_the_bus_in_vain(kind: str) -> None:
+    d = DEVICES[kind]
+    rate = usual(d)
+    for pattern, stride in (("random", 0), ("strided", 4096)):
+        whole = sustained(d, rate, pattern, 2 * d.burst, stride)
+        assert sustained(d, rate, pattern, d.burst + 1, stride) == pytest.approx(whole * (d.burst + 1) / (2 * d.burst))
+        assert sustained(d, rate, pattern, 1, stride) * d.burst == pytest.approx(
+            sustained(d, rate, pattern, d.burst, stride))
+
+
+@EACH
+def test_the_largest_accesses_and_strides_are_answered(kind: str) -> None:
+    d = DEVICES[kind]
+    assert sustained(d, usual(d), "random", 64 * 1024) >= 0.95 * sustained(d, usual(d))
+    assert 0 < sustained(d, usual(d), "strided", 64, 2**30) <= 1.03 * sustained(d, usual(d), "strided", 64, 2**16)
+
+
+def test_a_controller_is_as_a_chip_states_it() -> None:
+    """Fewer writes gathered are more turns of the bus; requests that come later, or fewer to choose from, more rows."""
+    plain = Memory(type="HBM3e", stacks=8, capacity=192 * GB, bandwidth=8 * TB_per_s)
+    for figure, less in (("write_queue", 16), ("read_queue", 8), ("disorder", 128 * 1024)):
+        pattern = "copy" if figure == "write_queue" else "read"
+        assert replace(plain, **{figure: less}).reaches(pattern) < plain.reaches(pattern) - 0.03, figure
 
 
 @pytest.mark.parametrize("kind", ["HBM3", "GDDR6", "DDR4"])
