@@ -86,7 +86,8 @@ class Power:
 
     def __post_init__(self) -> None:
         if self.standby >= self.tdp:
-            raise ArchsimError(f"Power.idle = {self.idle:g} W must be less than tdp = {self.tdp:g} W: nothing could run")
+            raise ArchsimError(f"Power.idle = {self.idle:g} W must be less than tdp = {self.tdp:g} W, or nothing could "
+                               "run")
         for name, volts in (("floor", self.floor), ("voltage", self.voltage)):
             if volts is not None and volts <= self.threshold:
                 raise ArchsimError(f"Power.{name} = {volts:g} V must be more than threshold = {self.threshold:g} V: no "
