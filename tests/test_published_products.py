@@ -11,16 +11,22 @@ import pytest
 
 from archsim import chips
 from archsim.explore.validate import Report, validate
-from archsim.timing import time, unlimited
+from archsim.timing import COLD, time
 from archsim.workload.ops import MatMul
 
 TABLE = Path(__file__).parents[1] / "examples" / "published_products.csv"
 
-# M x 12288 x 12288 on A100 SXM 80GB, fp16, milliseconds, by the host's clock (launch and synchronisation included):
-# PrincetonUniversity/LLMCompass, ae/figure5/ab/real_hardware/matmul_A100.csv; Zhang et al., ISCA 2024, figure 5a.
+# M x 12288 x 12288 on A100 SXM 80GB, milliseconds, by the host's clock (launch and synchronisation included):
+# PrincetonUniversity/LLMCompass, ae/figure5/ab/real_hardware/matmul_A100.csv; Zhang et al., ISCA 2024, figure 5a. The
+# artifact (software_model/matmul.py, run_on_gpu) multiplies random bf16 matrices 50 times in a row, each call
+# synchronised, after a second's rest, and takes the median.
 LLMCOMPASS = {64: 0.1900, 128: 0.2003, 256: 0.3185, 512: 0.6118, 1024: 1.1990, 2048: 2.3586, 4096: 4.4576, 8192: 8.6216}
-# 287 TFLOP/s at 8192 rows need 1.30 GHz at full issue and 1.37 at 95 %: that card held its clock of 1.41 GHz, where
-# others fall to the 254 to 257 below. Its kernels are timed without the power limit, which the others test.
+CALLS = 50.0
+CUSTOM_COOLING = 500.0
+"""Watts. 287 TFLOP/s at 8192 rows need 1.30 GHz at full issue and 1.37 at 95 %, on random numbers, for 0.4 s: bursts do
+not explain it, and other cards reach 254 to 257 at 400 W (below). NVIDIA sells the 80 GB module at up to 500 W ("HGX
+A100-80GB CTS (Custom Thermal Solution) SKU", A100 datasheet, note 3). That these points ran on one is inferred: nobody
+says at which limit they ran."""
 
 # Sustained TFLOP/s of n x n x n: Azure/AI-benchmarking-guide (A100; H100 and H200 in fp8), pranjalssh/fast.cu (H100 in
 # bf16, cuBLAS), GOATnote (H100 PCIe), gau-nernst/learn-cuda (B200).
@@ -38,17 +44,31 @@ CARRIED = [
 ]
 
 
-def test_llmcompass_points() -> None:
-    chip = chips.get("a100-sxm-80gb")
-    errors = []
+def compass(watts: float) -> list[float]:
+    """Print and return the errors of LLMCompass's points on a card of that limit."""
+    chip = chips.get("a100-sxm-80gb").replace("power", tdp=watts)
+    found = []
     for m, ms in LLMCOMPASS.items():
-        ours = unlimited(MatMul(m=m, n=12288, k=12288, dtype="fp16", weights=True), chip).seconds * 1e3
-        errors.append(ours / ms - 1)
-        print(f"{m:>6} x 12288 x 12288: measured {ms:.4f} ms, ours {ours:.4f} ms, {100 * errors[-1]:+.1f} %")
-    mean = statistics.fmean(map(abs, errors))
-    print(f"mean error {100 * mean:.1f} % (LLMCompass's own: 5.2 %, with 21 us added by hand)")
-    assert mean < 0.05
+        ours = time(MatMul(m=m, n=12288, k=12288, dtype="bf16", weights=True), chip, COLD, CALLS).seconds * 1e3
+        found.append(ours / ms - 1)
+        print(f"{watts:.0f} W, {m:>6} x 12288 x 12288: measured {ms:.4f} ms, ours {ours:.4f} ms, "
+              f"{100 * found[-1]:+.1f} %")
+    print(f"mean error {100 * statistics.fmean(map(abs, found)):.1f} % (LLMCompass's own: 5.2 %, with 21 us added by "
+          "hand)")
+    return found
+
+
+def test_llmcompass_points() -> None:
+    errors = compass(CUSTOM_COOLING)
+    assert statistics.fmean(map(abs, errors)) < 0.05
     assert max(map(abs, errors)) < 0.09
+
+
+def test_llmcompass_points_at_the_standard_limit() -> None:
+    """Short bursts are met all the same; long ones are as slow as other cards' at 400 W, and so too slow."""
+    errors = compass(400.0)
+    assert statistics.fmean(map(abs, errors[:5])) < 0.05
+    assert 0.0 < statistics.fmean(errors[5:]) < 0.15
 
 
 def errors(points: list[tuple[str, str, int, float]]) -> dict[str, list[float]]:
