@@ -197,9 +197,9 @@ def requests(
     """Return bank, row and direction (True: write) of a stream's bursts, in the order in which they reach one channel.
 
     The arrays of a pattern are walked side by side, an access of `size` bytes at a time, `stride` bytes from one to the
-    next; each comes up to `device.disorder` bytes late. Addresses go through a line, then to the next bank, and fill a page of
-    every bank before the next row; every sweep over the banks begins elsewhere, as a controller's hash has it, so that
-    neither arrays nor strides meet in one bank.
+    next; each comes up to `device.disorder` bytes late. Addresses go through a line, then to the next bank, and fill a
+    page of every bank before the next row; every sweep over the banks begins elsewhere, as a controller's hash has it,
+    so that neither arrays nor strides meet in one bank.
     """
     reads, writes = PATTERNS[pattern]
     arrays, each = reads + writes, math.ceil(size / device.burst)

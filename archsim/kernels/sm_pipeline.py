@@ -170,7 +170,9 @@ def tile_cycles(p: Pipeline, steps: float, persistent: float, double: float) -> 
     """Cycles that one round of tiles (one for each resident block) takes of an SM, among many.
 
     Blocks that share an SM drift apart until the prologue and epilogue of one run beside the steps of another: a round
-    is then what engine and port take for all, or what one block takes by itself.
+    is then what engine and port take for all, or what one block takes by itself. However tiles follow each other, a
+    stage is not used again before it has turned around. Two sets of accumulators are each filled and emptied once in
+    two rounds, and the warps that empty them do so one after the other.
 
     Parameters
     ----------
@@ -181,11 +183,13 @@ def tile_cycles(p: Pipeline, steps: float, persistent: float, double: float) -> 
         instructions run meanwhile too.
     """
     if double > 0.0:
-        return max(steps * p.step, p.resident * p.epilogue)
+        held = (steps - 1.0) * p.step + p.alone + p.epilogue
+        return max(steps * p.step, held / 2.0, p.epilogue - p.tail)
+    shared = p.resident * steps * max(p.engine, p.fetch)
     if persistent > 0.0:
-        return max(p.resident * steps * max(p.engine, p.fetch), _loop(p, steps, 1.0, 1.0) + p.epilogue)
+        return max(shared, steps * p.turn / p.uses, _loop(p, steps, 1.0, 1.0) + p.epilogue)
     start = p.prologue - (p.latency + p.fetch + p.barrier)
-    return max(p.resident * steps * max(p.engine, p.fetch), start + _loop(p, steps, 1.0, 0.0) + p.epilogue)
+    return max(shared, start + _loop(p, steps, 1.0, 0.0) + p.epilogue)
 
 
 @njit(cache=True)

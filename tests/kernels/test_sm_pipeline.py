@@ -135,7 +135,20 @@ def test_tiles_of_a_persistent_kernel() -> None:
     ahead = k.tile_cycles(p, 64.0, 1.0, 0.0)
     assert ahead == k.mainloop(p, 64.0, 1.0) + p.epilogue < apart, "copies ran ahead while results left"
     assert k.tile_cycles(p, 64.0, 1.0, 1.0) == 64 * p.step < ahead, "a second set of accumulators hides the epilogue"
-    assert k.tile_cycles(p, 1.0, 1.0, 1.0) == p.epilogue, "unless there is too little to hide it behind"
+    assert k.tile_cycles(p, 1.0, 1.0, 1.0) == p.epilogue - 148, "unless there is too little to hide it behind"
+    slow = p._replace(alone=p.epilogue - 100.0)  # either set of accumulators is filled and emptied once in two rounds
+    assert k.tile_cycles(slow, 1.0, 1.0, 1.0) == p.epilogue - 50
+    few = k.pipeline(SM, STEP, BLOCK._replace(stages=1.0), SUPPLY)
+    assert k.tile_cycles(few, 1.0, 1.0, 0.0) == few.turn, "a stage is filled anew for every tile"
+
+
+@given(pipelines(), st.integers(1, 100))
+@settings(deadline=None)
+def test_what_hides_more_is_no_slower(p: k.Pipeline, steps: int) -> None:
+    apart, ahead, double = (k.tile_cycles(p, float(steps), *way) for way in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)))
+    assert double <= ahead * (1 + 1e-9)
+    assert ahead <= apart * (1 + 1e-9)
+    assert min(apart, ahead, double) >= p.resident * steps * p.engine * (1 - 1e-9)
 
 
 def test_blocks_that_share_an_sm_hide_each_others_ends() -> None:

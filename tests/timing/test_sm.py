@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import ArchsimError, UnsupportedError
-from archsim.hardware import GpuCore
+from archsim.hardware import Cache, Chip, GpuCore, Memory, Scratchpad, TensorCore
 from archsim.timing import sm
+from archsim.units import GB, GHz, KiB, MiB, TB_per_s, ns
 
 GPUS = ["v100-sxm2", "a100-sxm-80gb", "l40s", "h100-sxm", "h200", "b200", "mi210", "mi300x"]
 
@@ -103,6 +104,55 @@ def test_invariants(name: str, bm: int, bn: int, k: int, resident: int, level: s
         assert e.issue <= e.arrive <= e.start <= e.end <= e.free
         assert e.stage == e.step % best.stages
     assert len({(e.step, e.block) for e in (*best.events, *best.last)}) <= best.steps * resident
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Chip:
+    """Return a GPU that nobody makes: 1 or 1000 SMs, 1 or 4 GHz, ports of 16 or 512 bytes per cycle."""
+    kind, macs = draw(st.sampled_from([0, 1, 2])), draw(st.sampled_from([64, 512, 4096, 16384]))
+    width = st.sampled_from([64, 128, 512])
+    shared = Scratchpad(capacity=draw(st.sampled_from([48, 227, 4096])) * KiB, read_bytes=draw(width),
+                        write_bytes=draw(width))
+    core = GpuCore(
+        tensor=TensorCore(macs={"bf16": macs, "fp8": 2 * macs}, asynchronous=kind > 0, tensor_memory=kind == 2),
+        shared=shared, fill_bytes=draw(st.sampled_from([16, 64, 512])), through_registers=draw(st.booleans()))
+    return Chip(
+        name="x", clock=draw(st.sampled_from([1, 4])) * GHz, cores=draw(st.sampled_from([1, 132, 1000])), core=core,
+        cache=Cache(capacity=draw(st.sampled_from([1, 500])) * MiB, latency=draw(st.sampled_from([20, 400])) * ns,
+                    partitions=draw(st.sampled_from([1, 2, 8]))),
+        memory=Memory(type="HBM4", capacity=64 * GB, bandwidth=8 * TB_per_s))
+
+
+@given(machines(), st.sampled_from([1, 7, 64, 100, 128, 256]), st.sampled_from([1, 9, 64, 128, 250, 512]),
+       st.sampled_from([1, 63, 4096]), st.sampled_from(["bf16", "fp8"]), st.sampled_from([1, 2, 4]),
+       st.sampled_from(list(sm.LEVELS)))
+@settings(deadline=None, max_examples=150)
+def test_what_holds_of_any_machine(chip: Chip, bm: int, bn: int, k: int, dtype: str, resident: int, level: str) -> None:
+    try:
+        base = sm.run(chip, bm, bn, k, dtype, resident=resident, level=level)
+    except ArchsimError:
+        return
+
+    def rounds(machine: Chip, flight: float = math.inf) -> list[float]:
+        made = sm.run(machine, bm, bn, k, dtype, resident=resident, level=level, stages=base.stages, flight=flight)
+        return [made.cycles, *made.rounds.values()]
+
+    ideal, found = base.macs / base.peak, rounds(chip)
+    assert all(ideal * (1 - 1e-9) <= cycles < math.inf for cycles in found)
+    assert all(a >= b * (1 - 1e-9) for a, b in pairwise(found)), "what hides more is no slower"
+    core, shared, cache = chip.core, chip.core.shared, chip.cache
+    assert isinstance(core, GpuCore) and cache is not None
+    for path, better in (("core", {"fill_bytes": 2 * core.fill_bytes}), ("core", {"barrier": 5.0}),
+                         ("core.shared", {"write_bytes": 2 * shared.write_bytes}), ("core", {"bulk_latency": 1.0}),
+                         ("core", {"epilogue": 10.0}), ("core.tensor", {"depth": 0.0}),
+                         ("core.tensor", {"commit": 1.0}), ("cache", {"latency": cache.latency / 2}), ("memory", {"latency": 50 * ns})):
+        assert all(a <= b * (1 + 1e-9) for a, b in zip(rounds(chip.replace(path, **better)), found, strict=True)), path
+    faster = {d: 2 * rate for d, rate in core.tensor.macs.items()}
+    for path, better in (("core.shared", {"read_bytes": 2 * shared.read_bytes}), ("core.tensor", {"macs": faster})):
+        # a tile may then be laid along the engine in its other way, which is faster but ends a little later
+        assert all(a <= 1.01 * b for a, b in zip(rounds(chip.replace(path, **better)), found, strict=True)), path
+    limited = rounds(chip, 4096.0)
+    assert all(a >= b * (1 - 1e-9) for a, b in zip(limited, found, strict=True))
 
 
 def test_a_stage_is_not_filled_before_it_is_free() -> None:
