@@ -50,11 +50,13 @@ the next one waits in registers. Thin ones, down to one matrix instruction of 16
 
 CDNA_ATTENTION_TILES = (
     (64, 128, 64, 64), (64, 64, 64, 64), (64, 16, 64, 64), (128, 128, 128, 128), (128, 64, 128, 128), (128, 16, 64, 64),
-    (256, 128, 128, 128), (256, 128, 64, 64), (256, 64, 64, 64), (256, 16, 64, 64), (576, 64, 64, 64),
-    (576, 16, 64, 64), (576, 16, 32, 32), (576, 16, 16, 16), (2048, 16, 16, 16),
+    (256, 128, 128, 128), (256, 128, 64, 64), (256, 64, 64, 64), (256, 16, 64, 64),
+    (576, 64, 64, 64), (576, 64, 32, 32), (576, 64, 16, 16), (576, 16, 64, 64), (576, 16, 32, 32),
+    (576, 16, 16, 16), (2048, 16, 16, 16),
 )
 """Attention tiles (largest head dimension, query rows, keys, keys of a split): those of Composable Kernel's forward and
-split kernels, 16 rows to decode, one matrix instruction high, and smaller ones for latent attention."""
+split kernels, 16 rows to decode, one matrix instruction high, and smaller ones for latent attention, whose 64 rows are
+held by four wavefronts (mla_a8w8_qh64_1tg_16mx4_16nx1 of ROCm/aiter: 16 rows each, 16 keys)."""
 
 _COMMON = {
     "core": _LIBRARY,

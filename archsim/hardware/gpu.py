@@ -76,9 +76,11 @@ them."""
 
 ATTENTION_TILES: AttentionTiles = (
     *PACKED_ATTENTION_TILES,
+    (64, 64, 128, 128), (96, 64, 64, 64), (128, 64, 64, 64), (192, 64, 64, 64), (256, 64, 64, 64),
     (64, 16, 128, 128), (96, 16, 64, 64), (128, 16, 64, 64), (192, 16, 64, 64), (256, 16, 64, 64), (256, 16, 32, 32),
 )
-"""Attention tiles of kernels of warp-level instructions: FlashAttention's, and of 16 rows to decode (FlashInfer)."""
+"""Attention tiles of kernels of warp-level instructions: FlashAttention's, and of 64 and 16 rows for few queries, as
+FlashInfer has them (FA2DetermineCtaTileQ in its utils.cuh)."""
 
 PACKED_ASYNC_ATTENTION_TILES: AttentionTiles = (
     (64, 64, 192, 192), (64, 192, 128, 128), (64, 192, 160, 160), (64, 192, 192, 192),

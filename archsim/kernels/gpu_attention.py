@@ -103,7 +103,8 @@ def once_cycles(
 
     It loads its sequence's length, then its page of the cache, then queries and keys, each after the one before, and
     nothing runs until the first tile of both is there. Its result is staged in shared memory. Blocks start together and
-    stay in step, so that queries (`cold` of which L2 lacks) and results move at an SM's share of device memory.
+    stay in step, so that queries (`cold` of which L2 lacks) and results move at an SM's share of device memory; results
+    of parts stay in L2 until they are merged.
     """
     held = min(bq, rows)
     queries = held * h.dim * h.size * (1.0 + h.gradients)
@@ -114,7 +115,7 @@ def once_cycles(
     first = min(t.scores + t.values, t.softmax) if gpu.decoupled > 0.0 and h.gradients == 0.0 else 0.0
     staged = bq * h.value_dim * (out_size(h) if gpu.overlapped > 0.0 and parts == 1.0 else 4.0)
     leave = staged / gpu.shared_write + staged / gpu.shared_read
-    leave += max(result / port, result * cold * active / gpu.dram_write)
+    leave += max(result / port, result * cold * active / gpu.dram_write if parts == 1.0 else 0.0)
     return gpu.prologue + loads + first + leave + gpu.epilogue
 
 
@@ -245,39 +246,46 @@ def attention(
 @njit(cache=True)
 def best_attention(
     gpu: Gpu, e: Engine, tiles: NDArray[np.float64], h: Heads, v: Vector, cold: float, kept: float
-) -> Plan:
-    """Return the fastest plan; `Plan.tile` is its row of the library, -1 if no tile fits.
+) -> tuple[Plan, float, float]:
+    """Return the fastest plan, and its query rows and keys; `Plan.tile` is its row of the library, -1 if no tile fits.
 
     `tiles` has rows of (head dimension, query rows, keys, keys where they are split). Candidates are those of the
-    smallest head dimension that is enough and of which one fits into an SM; with several queries per sequence, those of
-    the most query rows. Gradients, which hold more, halve the rows until one fits. Decode kernels of few rows lay out
-    parts for up to eight waves of blocks: the finer they are, the shorter the last wave.
+    smallest head dimension that is enough and of which one fits into an SM: those of the most query rows, and smaller
+    ones where all queries of a sequence and KV head would leave some of these empty. Where none fits, tiles of half the
+    size are tried, then of a quarter, an eighth: half the keys, or of gradients, whose accumulators are what does not
+    fit, half the rows. Decode kernels of few rows lay out parts for up to eight waves of blocks: the finer they are,
+    the shorter the last wave.
     """
-    best = no_plan()
+    best, best_rows, best_keys = no_plan(), 0.0, 0.0
     width = max(h.dim, h.value_dim)
-    share = 1.0
+    rows = h.q * h.heads / h.kv_heads
+    high = wide = 1.0
     while best.tile < 0.0:
         dim, most = math.inf, 0.0
         for i in range(tiles.shape[0]):
-            if tiles[i, 0] >= width and residents(gpu, h, v.registers, tiles[i, 1] * share, tiles[i, 2]) >= 1.0:
+            if tiles[i, 0] >= width and residents(gpu, h, v.registers, tiles[i, 1] * high, tiles[i, 2] * wide) >= 1.0:
                 most = max(most, tiles[i, 1]) if tiles[i, 0] == dim else tiles[i, 1] if tiles[i, 0] < dim else most
                 dim = min(dim, tiles[i, 0])
         if dim < math.inf:
             for i in range(tiles.shape[0]):
-                if tiles[i, 0] == dim and (h.q == 1.0 or tiles[i, 1] == most):
-                    bq = tiles[i, 1] * share
-                    blocks = h.batch * h.kv_heads * math.ceil(h.heads / h.kv_heads / bq)
-                    few = h.q == 1.0 and bq < FEW_ROWS
+                if tiles[i, 0] == dim and (rows <= most or tiles[i, 1] == most):
+                    bq, whole, cut = tiles[i, 1] * high, tiles[i, 2] * wide, tiles[i, 3] * wide
+                    blocks = h.batch * h.kv_heads * math.ceil(rows / bq)
+                    few = bq < FEW_ROWS and h.gradients == 0.0
                     laid_out = 1.0 if few else 0.0
                     while laid_out <= 1.0 or (laid_out * blocks <= 8.0 * gpu.sms and laid_out <= MOST_PARTS
-                                              and laid_out <= math.ceil(h.kv / tiles[i, 2])):
-                        p = attention(gpu, e, h, v, bq, tiles[i, 2], tiles[i, 3], laid_out, cold, kept, float(i))
+                                              and laid_out <= math.ceil(h.kv / whole)):
+                        p = attention(gpu, e, h, v, bq, whole, cut, laid_out, cold, kept, float(i))
                         if p.cycles < best.cycles:
-                            best = p
+                            best, best_rows = p, bq
+                            best_keys = cut if p.splits > 1.0 and not few else whole
                         laid_out = laid_out + 1.0 if laid_out < 8.0 else math.floor(laid_out * 1.25)
                         if not few:
                             break
-        if h.gradients == 0.0 or share < 0.125:
+        if min(high, wide) < 0.25:
             break
-        share /= 2.0
-    return best
+        if h.gradients > 0.0:
+            high /= 2.0
+        else:
+            wide /= 2.0
+    return best, best_rows, best_keys

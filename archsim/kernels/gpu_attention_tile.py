@@ -78,8 +78,9 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
     """Return how many blocks of a tile one SM holds; 0 if none.
 
     Keys and values are in shared memory, one tile of each in a synchronous kernel, two in an asynchronous one. So are
-    queries; or a synchronous kernel has them in registers before values take their place. A fifth of the registers is
-    kept for addresses, probabilities and the softmax's state, a tenth if queries are counted.
+    queries; or a synchronous kernel takes them into registers first, through the room of keys and values, as many at a
+    time as fit. A fifth of the registers is kept for addresses, probabilities and the softmax's state, a tenth if
+    queries are counted.
     """
     queries, keys = bq * h.dim * h.size, bk * h.dim * h.kv_size
     values = bk * h.value_dim * (1.0 - h.shared) * h.kv_size
@@ -91,8 +92,7 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
     if gpu.overlapped > 0.0:
         return min(math.floor(gpu.shared / (queries + 2.0 * (keys + values))), math.floor(room / held))
     shared = min(math.floor(gpu.shared / (queries + keys + values)), math.floor(room / held))
-    return max(shared, min(math.floor(gpu.shared / (keys + max(queries, values))),
-                           math.floor(0.9 * registers / (held + queries))))
+    return max(shared, min(math.floor(gpu.shared / (keys + values)), math.floor(0.9 * registers / (held + queries))))
 
 
 @njit(cache=True)

@@ -45,16 +45,14 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code,
                     float(core.int_lanes))
     library = core.attention_library
-    p = best_attention(gpu, engine(chip, op.dtype), as_array(library), heads(op), vector, 1.0 - warm.inputs,
-                       warm.output)
+    p, bq, bk = best_attention(gpu, engine(chip, op.dtype), as_array(library), heads(op), vector, 1.0 - warm.inputs,
+                               warm.output)
     if p.tile < 0:
         dim = op.forward.head_dim if isinstance(op, AttentionBackward) else op.head_dim
         raise UnsupportedError(f"{chip.name}: no attention tile holds head_dim {dim} in one SM")
-    _, bq, whole, cut = library[int(p.tile)]
-    bk = cut if p.splits > 1 else whole
     split = f", split-KV {int(p.splits)}" if p.splits > 1 else ""
     turns = "" if gpu.decoupled or max(p.matrix, p.vector) < max(p.on_chip, p.hbm) else ", products and softmax in turn"
-    plan = f"tile {bq}x{bk}{split}, {rounds(p)}{turns}"
+    plan = f"tile {bq:.0f}x{bk:.0f}{split}, {rounds(p)}{turns}"
     if isinstance(op, AttentionBackward):
         plan = f"scores again, then gradients: {plan}"
     return optime(op, chip, p, vector=p.vector, plan=plan)

@@ -321,7 +321,7 @@ def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int, laid_
     staged = bq * h.value_dim * (element if g.overlapped else 4)
     once += staged / g.shared_read + staged / g.shared_write
     written = held * h.value_dim * element
-    once += max(written / supply, written * running / g.dram_write) + g.epilogue
+    once += (written / supply if parts > 1 else max(written / supply, written * running / g.dram_write)) + g.epilogue
     search = 2 * g.l2_latency + g.sync
     if g.overlapped:  # 31 sequences are searched at a time for the block after the next `sms`
         once += min(h.batch, sms / (h.kv_heads * len(jobs) * parts)) / 31 * search
@@ -404,19 +404,19 @@ def test_keys_beyond_the_cache_are_read_by_every_wave() -> None:
 def test_splitting_the_keys_helps_a_lone_long_sequence() -> None:
     library = np.array([(64, 128, 64, 112)], dtype=np.float64)
     h = shape(batch=1.0, q=1.0, kv=65536.0, heads=2.0, kv_heads=1.0)
-    split = ka.best_attention(PLAIN, WARPS, library, h, SM, 1.0, 0.0)
+    split = ka.best_attention(PLAIN, WARPS, library, h, SM, 1.0, 0.0)[0]
     assert split.splits == 7, "8 SMs, of which the smallest number of parts that fills 85 % is 7"
-    lone = ka.best_attention(PLAIN._replace(sms=1.0), WARPS, library, h, SM, 1.0, 0.0)
+    lone = ka.best_attention(PLAIN._replace(sms=1.0), WARPS, library, h, SM, 1.0, 0.0)[0]
     assert lone.splits == 1
     assert split.cycles < lone.cycles / 4
     four_tiles = h._replace(kv=448.0)
-    assert ka.best_attention(PLAIN, WARPS, library, four_tiles, SM, 1.0, 0.0).splits == 1
+    assert ka.best_attention(PLAIN, WARPS, library, four_tiles, SM, 1.0, 0.0)[0].splits == 1
 
 
 def test_decode_kernels_lay_out_their_parts_for_the_batch() -> None:
     """9 sequences on 8 SMs: the rules for one sequence leave the second round to one SM, parts of the batch do not."""
     h = shape(batch=9.0, q=1.0, kv=8192.0, heads=1.0, kv_heads=1.0)
-    few = ka.best_attention(PLAIN, WARPS, np.array([(64, 16, 64, 64)], dtype=float), h, SM, 1.0, 0.0)
+    few = ka.best_attention(PLAIN, WARPS, np.array([(64, 16, 64, 64)], dtype=float), h, SM, 1.0, 0.0)[0]
     plans = [ka.attention(PLAIN, WARPS, h, SM, 16.0, 64.0, 64.0, float(parts), 1.0, 0.0, 0.0).cycles
              for parts in range(1, 8)]
     assert few.cycles <= min(plans)
@@ -430,7 +430,7 @@ def test_the_library_is_entered_at_the_head_dimension() -> None:
 
     def tile(dim: float, q: float, g: kc.Gpu = PLAIN, gradients: float = 0.0) -> float:
         h = shape(q=q, kv=q, dim=dim, value_dim=dim, gradients=gradients)
-        return ka.best_attention(g, WARPS, library, h, SM, 1.0, 0.0).tile
+        return ka.best_attention(g, WARPS, library, h, SM, 1.0, 0.0)[0].tile
 
     assert tile(64.0, 1000.0) == 0
     assert tile(80.0, 1000.0) == 1, "several queries per sequence take the most rows"

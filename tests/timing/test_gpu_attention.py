@@ -1,6 +1,7 @@
 """Attention on GPUs: what published kernels reach, on chips that were not calibrated on too, and what bounds it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,31 @@ def test_latent_attention_of_many_heads_is_bound_by_products() -> None:
 
 
 # --- decode: the rules by which kernels split keys leave their marks (ai-dynamo/aiconfigurator, A100, sglang)
+
+def test_latent_attention_where_shared_memory_is_small() -> None:
+    """64 KiB hold 32 keys of 576 elements; 64 queries, 72 KiB, wait in the registers."""
+    t = timing.time(latent(64), sim.chips.get("mi300x"))
+    assert "tile 64x32" in t.plan
+    few, on = latent(16), sim.chips.get("mi300x")
+    assert few.bytes / timing.time(few, on).seconds > 0.65 * on.memory.bandwidth
+
+
+@pytest.mark.parametrize("name", ["a100-sxm-80gb", "h100-sxm", "b200", "mi300x"])
+def test_a_few_queries_more_per_sequence_are_nearly_free(name: str) -> None:
+    """A drafted token costs no more than its share: small tiles serve whatever queries leave large ones empty."""
+    times = [timing.time(Attention(batch=32, q_len=q, kv_len=4096, heads=32, kv_heads=8, head_dim=128),
+                         sim.chips.get(name)).seconds for q in (1, 2, 3, 4, 6, 8, 12, 16)]
+    assert times[3] < 1.05 * times[0]
+    assert all(after < 1.3 * before for before, after in pairwise(times))
+
+
+@pytest.mark.parametrize("dim", [64, 128, 512])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_tiles_shrink_until_one_fits(dim: int, asynchronous: bool) -> None:
+    small = chip(shared=48, asynchronous=asynchronous)
+    op = Attention(batch=4, q_len=256, kv_len=2048, heads=8, kv_heads=8, head_dim=dim)
+    assert gpu.time(op, chip(shared=227, asynchronous=asynchronous)).seconds <= gpu.time(op, small).seconds < 1e-2
+
 
 def test_parts_that_do_not_fill_whole_waves_cost_one_more() -> None:
     """32 KV heads of 32768 keys make 128 parts for 108 SMs: measured 0.79 TB/s; 8 of 131072 fill 104: 1.21 TB/s."""
