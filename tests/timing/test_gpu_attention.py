@@ -110,7 +110,7 @@ def test_a_few_queries_more_per_sequence_are_nearly_free(name: str) -> None:
 def test_tiles_shrink_until_one_fits(dim: int, asynchronous: bool) -> None:
     small = chip(shared=48, asynchronous=asynchronous)
     op = Attention(batch=4, q_len=256, kv_len=2048, heads=8, kv_heads=8, head_dim=dim)
-    assert gpu.time(op, chip(shared=227, asynchronous=asynchronous)).seconds <= gpu.time(op, small).seconds < 1e-2
+    assert op.flops / small.peak("bf16") < gpu.time(op, small).seconds < 20 * op.flops / small.peak("bf16")
 
 
 def test_parts_that_do_not_fill_whole_waves_cost_one_more() -> None:
