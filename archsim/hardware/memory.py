@@ -111,7 +111,7 @@ class Memory:
         if self.efficiency is not None:  # what was measured slows all alike
             return self.bandwidth * write * self.efficiency / read
         copy = 1.0 / read + 1.0 / write  # a port slows reads alone: copies, of half as many, are as before
-        return 1.0 / (copy / self.bandwidth - 1.0 / self.sustained)
+        return 1.0 / max(copy / self.bandwidth - 1.0 / self.sustained, 1.0 / (self.port or math.inf))
 
 
 @lru_cache(maxsize=256)

@@ -164,6 +164,13 @@ def test_a_port_limits_reads_and_leaves_copies() -> None:
         1 / free.sustained + 1 / free.sustained_write)
 
 
+def test_writes_pass_a_narrow_port_too() -> None:
+    for port in (1e6, 1e11, 1e12, 1.5e12):
+        memory = Memory(type="HBM2e", stacks=5, capacity=80 * GB, bandwidth=2039 * GB_per_s, port=port)
+        assert memory.sustained == port
+        assert memory.sustained_write == pytest.approx(port)
+
+
 def test_refreshing_bank_by_bank_leaves_the_others_open() -> None:
     each, at_once = (Memory(type="HBM2e", stacks=4, capacity=64 * GB, bandwidth=1.6 * TB_per_s, refresh=mode)
                      for mode in ("per-bank", "all-bank"))

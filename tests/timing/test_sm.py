@@ -145,7 +145,8 @@ def test_what_holds_of_any_machine(chip: Chip, bm: int, bn: int, k: int, dtype: 
     for path, better in (("core", {"fill_bytes": 2 * core.fill_bytes}), ("core", {"barrier": 5.0}),
                          ("core.shared", {"write_bytes": 2 * shared.write_bytes}), ("core", {"bulk_latency": 1.0}),
                          ("core", {"epilogue": 10.0}), ("core.tensor", {"depth": 0.0}),
-                         ("core.tensor", {"commit": 1.0}), ("cache", {"latency": cache.latency / 2}), ("memory", {"latency": 50 * ns})):
+                         ("core.tensor", {"commit": 1.0}), ("cache", {"latency": cache.latency / 2}),
+                         ("memory", {"latency": 50 * ns})):
         assert all(a <= b * (1 + 1e-9) for a, b in zip(rounds(chip.replace(path, **better)), found, strict=True)), path
     faster = {d: 2 * rate for d, rate in core.tensor.macs.items()}
     for path, better in (("core.shared", {"read_bytes": 2 * shared.read_bytes}), ("core.tensor", {"macs": faster})):
