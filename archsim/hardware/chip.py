@@ -170,8 +170,9 @@ class Chip:
     @property
     def power_limited(self) -> bool:
         """Whether a power limit can slow the chip: its design power is known, and the node of its dies."""
-        known = self.kind != "roofline" and self.die is not None and self.die.node != ""
-        return known and self.power is not None and self.power.capped
+        die = self.die
+        known = die is not None and die.node != "" and (die.base is None or die.base.node != "")
+        return known and self.kind != "roofline" and self.power is not None and self.power.capped
 
     @property
     def dtypes(self) -> tuple[str, ...]:

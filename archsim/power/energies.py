@@ -39,17 +39,27 @@ class Joules(NamedTuple):
 
 
 def known(chip: Chip) -> bool:
-    """Whether the energies of a chip are known: its power is given, and its die's process names a node."""
-    return node_energy(chip) is not None
+    """Whether the energies of a chip are known: its power is given, and the processes of its dies name nodes."""
+    return node_energy(chip) is not None and base_energy(chip) is not None
 
 
 @lru_cache(maxsize=1024)
 def node_energy(chip: Chip) -> float | None:
     """Return the switching energy of the compute dies relative to 7 nm, or None if nothing is known of them."""
-    if chip.power is None or chip.die is None:
-        return None
+    return None if chip.power is None or chip.die is None else _named(chip.die.process)
+
+
+@lru_cache(maxsize=1024)
+def base_energy(chip: Chip) -> float | None:
+    """Return the same of the dies below, or of the compute dies where there are no others."""
+    die = chip.die
+    return node_energy(chip) if die is None or die.base is None else _named(die.base.process)
+
+
+def _named(process: str) -> float | None:
+    """Return the switching energy on a process relative to 7 nm, or None if it names no node."""
     try:
-        return relative_energy(chip.die.process)
+        return relative_energy(process)
     except ArchsimError:
         return None
 
@@ -107,8 +117,7 @@ def spend(chip: Chip, dtype: str, *, flops: float = 0.0, padding: float = 0.0, v
     """
     assert chip.power is not None
     e, scale, toggled = chip.power.energy, node_energy(chip) or 0.0, _toggled(chip)
-    base = chip.die.base if chip.die is not None else None
-    fill_scale = scale if base is None else relative_energy(base.process)
+    fill_scale = base_energy(chip) or 0.0
     near = e.scratchpad if isinstance(chip.core, SystolicCore) else e.l2
     return Joules(
         matrix=0.5 * (flops * toggled + padding * e.control) * mac_energy(chip, dtype) if flops else 0.0,

@@ -106,7 +106,8 @@ def power_line(run: Run) -> str:
     if run.watts is None or power is None:
         die = run.chip.die
         lacking = ("its power is not given" if power is None else "its die is not given" if die is None
-                   else f"its process, {die.process!r}, names no node that is known")
+                   else f"its process, {(die if not die.node else die.base or die).process!r}, names no node that is "
+                   "known")
         return f"not known, and limits nothing: {lacking}"
     slower = f", {sig(run.clock / 1e9)} of {sig(run.chip.clock / 1e9)} GHz" if run.clock < run.chip.clock else ""
     held = f" of {quantity(power.tdp, 'W')}" if power.capped else (

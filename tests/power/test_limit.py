@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import archsim as sim
 from archsim import timing
 from archsim.errors import ArchsimError
-from archsim.hardware import Power
+from archsim.hardware import Die, Power
 from archsim.power import known, settle, spend, supply
 from archsim.simulation.energy import spent
 from archsim.workload.ops import MatMul
@@ -43,12 +43,16 @@ def test_zeros_run_faster_than_random_numbers() -> None:
     assert 1.03 < timing.time(op, chip).seconds / zeros.seconds < 1.25
 
 
-def test_unknown_energies_limit_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_energies_limit_nothing() -> None:
     chip = sim.chips.get("h100-sxm")
     bare = chip.replace(die=None)
     op = MatMul(m=16384, n=16384, k=16384)
     assert not known(bare)
     assert not bare.power_limited
+    stack = sim.chips.get("mi300x")
+    assert stack.die
+    assert known(stack)
+    assert not known(stack.replace("die", base=Die(process="Intel 22FFL")))
     assert timing.time(op, bare).seconds == timing.unlimited(op, bare).seconds
     uncapped = chip.replace("power", capped=False)
     assert math.isinf(supply(uncapped).limit)
