@@ -34,8 +34,8 @@ from archsim.explore.measured_experts import calls, experts, gate, quantised
 from archsim.explore.measured_table import BadRowError, Row, flag, text, whole
 from archsim.hardware import Chip, GpuCore
 from archsim.hardware.gpu import PACKED_ASYNC_ATTENTION_TILES, PACKED_ATTENTION_TILES
-from archsim.kernels.gpu_l2 import kept_share, streamed_share
 from archsim.timing import COLD, Warm, time
+from archsim.timing.warm import held_read, held_written
 from archsim.workload.ops import (
     Attention,
     Elementwise,
@@ -109,16 +109,10 @@ class Kernel:
 
     def warm(self, chip: Chip) -> Warm:
         """Return what the chip's cache holds when the kernel starts."""
-        if chip.kind != "gpu" or chip.cache is None:
-            return COLD
-        last = chip.cache.last
-        capacity, near = last.capacity, last.capacity / last.partitions
-        inputs, weights, output = (kept_share(d, near, capacity) if d < math.inf else 0.0
-                                   for d in (self.inputs, self.weights, self.output))
+        inputs, weights, output = (held_read(d, chip) for d in (self.inputs, self.weights, self.output))
         if self.made:
-            inputs = self.made / self.op.read_bytes * streamed_share(self.made, self.op.bytes, capacity)
+            inputs = self.made / self.op.read_bytes * held_written(self.made, self.op.bytes - self.made, chip)
         return Warm(inputs, weights, output)
-
 
     def seconds(self, chip: Chip, *, held: bool = True, once: bool = False) -> float:
         """Return the seconds that the kernel takes, its late start included.

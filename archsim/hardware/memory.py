@@ -147,12 +147,23 @@ class Cache:
     far: float = figure("", "share of the bandwidth that is left for data that do not fit one partition", default=1.0,
                         low=0.01, high=1.0)
     far_latency: float | None = figure("s", "the latency of a hit in another partition", default=None, high=1e-3)
+    fade: float = figure("", "share of the capacity beyond which data that are read round and round leave nothing: a "
+                         "strict least-recently-used cache drops to nothing at its capacity, which hashed sets and "
+                         "random replacement smear. 50 MB give the rate of L2 up to 44 to 50 MB, that of device memory "
+                         "from 57 to 63 MB (gpu-l2-cache in te42kyfo/gpu-benches)", default=0.25, low=0.001,
+                         high=10.0, likely=(0.1, 0.3))
     beyond: "Cache | None" = option("a second level behind it: Cache(capacity=..., bandwidth=...)", default=None)
 
     @property
     def last(self) -> "Cache":
-        """The level next to device memory, whose capacity says what need not be read from there again."""
+        """The level next to device memory."""
         return self.beyond.last if self.beyond else self
+
+    @property
+    def largest(self) -> "Cache":
+        """The level that holds most, whose capacity says what need not be read from device memory again."""
+        behind = self.beyond.largest if self.beyond else self
+        return behind if behind.capacity > self.capacity else self
 
     @property
     def total(self) -> float:

@@ -33,6 +33,7 @@ class Gpu(NamedTuple):
     launch: float  # cycles of one dependent kernel launch
     l2: float  # bytes per cycle, whole chip
     l2_capacity: float  # bytes that a cache next to device memory holds
+    l2_fade: float  # share of a cache's capacity beyond which it holds nothing of data read round and round
     l2_latency: float  # cycles
     l2_write: float  # bytes per cycle into L2, whole chip
     variation: float  # squared coefficient of variation of the time in which a stage is filled

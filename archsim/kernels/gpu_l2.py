@@ -8,26 +8,19 @@ from numba import njit
 
 from archsim.kernels.gpu_chip import Gpu
 
-FADE = 0.25
-"""Share of its capacity beyond which a cache that is walked round and round holds nothing of use.
-
-A strict least-recently-used cache drops to nothing at its capacity; hashed sets and random replacement smear that. A
-loop over data reads at the rate of L2 up to 44 to 50 MB on a cache of 50 MB and at that of device memory from 57 to
-63 MB (te42kyfo/gpu-benches, gpu-l2-cache)."""
-
 
 @njit(cache=True)
-def hit_share(distance: float, capacity: float) -> float:
+def hit_share(distance: float, capacity: float, fade: float) -> float:
     """Return the share, 0 to 1, of data that a cache still holds when `distance` bytes were touched since it was last.
 
-    The reuse distance counts the data itself. All of it is there up to the capacity, nothing from (1 + FADE) times it.
+    The reuse distance counts the data itself. All of it is there up to the capacity, nothing from (1 + fade) times it.
     """
-    return float(min(1.0, max(0.0, 1.0 - (distance / capacity - 1.0) / FADE)))
+    return float(min(1.0, max(0.0, 1.0 - (distance / capacity - 1.0) / fade)))
 
 
 @njit(cache=True)
-def kept_share(distance: float, near: float, capacity: float) -> float:
-    """Return the share, 0 to 1, of data that a cache still holds for a later kernel, `distance` bytes touched since.
+def kept_share(distance: float, near: float, capacity: float, fade: float) -> float:
+    """Return the share, 0 to 1, of what kernels read that a cache still holds for a later one, `distance` bytes since.
 
     Which SM reads a line changes from kernel to kernel, so that lines come to lie in each partition of the cache: all
     of the data is there up to the capacity of one, `near`, none beyond that of all. One partition fades as
@@ -35,18 +28,19 @@ def kept_share(distance: float, near: float, capacity: float) -> float:
     """
     if near < capacity:
         return float(min(1.0, max(0.0, (capacity - distance) / (capacity - near))))
-    return hit_share(distance, capacity)
+    return hit_share(distance, capacity, fade)
 
 
 @njit(cache=True)
-def streamed_share(made: float, touched: float, capacity: float) -> float:
-    """Return the share, 0 to 1, of what a kernel has just written that the next one still finds.
+def made_share(distance: float, others: float, capacity: float) -> float:
+    """Return the share, 0 to 1, of what a kernel has written that a later one still finds.
 
-    Both go through the data in the same order. Line by line, least recently used: when the reader comes to byte i of
-    `made`, that byte lies below the made - i bytes written since, the i bytes that it has read again and those that it
-    has touched beside them; it touches `touched` bytes in all.
+    Both go through the data in the same order, and what is written lies in the cache once. Line by line, least recently
+    used: when the reader comes to a byte, `distance` bytes were touched since it was written (all that the kernel
+    wrote, or has read again instead, and what ran in between), and those of the `others` that the reader has touched
+    beside.
     """
-    room, others = capacity - made, touched - made
+    room = capacity - distance
     if others <= room:
         return 1.0
     return float(max(0.0, room / others)) if others > 0.0 else 0.0
@@ -68,8 +62,8 @@ def reread_rate(gpu: Gpu, distance: float, dram: float) -> float:
     dram
         Bytes per cycle from device memory.
     """
-    near = hit_share(distance, gpu.near_capacity)
-    held = max(near, hit_share(distance, gpu.l2_capacity))
+    near = hit_share(distance, gpu.near_capacity, gpu.l2_fade)
+    held = max(near, hit_share(distance, gpu.l2_capacity, gpu.l2_fade))
     return float(1.0 / (near / gpu.l2 + (held - near) / gpu.far + (1.0 - held) / dram))
 
 

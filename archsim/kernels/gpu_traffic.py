@@ -35,8 +35,8 @@ def grid_reads(
         wm, wn = patch(gm, gn, bm, bn, running)
         walks = math.ceil(gn / wn)
         columns = b_bytes / walks
-        a_lost = 1.0 - hit_share(a_bytes + columns, gpu.l2_capacity)
-        b_lost = 1.0 - hit_share(a_bytes * wm / gm + columns, gpu.l2_capacity)
+        a_lost = 1.0 - hit_share(a_bytes + columns, gpu.l2_capacity, gpu.l2_fade)
+        b_lost = 1.0 - hit_share(a_bytes * wm / gm + columns, gpu.l2_capacity, gpu.l2_fade)
         best = min(best, a_bytes * (1.0 - warm_a + (walks - 1.0) * a_lost)
                    + b_bytes * (1.0 - warm_b + (math.ceil(gm / wm) - 1.0) * b_lost))
         gm, gn, bm, bn, a_bytes, b_bytes, warm_a, warm_b = gn, gm, bn, bm, b_bytes, a_bytes, warm_b, warm_a

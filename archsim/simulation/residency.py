@@ -2,9 +2,9 @@
 
 Kernels of a step follow each other. A result is in L2 when its reader starts if little was touched in between, and
 weights and keys stay from one step to the next if the whole step touches no more than L2 holds. The reuse distance of
-an operand, in bytes touched since, decides (see `archsim.kernels.gpu_l2.kept_share`). Operators of repeated layers
-count once: what follows a layer is a layer like it. Results are written back to device memory all the same: sooner or
-later their lines are evicted.
+an operand, in bytes touched since, decides: see `held_written` and `held_read` of `archsim.timing.warm`. Operators of
+repeated layers count once: what follows a layer is a layer like it. Results are written back to device memory all the
+same: sooner or later their lines are evicted.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import networkx as nx
 
 from archsim.hardware import Chip
-from archsim.kernels.gpu_l2 import kept_share
 from archsim.timing import COLD, Warm
+from archsim.timing.warm import held_read, held_written
 from archsim.workload.ops import Op
 
 
@@ -35,8 +35,6 @@ def residency(order: Sequence[str], graph: nx.DiGraph, chip: Chip, chips: int) -
     """
     if chip.kind != "gpu" or chip.cache is None:
         return dict.fromkeys(order, COLD)
-    last = chip.cache.last
-    near, capacity = last.capacity / last.partitions, last.capacity
     ops: dict[str, Op] = {node: graph.nodes[node]["op"] for node in order}
     before = {}  # bytes that a step touched until the operator starts
     touched = 0.0
@@ -44,7 +42,7 @@ def residency(order: Sequence[str], graph: nx.DiGraph, chip: Chip, chips: int) -
         before[node] = touched
         touched += ops[node].bytes / chips
     step = sum(ops[node].bytes * graph.nodes[node].get("repeat", 1) / chips for node in order)
-    again = kept_share(step, near, capacity)  # of what a step reads and no operator of it made
+    again = held_read(step, chip)  # of what a step reads and no operator of it made
     warm = {}
     for node in order:
         op = ops[node]
@@ -53,7 +51,8 @@ def residency(order: Sequence[str], graph: nx.DiGraph, chip: Chip, chips: int) -
         for producer, _, data in graph.in_edges(node, data=True):
             size = data["tensor"].bytes if "tensor" in data else 0.0
             since = before[node] - before[producer] - ops[producer].bytes / chips + size / chips
-            made, held = made + size, held + size * kept_share(since, near, capacity)
+            others = (op.bytes - size) / chips
+            made, held = made + size, held + size * held_written(since, max(0.0, others), chip)
         made, held = (made, held) if made <= inputs or made <= 0.0 else (inputs, held * inputs / made)
         share = (held + max(0.0, inputs - made) * again) / inputs if inputs > 0.0 else 0.0
         warm[node] = Warm(inputs=min(1.0, max(0.0, share)), weights=again)

@@ -1,10 +1,11 @@
 """GPU row operators: norms, softmax, quantisation by blocks of threads per row; other work as flat streams.
 
 How frameworks write such kernels is a convention that all share: a block of at most 1024 threads per row, a loop over
-the row in loads of 16 bytes per thread (one element where the row does not divide), reductions by shuffles and shared
+the row in loads of 16 bytes per thread (one element where rows do not divide and norms or activations take them;
+softmax, sorting and quantisation go to the next whole load and leave a ragged end), reductions by shuffles and shared
 memory; and blocks of 128 threads with one load per operand each where rows do not matter. Quantisation gives a row 256
-threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps. Rows that outgrow
-the caches while they wait for their next pass come from device memory again.
+threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps. Rows that outgrow the
+caches while they wait for their next pass come from device memory again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from archsim.kernels.gpu_l2 import reread_rate
 from archsim.timing.gpu_figures import row_figures
 from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
-from archsim.workload.ops import Elementwise, Gather, Norm, Quantize, Route, Sort, Stream
+from archsim.workload.ops import Elementwise, Gather, Norm, Quantize, Route, Softmax, Sort, Stream
 
 WARP = 32
 ROW_THREADS = 1024
@@ -65,7 +66,7 @@ def cut(op: Stream, chip: Chip) -> Blocks:
         stores = op.write_bytes / (elements * size)
         threads = max(1, math.ceil(max(min(loads, stores) if loads and stores else loads + stores, loads / OPERANDS)))
         return Blocks(math.ceil(threads / FLAT_THREADS), FLAT_THREADS, 1, elements * size, elements)
-    if cols % elements:
+    if cols % elements and not isinstance(op, Softmax | Quantize | Sort):
         elements = 1
     warps = math.ceil(cols / (WARP * elements))
     threads, together = min(ROW_THREADS, WARP * warps), 1
@@ -118,7 +119,8 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     first = near + missing * max(0.0, gpu.dram_latency - near)
     turn = core.loop * (1.0 + op.transcendentals / max(1.0, _results(op)))
     latency = b.turns * (first + turn + (b.passes - 1) * (near + core.loop))
-    latency += b.reductions * (2.5 * core.sync if b.warps else core.reduction)
+    shuffles = math.log2(WARP) * core.shared_latency  # a tree within a warp
+    latency += b.reductions * (shuffles if b.warps else core.reduction)
     if isinstance(op, Gather):
         latency += near  # the index comes before the row
 
@@ -133,7 +135,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     moved = op.read_bytes + op.write_bytes
     held = inputs / b.blocks * min(b.blocks, resident * chip.cores)  # of rows that wait for their next pass
     if held > chip.cores * core.shared.capacity:  # not nearby, and beyond L2's capacity not on the chip
-        again = (b.passes - 1) * inputs * max(0.0, 1.0 - cache.last.capacity / held)
+        again = (b.passes - 1) * inputs * max(0.0, 1.0 - cache.largest.capacity / held)
         reads, moved = reads + again, moved + (b.passes - 1) * inputs
     cycles = kernel.stream(gpu, float(b.blocks), float(resident), core.block_start, latency, issue / b.blocks, reads,
                            writes, moved)

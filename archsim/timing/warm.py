@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archsim.errors import ArchsimError
+from archsim.hardware import Chip
+from archsim.kernels import gpu_l2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,26 @@ class Warm:
 
 COLD = Warm()
 """Nothing in the cache: every operand comes from device memory, every result goes there."""
+
+
+def held_read(distance: float, chip: Chip) -> float:
+    """Return the share of what kernels read that a chip's cache holds for a later one, `distance` bytes since.
+
+    The bytes themselves count; of several levels, the largest decides. A chip without a cache that hardware manages
+    holds nothing.
+    """
+    if chip.kind != "gpu" or chip.cache is None:
+        return 0.0
+    level = chip.cache.largest
+    return gpu_l2.kept_share(float(distance), level.capacity / level.partitions, level.capacity, level.fade)
+
+
+def held_written(distance: float, others: float, chip: Chip) -> float:
+    """Return the share of what a kernel has written that the cache holds for one that reads it in the same order.
+
+    `distance` bytes were touched from the first of these bytes until the reader starts, and the reader touches `others`
+    beside them on its way.
+    """
+    if chip.kind != "gpu" or chip.cache is None:
+        return 0.0
+    return gpu_l2.made_share(float(distance), float(others), chip.cache.largest.capacity)

@@ -9,9 +9,8 @@ from archsim import chips
 from archsim.errors import ArchsimError
 from archsim.explore.measured_kernels import Kernel, kernels
 from archsim.explore.validate import Report, validate
-from archsim.kernels.gpu_l2 import kept_share
 from archsim.timing import Warm, roofline, time
-from archsim.units import MiB
+from archsim.timing.warm import held_read
 from archsim.workload.ops import Elementwise, MatMul, Norm
 
 HEAD = "device,op,dtype,m,n,k,measured_us\n"
@@ -32,7 +31,7 @@ def test_a_product_is_scored_beside_the_roofline(tmp_path: Path) -> None:
     chip = chips.get("h100-sxm")
     ops = [MatMul(m=m, n=4096, k=4096, weights=True) for m in (64, 1)]
     start = Kernel(ops[0], begins=1 / 6).start(chip)
-    held = [kept_share(op.bytes, 25 * MiB, 50 * MiB) for op in ops]
+    held = [held_read(op.bytes, chip) for op in ops]
     ours = [(time(op, chip, Warm(h, 0.0, h), 54.0).seconds + start) * 1e6 for op, h in zip(ops, held, strict=True)]
     errors = [100 * (t / us - 1) for t, us in zip(ours, (20, 10), strict=True)]
     plain = [100 * (roofline.plain(op, chip) * 1e6 / us - 1) for op, us in zip(ops, (20, 10), strict=True)]

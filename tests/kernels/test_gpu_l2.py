@@ -8,6 +8,14 @@ from archsim import chips
 from archsim.kernels.gpu_l2 import hit_share, partition_fills, reread_rate
 from archsim.timing.gpu_figures import row_figures
 
+FADE = 0.25
+
+
+@pytest.mark.parametrize(("distance", "share"), [(1.0, 1.0), (50.0, 1.0), (50.0 * (1 + FADE / 2), 0.5), (63.0, 0.0)])
+def test_data_is_held_up_to_the_capacity_and_fades_beyond(distance: float, share: float) -> None:
+    assert hit_share(distance, 50.0, FADE) == pytest.approx(share)
+
+
 # te42kyfo/gpu-benches @1c36d50 and RRZE-HPC/gpu-benches, gpu-l2-cache: chip, GHz, MB that all SMs read, TB/s
 LOOPS = [
     ("v100-pcie", 1.38, 4, 2.43), ("a100-sxm-80gb", 1.41, 15, 5.4), ("a100-sxm-80gb", 1.41, 20, 5.4),
@@ -26,11 +34,11 @@ def test_bandwidth_of_what_all_sms_read_round_and_round(name: str, ghz: float, s
     assert reread_rate(gpu, size * 1e6, gpu.dram_read) * ghz * 1e9 / 1e12 == pytest.approx(rate, rel=0.15)
 
 
-def naive_reread_rate(levels: list[tuple[float, float]], distance: float) -> float:
+def naive_reread_rate(levels: list[tuple[float, float]], distance: float, fade: float) -> float:
     """Time of a byte: each level from the fastest on gives the share that it holds and none before it does."""
     cycles, given_before = 0.0, 0.0
     for capacity, rate in levels:
-        holds = max(given_before, hit_share(distance, capacity))
+        holds = max(given_before, hit_share(distance, capacity, fade))
         cycles += (holds - given_before) / rate
         given_before = holds
     return 1 / cycles
@@ -41,7 +49,7 @@ def test_reread_rate_level_by_level(name: str, distance: float) -> None:
     gpu = row_figures(chips.get(name))
     levels = [(gpu.near_capacity, gpu.l2), (gpu.l2_capacity, gpu.far), (float("inf"), gpu.dram_read)]
     rate = reread_rate(gpu, distance, gpu.dram_read)
-    assert rate == pytest.approx(naive_reread_rate(levels, distance))
+    assert rate == pytest.approx(naive_reread_rate(levels, distance, gpu.l2_fade))
     assert gpu.dram_read * 0.999 <= rate <= gpu.l2 * 1.001
     assert reread_rate(gpu, distance * 1.1, gpu.dram_read) <= rate * 1.000001
 

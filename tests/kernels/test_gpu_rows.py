@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archsim.kernels import gpu_chip as kc
 from archsim.kernels import gpu_rows as kr
-from archsim.kernels.gpu_l2 import streamed_share
+from archsim.kernels.gpu_l2 import made_share
 from tests.kernels.test_gpu import PLAIN
 
 
@@ -73,5 +73,5 @@ def naive_share(made: int, touched: int, capacity: int) -> float:
 
 @given(st.integers(4, 60), st.integers(0, 120), st.integers(1, 200))
 def test_what_the_next_kernel_finds_is_least_recently_used(made: int, more: int, capacity: int) -> None:
-    low, high = (streamed_share(float(made), float(made + more), capacity + lines) for lines in (-2.0, 2.0))
+    low, high = (made_share(float(made), float(more), capacity + lines) for lines in (-2.0, 2.0))
     assert low - 1.0 / made <= naive_share(made, made + more, capacity) <= high + 1.0 / made, "to a line or two"

@@ -23,9 +23,9 @@ def naive_reads(g: kc.Gpu, gm: int, gn: int, bm: int, bn: int, a: float, b: floa
         columns = b / -(-gn // wn)
         total = 0.0
         for first in range(0, gn, wn):
-            total += a * (1 - (hit_share(a + columns, g.l2_capacity) if first else warm_a))
+            total += a * (1 - (hit_share(a + columns, g.l2_capacity, g.l2_fade) if first else warm_a))
             for row in range(0, gm, wm):
-                total += columns * (1 - (hit_share(a * wm / gm + columns, g.l2_capacity) if row else warm_b))
+                total += columns * (1 - (hit_share(a * wm / gm + columns, g.l2_capacity, g.l2_fade) if row else warm_b))
         return total
     return min(walk(gm, gn, bm, bn, a, b, *warm), walk(gn, gm, bn, bm, b, a, *warm[::-1]))
 

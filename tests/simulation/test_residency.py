@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim import chips, graph, models, ops, simulate, transformer
-from archsim.kernels.gpu_l2 import FADE, hit_share
 from archsim.simulation.residency import residency
 from archsim.timing import COLD, Warm
 from archsim.units import MB, MiB
@@ -26,11 +25,6 @@ def pair(mib: int) -> nx.DiGraph:
     return g
 
 
-@pytest.mark.parametrize(("distance", "share"), [(1.0, 1.0), (50.0, 1.0), (50.0 * (1 + FADE / 2), 0.5), (63.0, 0.0)])
-def test_data_is_held_up_to_the_capacity_and_fades_beyond(distance: float, share: float) -> None:
-    assert hit_share(distance, 50.0) == pytest.approx(share)
-
-
 def test_a_result_is_near_when_its_reader_follows() -> None:
     warm = residency(["up", "down"], pair(4), GPU, 1)
     assert warm["down"] == Warm(inputs=1.0)  # 4 MiB just written; 72 MiB per step leave no weights in 50 MiB
@@ -45,6 +39,24 @@ def test_a_step_that_fits_finds_everything_again() -> None:
     large = GPU.replace("cache", capacity=256 * MiB)
     assert residency(["up", "down"], pair(4), large, 1) == {n: Warm(1.0, 1.0) for n in ("up", "down")}
     assert residency(["up", "down"], pair(4), GPU, 4)["up"] == Warm(1.0, 1.0)  # 18 MiB on each of four chips
+
+
+def test_of_a_result_that_nearly_fits_its_reader_finds_what_it_comes_to_in_time() -> None:
+    """40 MiB written, then read beside 32 MiB of weights and 40 MiB of results: all but 10 of these 72 are too many."""
+    warm = residency(["up", "down"], pair(40), GPU, 1)
+    assert warm["down"].inputs == pytest.approx(10 / 72)
+
+
+def test_the_largest_level_says_what_is_held() -> None:
+    """Of L2s beside dies and a cache behind all of them, the latter; a small one behind a large one changes nothing."""
+    amd = chips.get("mi300x")
+    assert amd.cache is not None and amd.cache.beyond is not None
+    assert amd.cache.capacity < 64 * MiB < amd.cache.beyond.capacity
+    assert residency(["up", "down"], pair(64), amd, 1)["down"].inputs == 1.0
+    alone = amd.replace("cache", beyond=None)
+    assert residency(["up", "down"], pair(64), alone, 1)["down"] == COLD
+    small = alone.replace("cache", capacity=256 * MiB, beyond=replace(amd.cache.beyond, capacity=1 * MiB))
+    assert residency(["up", "down"], pair(64), small, 1)["down"].inputs == 1.0
 
 
 def test_what_runs_in_between_evicts() -> None:

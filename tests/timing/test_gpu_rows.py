@@ -10,7 +10,19 @@ from archsim import chips
 from archsim.hardware import Chip, GpuCore
 from archsim.timing import Warm, gpu
 from archsim.timing.gpu_rows import cut
-from archsim.workload.ops import Elementwise, Gather, Norm, Op, Quantize, Route, Scatter, Softmax, Transpose
+from archsim.workload.ops import (
+    Elementwise,
+    Gather,
+    Norm,
+    Op,
+    Quantize,
+    Route,
+    Scatter,
+    Softmax,
+    Sort,
+    Stream,
+    Transpose,
+)
 from tests.timing.test_gpu import chip
 
 CORE = chip().core
@@ -122,3 +134,16 @@ def test_rows_that_outgrow_the_caches_are_read_again() -> None:
     assert 1.4 * long.bytes < gpu.time(long, on).hbm_bytes < 1.7 * long.bytes, "a warp per row: 64 rows on each SM"
     few = Quantize(rows=512, cols=16384)
     assert gpu.time(few, on).hbm_bytes == pytest.approx(few.bytes)
+
+
+@pytest.mark.parametrize("op", [
+    Softmax(rows=300, cols=4096), Quantize(rows=300, cols=4000), Quantize(rows=300, cols=15488, out_dtype="int8"),
+    Sort(rows=5000, groups=1), Sort(rows=710544, groups=4, align=64),
+])
+def test_a_ragged_end_costs_little_where_kernels_go_to_the_next_whole_load(op: Stream) -> None:
+    """PyTorch's softmax shifts to the next aligned element, vLLM's quantisation vectorizes with alignment."""
+    side = "rows" if isinstance(op, Sort) else "cols"
+    longer = dataclasses.replace(op, **{side: getattr(op, side) + 1})
+    for name in ("a100-sxm-80gb", "b200", "mi300x"):
+        whole, ragged = (gpu.time(o, chips.get(name)).seconds for o in (op, longer))
+        assert ragged == pytest.approx(whole, rel=0.1)
