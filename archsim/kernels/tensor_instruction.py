@@ -23,9 +23,6 @@ from numba import njit
 WIDTH = 8.0
 """Columns of an asynchronous instruction come in eights (wgmma: N a multiple of 8)."""
 
-WARP_LOAD = 512.0
-"""Bytes that one warp instruction moves at most: 32 lanes of 16 B."""
-
 
 class Engine(NamedTuple):
     """The matrix engine of one SM, for operands of one format."""
@@ -144,9 +141,8 @@ def _from_registers(e: Engine, bm: float, bn: float, slices: float, size: float,
     until = dependent(e, e.rows, e.cols, size, 1.0, 0.0)
     busy = max(1.0, warps / e.sub_cores)  # warps of a sub-core
     reads = warps * (rows + cols) * slices * e.k_bytes
-    # a sub-core issues one instruction per cycle: matrix instructions, and loads that feed them
-    issue = busy * each * slices + reads / WARP_LOAD / e.sub_cores
-    cycles = max(busy * each * every * slices, (reads + writes * e.one_port) / e.shared_read, issue)
+    # a sub-core issues one instruction per cycle; loads are few beside, as each takes several cycles of shared memory
+    cycles = max(busy * each * slices * max(1.0, every), (reads + writes * e.one_port) / e.shared_read)
     alone = max(cycles, slices * until)
     return TileStep(cycles, alone, until - every + e.commit, alone / slices, reads, warps * each * slices, e.rows,
                     e.cols)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.report.quantity import percent, quantity, sig
 from archsim.report.sheet import Column, Sheet
-from archsim.timing.sm import BOUNDS, LEVELS, ROUNDS, by_stages
+from archsim.timing.sm import BOUNDS, ROUNDS, by_stages
 
 if TYPE_CHECKING:
     from archsim.timing.sm import SmRun, Step
@@ -70,7 +70,7 @@ def _needs(run: SmRun) -> Sheet:
     rows = [
         ("engine", run.engine, f"{_number(run.instructions, 'instruction')}{each} of {run.rows:.0f} × {run.cols:.0f}, "
          f"one every {sig(run.interval)} cycles, its result after {sig(run.completion)}{_beside(run)}"),
-        ("port", run.fetch, f"{run.stage_bytes:,} B{each} at {_rate(run)}, from {LEVELS[run.level]}"),
+        ("port", run.fetch, f"{run.stage_bytes:,} B{each} at {_rate(run)}, from {run.source}"),
         ("barriers", run.own, "from one step of a block to its next, were all data there"),
         ("turn-around", run.turn / uses, f"{_cycles(run.turn)} cycles from one use of a stage to the next, over "
          + (_number(uses, "stage") if run.asynchronous else f"the {_number(uses, 'step')} that copies run ahead")),

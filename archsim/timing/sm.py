@@ -21,7 +21,7 @@ from archsim.kernels import sm_pipeline as kernel
 from archsim.kernels import tensor_instruction as instruction
 
 LEVELS = {"l2": "L2, in the SM's own partition", "far": "L2, in another partition", "dram": "device memory"}
-"""Where a block's operands may come from."""
+"""Where a block's operands may come from. ``far`` is the cache behind L2 where there is one."""
 
 BOUNDS = {"engine": "the tensor core", "port": "the bytes that arrive",
           "barriers": "barriers between a block's steps", "turn-around": "the turn-around of a stage"}
@@ -151,6 +151,15 @@ class SmRun:
         return _core(self.chip).tensor.asynchronous
 
     @property
+    def source(self) -> str:
+        """Where operands come from, in words."""
+        cache = self.chip.cache
+        assert cache is not None
+        if self.level == "far" and cache.beyond:
+            return "the cache behind L2"
+        return "L2" if cache.partitions == 1 and self.level != "dram" else LEVELS[self.level]
+
+    @property
     def fitting(self) -> int:
         """The most stages that shared memory holds, and registers on the way there."""
         core = _core(self.chip)
@@ -187,8 +196,8 @@ def run(
     pair
         SMs that share B (up to the chip's `TensorCore.pair`): each copies and holds its part of it.
     level
-        Where operands are: ``l2``, ``far`` (another partition of L2) or ``dram``. If not given: where a block that is
-        run again and again finds them, by the bytes it reads.
+        Where operands are: ``l2``, ``far`` (another partition of L2, or the cache behind it) or ``dram``. If not
+        given: where a block that is run again and again finds them, by the bytes it reads.
     flight
         Bytes that the SM may have in flight, if something else than its stages limits them.
     shown

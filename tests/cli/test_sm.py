@@ -34,6 +34,14 @@ def test_text(cli):
         assert word in said.out, word
 
 
+@pytest.mark.parametrize(("chip", "level", "words"), [
+    ("a100-sxm-80gb", "l2", "from L2, in the SM's own partition"), ("mi300x", "far", "from the cache behind L2"),
+    ("mi210", "l2", "from L2\n"), ("mi300x", "dram", "from device memory"),
+])
+def test_where_operands_come_from(cli, chip, level, words):
+    assert words in cli("sm", chip, "--from", level).out
+
+
 def test_json_is_the_run(cli):
     got = json.loads(cli("sm", "h100-sxm", "--tile", "128x128", "--k", 8192, "--stages", 4, "--json").out)
     want = run(chips.get("h100-sxm"), 128, 128, 8192, stages=4)
