@@ -8,7 +8,7 @@ from archsim import chips, models
 from archsim.economics import cost
 from archsim.hardware import Chip, GpuCore, Power
 from archsim.simulation import Run, simulate
-from archsim.timing import time
+from archsim.timing import time, unlimited
 from archsim.workload import MatMul, transformer
 
 BF16 = [chip for chip in map(chips.get, chips.names()) if "bf16" in chip.dtypes]
@@ -101,11 +101,21 @@ def test_mxu_utilisation_shows_steps_at_multiples_of_the_array() -> None:
 
 
 def test_gpu_waves_show_steps() -> None:
-    chip = chips.get("h100-sxm")
-    tall = [time(MatMul(m=m, n=2048, k=8192, weights=True), chip).seconds for m in range(128, 8192, 128)]
-    jumps = [b / a - 1 for a, b in itertools.pairwise(tall)]
-    assert sum(j > 0.10 for j in jumps[4:]) >= 3, "a new wave starts now and then"
-    assert sum(abs(j) < 0.005 for j in jumps) >= len(jumps) / 4, "and in between another block is free"
+    def taller(name: str, dtype: str) -> list[float]:
+        """By how much each further row of blocks slows a product whose first wave is full."""
+        ops = [MatMul(m=m, n=2048, k=8192, dtype=dtype, weights=True) for m in range(1024, 8192, 128)]
+        times = [unlimited(op, chips.get(name)).seconds for op in ops]
+        return [b / a - 1 for a, b in itertools.pairwise(times)]
+
+    whole = taller("a100-sxm-80gb", "bf16")  # blocks end with their tile
+    assert sum(j > 0.10 for j in whole) >= 3, "a new wave starts now and then"
+    assert sum(abs(j) < 0.005 for j in whole) >= len(whole) / 4, "and in between another block is free"
+    scaled = taller("h100-sxm", "fp8")  # so do those of kernels that apply scales to the whole sum
+    assert sum(j > 0.10 for j in scaled) >= 5
+    assert sum(abs(j) < 0.03 for j in scaled) >= 0.8 * len(scaled), "nearly: L2 gives more"
+    shared = taller("h100-sxm", "bf16")  # stream-K deals the steps of the last waves out evenly
+    assert max(shared) < 0.75 * max(whole)
+    assert sum(abs(j) < 0.005 for j in shared) < len(shared) / 4, "every block costs its share"
 
 
 def test_loading_weights_ahead_helps_decode_most() -> None:

@@ -44,10 +44,11 @@ SCALED_TILES: Tiles = ((128, 128, 128), (64, 128, 128), (128, 64, 128), (64, 64,
 frameworks compile (CUTLASS's scaled_mm in vLLM and SGLang) where accumulators are registers. In tensor memory they take
 the tiles of other products: 3432 TFLOP/s of fp8 on B200 (stas00/ml-engineering) is beyond what L2 feeds to smaller."""
 
-FEW_ROWS = 256
-"""Rows up to which those frameworks take the smallest of these tiles where each row has one scale, and the largest
-beyond, whatever the columns (sm90_fp8_dispatch_shape of SGLang's kernels). Scales by group have the tile searched for
-(DeepGEMM)."""
+FEW_ROWS, SCALED_CLUSTER = 128, 2
+"""Rows up to which those frameworks take the smallest of these tiles where each row has one scale. Beyond they take the
+largest, whatever the columns, and always in clusters of two along the rows: of three rows of blocks the fourth is run
+for nothing (vLLM's sm90_fp8_config_default, M in (128, inf): 128 x 128 x 128 bytes, cluster 2 x 1). Scales by group
+have the tile searched for, and clusters only where they divide the grid (DeepGEMM)."""
 
 
 GROUPED_TILES: Tiles = (
@@ -332,15 +333,19 @@ class GpuCore:
             return TENSOR_MEMORY_TILES
         return ASYNC_TILES if self.tensor.asynchronous else TILES
 
-    def scaled_library(self, rows: float, grouped: bool) -> Tiles:
-        """GEMM tiles for `rows` rows of operands with scales, of groups of a row or (not `grouped`) of whole rows."""
+    def scaled_library(self, rows: float, grouped: bool) -> tuple[Tiles, int]:
+        """GEMM tiles for `rows` rows of operands with scales, of groups of a row or (not `grouped`) of whole rows.
+
+        Beside them, the rows of blocks that start together, by which a grid is padded: 1 where kernels have clusters
+        only if they fit.
+        """
         if self.tiles or not self.tensor.asynchronous or self.tensor.tensor_memory:
-            return self.library
+            return self.library, 1
         if grouped:
-            return SCALED_TILES
+            return SCALED_TILES, 1
         if rows > FEW_ROWS:
-            return SCALED_TILES[:1]
-        return SCALED_TILES[-1:]
+            return SCALED_TILES[:1], SCALED_CLUSTER
+        return SCALED_TILES[-1:], 1
 
     @property
     def attention_library(self) -> AttentionTiles:

@@ -195,8 +195,9 @@ def best_gemm(
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
         batch, m, gm = row_blocks(groups, bm)
+        gm = math.ceil(gm / p.cluster) * p.cluster
         one = Product(m, p.n, p.k, batch, p.a_size, p.b_size, p.out_size, p.beside, p.a_reuse, p.loads, p.scales,
-                      p.warm_a, p.warm_b, p.warm_out)
+                      p.cluster, p.warm_a, p.warm_b, p.warm_out)
         blocks = gm * math.ceil(p.n / bn) * batch
         steps = math.ceil(p.k * p.a_size / bk)
         step = tile_step(e, bm, bn, bk, p.a_size, gpu.pair, 1.0, 0.0).cycles

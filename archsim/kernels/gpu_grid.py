@@ -28,6 +28,7 @@ class Product(NamedTuple):
     a_reuse: float  # times that an element of `a` in memory occurs in the product (convolutions); L2 absorbs them
     loads: float  # of parameters that the epilogue waits for, one after the other: bias, scales of columns
     scales: float  # 1 if it waits for scales of rows too, which the kernel before has made
+    cluster: float  # rows of blocks that start together: a grid has whole clusters, whatever its rows
     warm_a: float  # shares of the operands that L2 holds at the start
     warm_b: float
     warm_out: float  # share of the result that is written to lines that L2 holds and will be written again

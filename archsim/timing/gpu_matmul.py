@@ -35,7 +35,7 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     rows, number = sum(m * count for m, count in groups), sum(count for _, count in groups)
     operands = op.a_bytes + number * k * n * b + rows * n * out
     scaled = BYTES[op.a_dtype] < 2
-    library = core.scaled_library(rows, op.a_dtype in SCALED) if scaled else core.library
+    library, cluster = core.scaled_library(rows, op.a_dtype in SCALED) if scaled else (core.library, 1)
     if scaling_ops(op, 0.0, 1.0):
         library += core.narrow_tiles
     p = kernel.best_gemm(
@@ -44,8 +44,8 @@ def matmul(op: MatMul | GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         as_array(library), as_array(groups),
         Product(
             m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
-            a_reuse=reuse, loads=float(op.bytes > operands) + scaled, scales=float(scaled), warm_a=warm.inputs,
-            warm_b=warm.weights, warm_out=warm.output,
+            a_reuse=reuse, loads=float(op.bytes > operands) + scaled, scales=float(scaled), cluster=float(cluster),
+            warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
         ),
         1.0 - scaled,
     )

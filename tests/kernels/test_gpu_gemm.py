@@ -43,7 +43,7 @@ shares = st.sampled_from([0.0, 0.5, 1.0])
 def product(m: float, n: float, kk: float, **changes: float) -> Product:
     """One bf16 product, nothing beside it and nothing in L2."""
     p = Product(m=m, n=n, k=kk, batch=1.0, a_size=2.0, b_size=2.0, out_size=2.0, beside=0.0, a_reuse=1.0, loads=0.0,
-                scales=0.0, warm_a=0.0, warm_b=0.0, warm_out=0.0)
+                scales=0.0, cluster=1.0, warm_a=0.0, warm_b=0.0, warm_out=0.0)
     return p._replace(**changes)
 
 
@@ -200,6 +200,19 @@ def test_unequal_products_are_padded_each_to_its_own_tiles() -> None:
     even = best_gemm(KINDS["synchronous"], library, [(64.0, 16.0)], 4096.0, 4096.0)
     uneven = best_gemm(KINDS["synchronous"], library, [(949.0, 1.0), (5.0, 15.0)], 4096.0, 4096.0)
     assert uneven.matrix == pytest.approx(even.matrix * (15 + 15) / 16, rel=0.1), "949 rows are 15 tiles, 5 rows are 1"
+
+
+def test_a_grid_has_whole_clusters() -> None:
+    kind = KINDS["asynchronous"]
+    library = np.array([(128, 128, 128)], dtype=np.float64)
+    def time(rows: float, cluster: float) -> k.Plan:
+        p = product(0.0, 8 * 128.0, 4096.0, cluster=cluster)
+        return k.best_gemm(*kind, library, np.array([(rows, 1.0)]), p, 0.0)
+
+    assert time(3 * 128.0, 2.0).rounds == time(4 * 128.0, 1.0).rounds == 4, "of 8 SMs"
+    assert time(3 * 128.0, 1.0).rounds == 3
+    assert time(4 * 128.0, 2.0) == time(4 * 128.0, 1.0)
+    assert time(3 * 128.0, 2.0).hbm_bytes == pytest.approx(time(3 * 128.0, 1.0).hbm_bytes), "padding is not fetched"
 
 
 def test_a_tile_beyond_the_accumulators_does_not_fit() -> None:

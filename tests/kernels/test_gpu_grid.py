@@ -16,8 +16,8 @@ sizes = st.integers(1, 700)
 
 def product(m: int, n: int, kk: int, **changes: float) -> k.Product:
     """One bf16 product, nothing beside it and nothing in L2."""
-    return k.Product(float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)._replace(
-        **changes)
+    return k.Product(float(m), float(n), float(kk), 1.0, 2.0, 2.0, 2.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0,
+                     0.0)._replace(**changes)
 
 
 def cut(length: int, size: int) -> list[int]:
