@@ -6,10 +6,12 @@ row's ``framework``; a row without one is a rank that gets the tokens of its own
 - ``balanced``: token t meets experts t, t + s, t + 2 s ..., modulo their number, s being experts / topk rounded up.
 - ``power_law_ALPHA``: experts' loads are drawn from a power law between 1 and 0.8 of the tokens, and scaled to their
   choices. Here each expert has a quantile of it, and is dealt to a rank at random; the busiest rank is measured.
-- ``sglang``: tiles are those of the kernels' default configuration; the router's choice and copies of its results are
-  in the time of one rank alone; a single expert per token needs no sum. A graph is five calls. Of several ranks, one
-  gets all tokens, as with vLLM; up to version 0.5.10 it gets those that meet an expert of its own, and computes their
-  other choices with its first expert, as rows of eight experts still do in 0.5.14 (their times say so).
+- ``sglang``: tiles are those of the kernels' default configuration; a single expert per token needs no sum. A graph is
+  five calls. Up to version 0.5.10 the kernels are called by themselves: the router's choice and copies of its results
+  are in the time of one rank alone; of several, one gets the tokens that meet an expert of its own, and computes their
+  other choices with its first expert. Later versions do so for models whose router is a softmax and nothing else
+  (`PLAIN`); others pass SGLang's own layer (run_moe_torch, use_framework_layer): the router's choice is in the time,
+  and of several ranks one gets all tokens, as with vLLM, and marks the choices of others.
 - ``vllm``: a rank gets all tokens and computes the choices that are its own; blocks for the others write zeros, and
   activation and sum run over all. Tiles are the fastest, as configurations that were tuned for the device hold. A graph
   is one call. Models whose experts have no gate (`UNGATED`) are measured without; SGLang's collector gives all one.
@@ -40,8 +42,8 @@ UNGATED = ((2688, 1856), (4096, 2688), (2048, 5120), (8192, 5120))
 
 FIRST_EXPERT = (0, 5, 10)
 """Version of SGLang up to which a rank computes choices of others with its first expert."""
-FEW_EXPERTS = 8
-"""Experts up to which it does so in later versions."""
+PLAIN = ((4096, 14336), (6144, 16384), (2816, 704))
+"""Hidden and intermediate sizes of Mixtral and Gemma 4, with which it does so in later versions."""
 STEEPEST, MOST = 10.0, 2**20
 """Largest exponent and most tokens of a power law."""
 
@@ -84,13 +86,15 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     gated = framework != "vllm" or (hidden, size["inter"]) not in UNGATED
     act = name if BYTES[name] >= 2 else "bf16"
     tile = _tile(name, rank.tokens > own) if sglang and "triton" in str(row.get("kernel") or "triton") else None
+    layer = sglang and _layer(row, size)
     before: list[Op] = []
-    if sglang and ep == 1:
-        before = [Route(rows=rank.tokens, experts=own, top_k=min(own, size["topk"])),
-                  *[Elementwise(elements=n, dtype="fp32", out_dtype="fp32", name="copy")
-                    for n in (rank.pairs, rank.pairs, rank.tokens * own)]]
-    elif sglang:
-        before = [Elementwise(elements=rank.pairs, dtype="fp32", out_dtype="fp32", name="clamp")]
+    if layer or (sglang and ep == 1):
+        before = [Route(rows=rank.tokens, experts=size["experts"], top_k=min(size["experts"], size["topk"]))]
+    if sglang and ep > 1:
+        before += [Elementwise(elements=rank.pairs, dtype="fp32", out_dtype="fp32", name="mark" if layer else "clamp")]
+    elif sglang and not layer:
+        before += [Elementwise(elements=n, dtype="fp32", out_dtype="fp32", name="copy")
+                   for n in (rank.pairs, rank.pairs, rank.tokens * own)]
     return [
         *before,
         Elementwise(elements=rank.pairs + own, inputs=0.0, dtype="fp32", out_dtype="fp32", name="fill"),
@@ -150,7 +154,7 @@ def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
     meets = int(times[mine.any(axis=1)].sum())
     groups = tuple(int(x) for x in local)
     several = framework == "sglang" and ep > 1 and "cutlass" not in str(row.get("kernel") or "")
-    first = several and (count <= FEW_EXPERTS or _version(row) <= FIRST_EXPERT)
+    first = several and not _layer(row, size)
     if framework == "vllm" or (several and not first):
         return Rank(_some(groups), tokens, tokens * topk)
     if first:
@@ -158,6 +162,11 @@ def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
         return Rank((meets * topk - sum(groups[1:]), *groups[1:]), meets, meets * topk)
     groups = _some(groups)
     return Rank(groups, max(1, meets), sum(groups))
+
+
+def _layer(row: Row, size: dict[str, int]) -> bool:
+    """Return whether SGLang's layer was called instead of its kernels."""
+    return _version(row) > FIRST_EXPERT and (size["hidden"], size["inter"]) not in PLAIN
 
 
 def _version(row: Row) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim.errors import UnsupportedError
-from archsim.explore.measured_experts import _power_law, _rank, experts
+from archsim.explore.measured_experts import PLAIN, _power_law, _rank, experts
 from archsim.explore.measured_table import BadRowError
 from archsim.workload.ops import GroupedMatMul, Quantize, Route, Scatter
 
@@ -57,11 +57,11 @@ def test_sglang_gives_choices_of_other_ranks_to_the_first_expert(s: dict[str, in
     own = s["experts"] // ep
     meet = [token for token in balanced(*size_of(s)) if any(e < own for e in token)]
     got = _rank({"framework": "sglang", "version": "0.5.10"}, s, ep, "sglang")
-    if s["experts"] > 8:
-        for later in ({"version": "0.5.14"}, {"version": "1.0.dev3"}, {}):
-            assert _rank({"framework": "sglang", **later}, s, ep, "sglang") == _rank({}, s, ep, "vllm")
-    else:
-        assert _rank({"framework": "sglang", "version": "0.5.14"}, s, ep, "sglang") == got
+    for later in ({"version": "0.5.14"}, {"version": "1.0.dev3"}, {}):
+        assert _rank({"framework": "sglang", **later}, s, ep, "sglang") == _rank({}, s, ep, "vllm")
+        hidden, inter = PLAIN[0]
+        plain = {**s, "hidden": hidden, "inter": inter}
+        assert _rank({"framework": "sglang", **later}, plain, ep, "sglang") == got
     if meet:
         assert got.tokens == len(meet)
         first = sum(e == 0 or e >= own for token in meet for e in token)
@@ -126,3 +126,16 @@ def test_what_cannot_be_meant_is_named() -> None:
         experts({"ep": "64"}, 7, SIZE, "bf16")
     with pytest.raises(UnsupportedError, match="at most 1,048,576 tokens"):
         experts({"distribution": "power_law_1.2"}, 7, {**SIZE, "tokens": 2**21}, "bf16")
+
+
+def test_the_router_counts_where_sglang_calls_its_layer() -> None:
+    """Of one rank always; of several, from 0.5.14 on, but for models whose router is a softmax and nothing else."""
+    plain = {**SIZE, "hidden": PLAIN[0][0], "inter": PLAIN[0][1]}
+    for version, size, ep, names in (
+        ("0.5.10", SIZE, 1, ["route", "copy", "copy", "copy"]), ("0.5.14", SIZE, 1, ["route"]),
+        ("0.5.14", plain, 1, ["route", "copy", "copy", "copy"]), ("0.5.10", SIZE, 2, ["clamp"]),
+        ("0.5.14", plain, 2, ["clamp"]), ("0.5.14", SIZE, 2, ["route", "mark"]),
+    ):
+        ops = experts({"framework": "sglang", "version": version, "ep": str(ep)}, 1, size, "bf16")
+        found = [getattr(op, "name", op.kind) for op in ops]
+        assert found[: found.index("fill")] == names
