@@ -219,6 +219,12 @@ class GpuCore:
     tiles reach of a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of
     instruction: see `BY_KIND`.
 
+    Attention: warps that fetch operands overlap this with products less than whole blocks do with each other, as only
+    one or two share a scheduler. Key tiles of 64 and 112 keys, whose fetches take 0.5 to 0.75 and 1 of the arithmetic,
+    add 3300 and 6450 to 6900 cycles to a lone block on A100 (decode of ai-dynamo/aiconfigurator by number of keys), of
+    which softmax takes 900 and 1380: an exponent of 1.6 to 2.5. What such a kernel's block does once is estimated with
+    measured attention in sight, alike for all GPUs.
+
     Kernels without matrix work: 2048 threads and 32 load-store lanes per SM, 64 integer and conversion lanes, are those
     of server GPUs since 2017. A dependent plain instruction takes 4.5 cycles, so 30 of them in a turn of a loop over
     loads take 135. A sum over a block is two trees of 5 shuffles of 30 cycles, three barriers and a visit to shared
@@ -260,6 +266,9 @@ class GpuCore:
     attention_code: float = figure("cycle", "of what a block of an attention kernel does once: addresses by thread, "
                                    "masks, code that its instruction cache lacks", default=4500.0,
                                    likely=(2500.0, 6000.0))
+    fetch_overlap: float = figure("", "exponent with which an attention kernel's warps overlap their fetches from "
+                                  "shared memory with their products: (x^p + y^p)^(1/p)", default=2.5, low=1.0,
+                                  high=100.0, likely=(1.6, 3.0))
     step_code: float = figure("cycle", "of what warps that copy and multiply in turn do beside in a pipeline step: "
                               "copies issued, addresses, first operands loaded", default=None, zero=True,
                               likely=(0.0, 150.0), instead=BY_KIND["step_code"])

@@ -14,12 +14,6 @@ from archsim.kernels.gpu import OVERLAP
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
 from archsim.kernels.tensor_instruction import Engine, dependent, interval
 
-FETCH = 2.5
-"""Exponent with which fetches of warps from shared memory overlap with their products: less than other work (see
-`OVERLAP`), since only one or two warps share a scheduler. Key tiles of 64 and 112 keys, whose fetches take 0.5 to 0.75
-and 1 of the arithmetic, add 3300 and 6450 to 6900 cycles to a lone block on A100 (decode of ai-dynamo/aiconfigurator by
-number of keys), of which softmax takes 900 and 1380."""
-
 
 class Heads(NamedTuple):
     """The shape of an attention operator; sizes are bytes per element."""
@@ -49,6 +43,7 @@ class Vector(NamedTuple):
     registers: float  # bytes
     code: float  # cycles of what a block does once, beside its loads
     converts: float  # changes of format per cycle
+    overlap: float  # exponent with which warps overlap fetches from shared memory with products
 
 
 class Tile(NamedTuple):
@@ -97,14 +92,14 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
 
 @njit(cache=True)
 def product_cycles(
-    e: Engine, warps: float, rows: float, columns: float, depth: float, size: float, held: float
+    e: Engine, warps: float, rows: float, columns: float, depth: float, size: float, held: float, overlap: float
 ) -> float:
     """Cycles of a product of a tile; `held` is 1 if the left operand is in registers, or where accumulators are.
 
     Instructions that read shared memory themselves follow each other at their interval; a tile with fewer rows than
     theirs is multiplied transposed. Warps that fetch operands into registers each read the whole right one for their
-    rows, 16 at least, and wait for some of it (see `FETCH`). Their product takes no less than its chain of dependent
-    instructions.
+    rows, 16 at least, and wait for some of it: arithmetic and fetches overlap with exponent `overlap`. Their product
+    takes no less than its chain of dependent instructions.
     """
     steps = depth * size / e.k_bytes
     if e.from_shared > 0.0:
@@ -115,7 +110,7 @@ def product_cycles(
     arithmetic = rows * columns * depth / e.macs
     fetched = depth * size * (columns * max(1.0, min(warps, rows / 16.0)) + rows * (1.0 - held)) / e.shared_read
     chain = steps * dependent(e, e.rows, e.cols, size, 1.0, 0.0)
-    return max(float((arithmetic**FETCH + fetched**FETCH) ** (1.0 / FETCH)), chain)
+    return max(float((arithmetic**overlap + fetched**overlap) ** (1.0 / overlap)), chain)
 
 
 @njit(cache=True)
@@ -138,8 +133,8 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     """
     resident = residents(gpu, h, v.registers, bq, bk)
     warps = 4.0 if accumulators(h, bq, bk) <= 0.4 * v.registers else 8.0  # each thread has no more than 255
-    scores = product_cycles(e, warps, bq, bk, h.dim, h.size, 0.0)
-    values = product_cycles(e, warps, bq, h.value_dim, bk, h.size, 1.0)
+    scores = product_cycles(e, warps, bq, bk, h.dim, h.size, 0.0, v.overlap)
+    values = product_cycles(e, warps, bq, h.value_dim, bk, h.size, 1.0, v.overlap)
     softmax = bq * bk * max(h.score_exps / v.sfu, (h.score_exps + h.score_ops) / v.lanes)
     if h.gradients > 0.0:
         scores, values = 3.0 * scores, 2.0 * values

@@ -29,7 +29,7 @@ WARPS = ti.Engine(
     register_read=1536.0, one_port=1.0,
 )
 GROUPS = WARPS._replace(sub_cores=1.0, rows=64.0, cols=256.0, in_order=1.0, from_shared=1.0, commit=12.0)
-SM = kt.Vector(lanes=128.0, sfu=16.0, registers=262144.0, code=3000.0, converts=64.0)
+SM = kt.Vector(lanes=128.0, sfu=16.0, registers=262144.0, code=3000.0, converts=64.0, overlap=2.5)
 
 gpus = st.sampled_from(list(KINDS.values()))
 
@@ -190,9 +190,9 @@ def naive_product(
         fetched += columns * depth * size
     for _ in range(0 if held else rows):
         fetched += depth * size
-    busy = (rows * columns * depth / e.macs) ** kt.FETCH + (fetched / g.shared_read) ** kt.FETCH
+    busy = (rows * columns * depth / e.macs) ** SM.overlap + (fetched / g.shared_read) ** SM.overlap
     chain = sum(ti.dependent(e, 16.0, 8.0, size, 1.0, 0.0) for _ in range(steps))  # one after the other
-    return max(busy ** (1 / kt.FETCH), chain)
+    return max(busy ** (1 / SM.overlap), chain)
 
 
 def naive_tile(g: kc.Gpu, h: kt.Heads, bq: int, bk: int) -> tuple[float, float]:
