@@ -309,6 +309,10 @@ class GpuCore:
     grouped_tiles: Tiles = option("tiles of products of experts: (rows, columns, bytes of K per step)",
                                   default=GROUPED_TILES)
     grouped_stages: int = whole("stages of the pipeline of such a kernel", default=3, high=64)
+    grouped_walk: int = whole("row blocks of an expert that go through its columns together in such a kernel "
+                              "(GROUP_SIZE_M of default configurations)", default=8, high=1024)
+    grouped_results: int = whole("results that each of four warps' threads computes in such a kernel at most; larger "
+                                 "tiles have eight warps (num_warps of tuned configurations)", default=64, high=512)
     fuse_elementwise: bool = option("elementwise operators ride with the matrix product that feeds them (a compiler "
                                     "does so; serving frameworks launch them as kernels)", default=False)
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from archsim.kernels.gpu import OVERLAP, Plan, no_plan
 from archsim.kernels.gpu_chip import Gpu
 from archsim.kernels.gpu_gemm import row_blocks
+from archsim.kernels.gpu_l2 import hit_share
 from archsim.kernels.gpu_rows import stream
 from archsim.kernels.tensor_instruction import Engine, tile_step
 
-FEW = 8192.0
-"""Elements of a tile that 128 threads compute: 64 accumulators each. Larger tiles take 256 threads."""
+FOUR_WARPS = 128.0
+"""Threads of a block at least; twice as many where each would compute too much."""
 
 
 class Lanes(NamedTuple):
@@ -33,6 +34,7 @@ class Lanes(NamedTuple):
     address_ops: float  # integer instructions per load
     loop: float  # cycles of dependent instructions in one turn of a loop
     barrier: float  # cycles of a barrier and of shared memory's latency
+    results: float  # that one of 128 threads computes at most; of larger tiles, 256 do
 
 
 class Experts(NamedTuple):
@@ -68,7 +70,7 @@ def grouped(
         Stages of the software pipeline, if shared memory has room.
     walk
         Row blocks of one expert that go through its columns together: its weights are read again for the next ones
-        unless L2 holds them.
+        unless L2 still holds them after all of them and the rows.
     """
     experts, rows, gm = row_blocks(groups, bm)
     gn = math.ceil(p.n / bn)
@@ -82,14 +84,15 @@ def grouped(
     stages = min(most, held + gpu.register_stages)
     if acc > gpu.accumulators or held < 1.0 or stages < 2.0:
         return no_plan()
-    threads = 128.0 if bm * bn <= FEW else 256.0
+    threads = FOUR_WARPS if bm * bn <= FOUR_WARPS * lanes.results else 2.0 * FOUR_WARPS
     room = math.floor(gpu.shared / ((stages - gpu.register_stages) * stage))
     resident = max(1.0, min(room, math.floor(gpu.accumulators / acc), math.floor(lanes.threads / threads)))
 
     # bytes
     fetched = p.k / steps * (rows / gm * p.a_size + p.n / gn * p.b_size)
     weights = p.k * p.n * p.b_size
-    again = 1.0 if weights <= gpu.l2_capacity / 2.0 else math.ceil(gm / walk)
+    lost = 1.0 - hit_share(weights + walk * rows / gm * p.k * p.a_size, gpu.l2_capacity, gpu.l2_fade)
+    again = 1.0 + (math.ceil(gm / walk) - 1.0) * lost
     a_read, b_read = p.a_bytes * (1.0 - p.warm_a), experts * weights * again * (1.0 - p.warm_b)
     read = a_read + b_read + p.beside
     seen = read / (lines * gpu.tile_stream)  # as many bytes of a long sequential read would take as long

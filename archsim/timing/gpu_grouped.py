@@ -9,14 +9,12 @@ from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_grouped as kernel
 from archsim.timing.gpu_figures import as_array, optime, rounds, row_figures
-from archsim.timing.gpu_matmul import products, vector_cycles, with_conversion
+from archsim.timing.gpu_matmul import vector_cycles, with_conversion
 from archsim.timing.optime import OpTime
 from archsim.timing.sm import engine
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import GroupedMatMul
 
-WALK = 8.0
-"""Row blocks that go through an expert's columns together (GROUP_SIZE_M of the kernels' default configurations)."""
 ALIGNED = 16
 """Elements to a multiple of which a row must come for wide loads: what compilers of kernels specialise on."""
 
@@ -25,13 +23,14 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     """Time the products of experts: the fastest tile of the core's library for them, or the operator's own."""
     core = chip.core
     assert isinstance(core, GpuCore)
-    groups, n, k, _ = products(op)
+    groups, n, k = _products(op)
     a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
     experts, rows = sum(count for _, count in groups), sum(m * count for m, count in groups)
     operands = op.a_bytes + experts * k * n * b + rows * n * out
     lanes = kernel.Lanes(
         threads=float(core.threads), loads=float(core.load_lanes), ints=float(core.int_lanes),
         address_ops=core.address_ops, loop=core.loop, barrier=core.barrier + core.shared_latency,
+        results=float(core.grouped_results),
     )
     library = (op.tile,) if op.tile else core.grouped_tiles
     p = kernel.best_grouped(
@@ -41,7 +40,7 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
             access=float(core.vector_bytes) if k % ALIGNED == 0 else a, warm_a=warm.inputs, warm_b=warm.weights,
             warm_out=warm.output,
         ),
-        float(core.grouped_stages), WALK,
+        float(core.grouped_stages), float(core.grouped_walk),
     )
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile for products of experts fits one SM")
@@ -51,6 +50,16 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     blocks = sum(math.ceil(m / bm) * count for m, count in groups) / experts
     vector = vector_cycles(op, chip, blocks)
     return optime(op, chip, with_conversion(op, p, vector), vector=vector, plan=plan)
+
+
+def _products(op: GroupedMatMul) -> tuple[tuple[tuple[float, float], ...], float, float]:
+    """Return (rows and how many experts have so many), n and k of the experts' products.
+
+    Gradients of experts' weights contract over the rows, which differ: each counts with the mean.
+    """
+    if op.wgrad:
+        return ((float(op.k), float(op.touched)),), float(op.n), op.rows / op.touched
+    return tuple((float(m), float(count)) for m, count in op.counts), float(op.n), float(op.k)
 
 
 def _with_lines(tiles: tuple[tuple[int, int, int], ...], chip: Chip) -> tuple[tuple[float, ...], ...]:

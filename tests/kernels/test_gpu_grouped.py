@@ -14,7 +14,7 @@ from archsim.kernels import tensor_instruction as ti
 from archsim.timing.gpu_figures import row_figures
 from archsim.timing.sm import engine
 
-LANES = kg.Lanes(threads=2048.0, loads=32.0, ints=64.0, address_ops=5.0, loop=150.0, barrier=60.0)
+LANES = kg.Lanes(threads=2048.0, loads=32.0, ints=64.0, address_ops=5.0, loop=150.0, barrier=60.0, results=64.0)
 MACHINES = {name: (row_figures(chips.get(name)), engine(chips.get(name), "bf16"))
             for name in ("a100-sxm-80gb", "h100-sxm", "b200")}
 TILES = [(16, 32, 128), (16, 64, 256), (64, 64, 64), (64, 128, 128), (128, 256, 128)]
@@ -36,7 +36,9 @@ def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
         padded += here
     row_blocks = padded / len(rows)
     for _ in rows:
-        weights += 2 * n * k * (1 if 2 * n * k <= g.l2_capacity / 2 else math.ceil(row_blocks / 8))
+        since = 2 * n * k + 8 * 2 * k * sum(rows) / padded  # an expert's weights, and the rows of eight blocks
+        lost = 1 - min(1.0, max(0.0, 1 - (since / g.l2_capacity - 1) / g.l2_fade))
+        weights += 2 * n * k * (1 + (math.ceil(row_blocks / 8) - 1) * lost)
     steps = len(range(0, k, bk // 2))
     loads = k / steps * 2 * (sum(rows) / padded + n / len(range(0, n, bn)))  # bytes of one block's step
     step = ti.tile_step(e, float(bm), float(bn), float(bk), 2.0, 1.0, 1.0, loads)
