@@ -50,8 +50,8 @@ def sm(
     Copies fill stages of shared memory ahead of the tensor core. Says what a step needs of tensor core, port, barriers
     and stages, which of them sets the pace, and the cycles of prologue, steps and epilogue.
 
-    Examples: archsim sm b200 --tile 128x256x64 --stages 3; archsim sm h100-sxm --tile 128x256 --timeline h100.png;
-    archsim sm a100-sxm-80gb --tile 128x128x32 --resident 2.
+    Examples: archsim sm b200 --tile 128x256x64 --stages 3 --k 131072; archsim sm h100-sxm --tile 128x256 --timeline
+    h100.png; archsim sm a100-sxm-80gb --tile 128x128x32 --resident 2.
 
     --json: one object: tile, stages, prologue_cycles, step_cycles, epilogue_cycles, cycles, utilization,
     steady_utilization, bound, step_needs_cycles, turn_around_cycles, latency_cycles, instruction, round_cycles,

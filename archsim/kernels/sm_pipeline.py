@@ -38,11 +38,11 @@ CHUNK = 32.0
 class Sm(NamedTuple):
     """What a pipeline needs to know of an SM beside its engine."""
 
-    barrier: float  # cycles from a barrier's last arrival until waiting warps run
+    barrier: float  # cycles from a barrier's last arrival until waiting warps run, and of their code beside the step
     shared_latency: float  # cycles of a load from shared memory
     commit: float  # cycles that the engine idles between two steps of one group of warps
     coupled: float  # 1 if the warps that multiply also copy, 0 if copies are a warp's own job
-    prologue: float  # cycles from a block's start to its first copy
+    prologue: float  # cycles from a block's start to its first copy, and of other code that runs once
     epilogue: float  # cycles of a block's end beside moving its bytes
     shared_read: float
     shared_write: float

@@ -37,9 +37,7 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     if scaling_ops(op, 0.0, 1.0):
         library += core.narrow_tiles
     p = kernel.best_gemm(
-        figures(chip), engine(chip, op.dtype),
-        sm(chip)._replace(prologue=core.prologue + core.product_code, barrier=core.barrier + core.step_code),
-        as_array(library), as_array(((float(op.m), float(op.batch)),)),
+        figures(chip), engine(chip, op.dtype), sm(chip), as_array(library), as_array(((float(op.m), float(op.batch)),)),
         Product(
             m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
             a_reuse=op.a_reuse, loads=float(op.bytes > operands) + scaled, scales=float(scaled), cluster=float(cluster),

@@ -74,8 +74,9 @@ def sm(chip: Chip) -> kernel.Sm:
     """Return what a pipeline needs to know of one SM beside its matrix engine, as the kernels take it."""
     core = _core(chip)
     return kernel.Sm(
-        barrier=core.barrier, shared_latency=core.shared_latency, commit=core.tensor.commit,
-        coupled=0.0 if core.tensor.asynchronous else 1.0, prologue=core.prologue, epilogue=core.epilogue,
+        barrier=core.barrier + core.step_code, shared_latency=core.shared_latency, commit=core.tensor.commit,
+        coupled=0.0 if core.tensor.asynchronous else 1.0, prologue=core.prologue + core.product_code,
+        epilogue=core.epilogue,
         shared_read=core.shared.read_bytes, shared_write=core.shared.write_bytes,
         accumulator_read=core.accumulator_read if core.tensor.tensor_memory else 0.0,
     )
@@ -300,9 +301,10 @@ def _stages(
     name = f"{bm} x {bn} x {bk} in {dtype}" + f", {resident} blocks" * (resident > 1)
     held, room = bm * bn * 4 * resident, core.tensor.accumulators
     if held > room:
+        most = int(room / 4 / resident)
         raise ArchsimError(f"{name}: accumulators take {held:,} B, and an SM of {chip.name} has {room:,.0f} B of them: "
-                           f"at most {room / 4 / resident:,.0f} results per tile, e.g. {bm} x "
-                           f"{max(1, int(room / 4 / resident / bm))}")
+                           f"at most {most:,} results per tile, e.g. {min(bm, most)} x "
+                           f"{max(1, most // bm)}")
     least = 1 if core.tensor.asynchronous else 2
     most = int(core.shared.capacity / (stage * resident))
     most += core.through_registers and most > 0
