@@ -142,7 +142,8 @@ class TensorCore:
       SemiAnalysisAI/microbench-blackwell (a burst takes interval x count + 132 to 182 cycles, 12 of them the commit).
     """
 
-    macs: Mapping[str, float] = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype")
+    macs: Mapping[str, float] = table("MAC/cycle", "dense multiply-adds per cycle of one SM, by dtype; products "
+                                     "are A (their rows) times B (their columns)")
     pair: int = whole("SMs that share the B operand of one instruction", default=None, high=8, instead=(1, 1, 2))
     fetch_rows: int = whole("rows of the product that one fetch of operands from shared memory feeds: a warp's tile, "
                             "or one asynchronous instruction (of one SM)", default=None, instead=(64, 64, 128))
@@ -154,12 +155,13 @@ class TensorCore:
     k_bytes: int = whole("bytes of K that one instruction consumes per row", default=32)
     depth: float = figure("cycle", "from the end of an instruction's arithmetic to its result", default=None, zero=True,
                            instead=(16.6, 0.0, 104.0))
-    pair_depth: float = figure("cycle", "that an instruction of paired SMs takes longer", default=34.0, zero=True)
-    fold_depth: float = figure("cycle", "that it takes longer still where columns fold over idle rows", default=8.0,
+    pair_depth: float = figure("cycle", "further, to the result of an instruction that spans paired SMs", default=34.0,
                                zero=True)
-    commit: float = figure("cycle", "from a pipeline step's last result to the warps that wait for it", default=12.0,
+    fold_depth: float = figure("cycle", "further, where its columns fold over rows that it lacks", default=8.0,
+                               zero=True)
+    commit: float = figure("cycle", "from a pipeline step's last result until the warps that wait know", default=12.0,
                            zero=True, likely=(8.0, 20.0))
-    a_first: bool = option("an instruction loads its A whole before B streams past it", default=None,
+    a_first: bool = option("an instruction loads all of its A before B streams past it", default=None,
                            instead=(False, False, True))
     asynchronous: bool = option("instructions run beside the warps that issue them, so persistent kernels hide "
                                 "barriers, prologues and epilogues", default=False)
@@ -246,8 +248,8 @@ class GpuCore:
     l2_write_bytes: float = figure("B/cycle", "what L2 takes from each SM when all of them write", default=None,
                                    likely=(9.0, 36.0), instead=BY_KIND["l2_write_bytes"])
     multicast: int = whole("SMs that one read of L2 can feed", default=None, high=16, instead=(1, 2, 2))
-    bulk_latency: float = figure("cycle", "that a bulk copy from device memory (asynchronous kernels) takes longer "
-                                 "than a load", default=215.0, zero=True, likely=(199.0, 264.0))
+    bulk_latency: float = figure("cycle", "further, for a bulk copy (of asynchronous kernels) beside the latency of "
+                                 "a load", default=215.0, zero=True, likely=(199.0, 264.0))
     through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
                                      "stage of a pipeline", default=False)
     stages: int = whole("most stages of a software pipeline", default=None, high=64, instead=(3, 7, 7))
@@ -260,16 +262,16 @@ class GpuCore:
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
                              default=400.0, likely=(200.0, 400.0))
     epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
-    product_code: float = figure("cycle", "of what a block of a product's kernel does once: addresses by thread, "
+    product_code: float = figure("cycle", "of code that a block of a product's kernel runs once: addresses by thread, "
                                  "parameters and code that its caches lack", default=None,
                                  likely=(100.0, 2000.0), instead=BY_KIND["product_code"])
-    attention_code: float = figure("cycle", "of what a block of an attention kernel does once: addresses by thread, "
-                                   "masks, code that its instruction cache lacks", default=4500.0,
+    attention_code: float = figure("cycle", "of code that a block of an attention kernel runs once: addresses by "
+                                   "thread, masks, code that its instruction cache lacks", default=4500.0,
                                    likely=(2500.0, 6000.0))
     fetch_overlap: float = figure("", "exponent with which an attention kernel's warps overlap their fetches from "
                                   "shared memory with their products: (x^p + y^p)^(1/p)", default=2.5, low=1.0,
                                   high=100.0, likely=(1.6, 3.0))
-    step_code: float = figure("cycle", "of what warps that copy and multiply in turn do beside in a pipeline step: "
+    step_code: float = figure("cycle", "of other code in a pipeline step of warps that copy and multiply in turn: "
                               "copies issued, addresses, first operands loaded", default=None, zero=True,
                               likely=(0.0, 150.0), instead=BY_KIND["step_code"])
     variation: float = figure("", "squared coefficient of variation of the time in which a pipeline's stage is filled",
