@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,9 @@ from archsim.explore.constants import Constant, Progress, by_chip, changed, free
 from archsim.explore.validate import Case, Table, plain, predict
 from archsim.hardware import Chip
 
-ROWS = 200
-"""Rows per op and dtype on which constants are fitted, evenly from the table; errors are those of all rows."""
+ROWS, TOTAL = 200, 600
+"""Rows per op and dtype, and rows in all, on which constants are fitted, evenly from the table; errors are those of all
+rows. Every op and dtype has equally many where the table has them, so that one set of constants must serve all."""
 
 SWEEPS = 8
 """Times that every constant is tried lower and higher; where neither helps, its next step is half as wide."""
@@ -140,7 +141,9 @@ def carry_over(table: Table, chips: Sequence[str], *, progress: Progress[Any] | 
         for device, cases in groups.items():
             alike = {p: v for p, v in search.values.items() if device == name or p not in apart}
             errors.update(_by_device(device, cases, _with(cases[0].chip, alike)))
-            forced.update(_by_device(device, cases, _with(cases[0].chip, search.values)))
+            same = all(p in alike for p in search.values)
+            forced.update({key: errors[key] for key in errors if key[0] == device} if same
+                          else _by_device(device, cases, _with(cases[0].chip, search.values)))
         costs = {}
         for path, value in search.values.items():
             others = [s.values[path] for s in searches.values() if s is not search and path in s.values]
@@ -202,25 +205,40 @@ class _Search:
     """Coordinate descent on the mean absolute error of one chip's rows; deterministic."""
 
     def __init__(self, cases: Sequence[Case]) -> None:
-        self.cases = sample(cases, ROWS)
         self.chip = cases[0].chip
         self.evaluations = 0
+        kinds = len({case.key for case in cases})
+        self.cases = sample(cases, max(1, min(ROWS, TOTAL // kinds)))
+        self.groups: dict[tuple[str, str], list[Case]] = {}
+        for case in self.cases:
+            self.groups.setdefault(case.key[1:], []).append(case)
         whole = free(self.chip)
         self.values = {path: _between(_range(c), 0.5) for path, c in whole.items()}
-        self.best = self.error(self.values)
-        self.open = {path: c for path, c in whole.items() if self._matters(path, c)}
+        self.sums = self._sums(self.values, self.groups)
+        self.moves = {path: self._moved(path, c) for path, c in whole.items()}
+        self.open = {path: c for path, c in whole.items() if self.moves[path]}
         self.values = {path: self.values[path] for path in self.open}
         self.steps = dict.fromkeys(self.open, FIRST_STEP)
 
+    @property
+    def best(self) -> float:
+        """The mean absolute error of the sampled rows with the values found so far."""
+        return sum(self.sums.values()) / len(self.cases)
+
     def error(self, values: Mapping[str, float]) -> float:
         """Return the mean absolute error of the sampled rows."""
+        return sum(self._sums(values, self.groups).values()) / len(self.cases)
+
+    def _sums(self, values: Mapping[str, float], groups: Iterable[tuple[str, str]]) -> dict[tuple[str, str], float]:
+        """Return the sums of absolute errors of some ops' rows, by op and dtype."""
         self.evaluations += 1
         chip = changed(self.chip, values)
-        return statistics.fmean(abs(predict(case, chip) / case.seconds - 1.0) for case in self.cases)
+        return {key: sum(abs(predict(case, chip) / case.seconds - 1.0) for case in self.groups[key]) for key in groups}
 
-    def _matters(self, path: str, constant: Constant) -> bool:
-        """Whether any row depends on a constant at all."""
-        return any(self.error({**self.values, path: end}) != self.best for end in _range(constant))
+    def _moved(self, path: str, constant: Constant) -> list[tuple[str, str]]:
+        """Return the ops, with their dtypes, that depend on a constant: those that an end of its range moves."""
+        ends = [self._sums({**self.values, path: end}, self.groups) for end in _range(constant)]
+        return [key for key in self.groups if any(sums[key] != self.sums[key] for sums in ends)]
 
     def sweep(self) -> None:
         """Try every constant a step lower and higher; keep what lowers the error."""
@@ -230,8 +248,11 @@ class _Search:
             for way in (-1.0, 1.0):
                 share = min(1.0, max(0.0, at + way * self.steps[path]))
                 tried = {**self.values, path: _between(bounds, share)}
-                if tried[path] != self.values[path] and (error := self.error(tried)) < self.best:
-                    self.values, self.best, moved = tried, error, True
+                if tried[path] == self.values[path]:
+                    continue
+                sums = {**self.sums, **self._sums(tried, self.moves[path])}
+                if sum(sums.values()) < sum(self.sums.values()):
+                    self.values, self.sums, moved = tried, sums, True
                     break
             if not moved:
                 self.steps[path] /= 2.0

@@ -6,7 +6,10 @@ them the predictions stand on, and which nobody needs to know well.
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+import os
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from archsim.explore.validate import Case, Key, Table, predict
 from archsim.hardware import Chip, Source
 from archsim.hardware.part import Table as Figures
 from archsim.hardware.part import metadata_at
+from archsim.simulation.run import write_whole
 
 T = TypeVar("T")
 Progress = Callable[[Sequence[T], Callable[[T], str]], Iterable[T]]
@@ -234,6 +238,29 @@ def sensitivity(table: Table, *, most: int = MOST, progress: Progress[Any] | Non
         found.append(Sensitivity(device, constant, down, up))
     order = {device: i for i, device in enumerate(rows)}
     return sorted(found, key=lambda s: (order[s.device], -s.largest))
+
+
+def write(path: str | os.PathLike[str], found: Sequence[Sensitivity]) -> None:
+    """Write constants and what they move as CSV, a line each, whole or not at all.
+
+    Raises
+    ------
+    ArchsimError
+        If the file cannot be written.
+    """
+    keys = sorted({key for s in found for key in (*(s.down or {}), *(s.up or {}))})
+    moved = {key: tuple(f"{' '.join(key)} {sign}20 % (points of MAPE)" for sign in "-+") for key in keys}
+    text = io.StringIO()
+    out = csv.writer(text, lineterminator="\n")
+    out.writerow(["device", "figure", "value", "unit", "meaning", "kind", "source", "confidence", "low", "high",
+                  *(name for names in moved.values() for name in names)])
+    for s in found:
+        c = s.constant
+        value = " ".join(f"{k}={v:g}" for k, v in c.value.items()) if isinstance(c.value, Mapping) else f"{c.value:.9g}"
+        out.writerow([s.device, c.path, value, c.unit, c.meaning, "datasheet" if c.datasheet else "",
+                      *((c.source.text, c.source.confidence) if c.source else ("", "")), *(c.likely or ("", "")),
+                      *(f"{side[key]:.4f}" if side and key in side else "" for key in keys for side in (s.down, s.up))])
+    write_whole(path, text.getvalue())
 
 
 def _moved(

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from archsim.errors import ArchsimError, positive_int
+from archsim.errors import ArchsimError, nearest, positive_int
 
 Row = dict[str, Any]
 """A row of the file: what stands in each column, as text."""
@@ -19,38 +19,57 @@ class BadRowError(ArchsimError):
 
 
 def read(path: Path) -> tuple[list[str], list[tuple[int, Row]]]:
-    """Return the columns, and the rows with their line numbers.
+    """Return the columns, and the rows with their line numbers; commas, semicolons or tabs separate values.
 
     Raises
     ------
     ArchsimError
         If the file cannot be read, is no CSV, lacks a column that every op needs, or holds no rows.
     """
+    content = _decoded(path)
+    first = content.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    reader = csv.DictReader(io.StringIO(content), delimiter=separator)
     try:
-        content = path.read_text(encoding="utf-8-sig")
-    except OSError as e:
-        raise ArchsimError(f"cannot read {path}: {e.strerror or e}") from None
-    except UnicodeDecodeError:
-        raise ArchsimError(f"{path} is not a text file") from None
-    reader = csv.DictReader(io.StringIO(content))
-    columns = [c.strip() for c in reader.fieldnames or ()]
-    reader.fieldnames = columns
-    for needed in ("op", "dtype", "measured_us"):
-        if needed not in columns:
-            raise ArchsimError(f"{path}, line 1: no column {needed!r}; it has: {', '.join(columns) or 'none'}")
-    if len(set(columns)) < len(columns):
-        raise ArchsimError(f"{path}, line 1: a column is named twice: {', '.join(columns)}")
-    table = []
-    try:
+        columns = [c.strip() for c in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        for needed in ("op", "dtype", "measured_us"):
+            if needed not in columns:
+                raise ArchsimError(f"{path}, line 1: {_lacks(needed, columns)}")
+        if len(set(columns)) < len(columns):
+            raise ArchsimError(f"{path}, line 1: a column is named twice: {', '.join(columns)}")
+        table = []
         for row in reader:
             if None in row:
                 raise ArchsimError(f"{path}, line {reader.line_num}: more values than the {len(columns)} columns")
-            table.append((reader.line_num, row))
+            if any(str(value or "").strip() for value in row.values()):  # spreadsheets leave empty rows
+                table.append((reader.line_num, row))
     except csv.Error as e:
-        raise ArchsimError(f"{path}, line {reader.line_num}: not valid CSV: {e}") from None
+        raise ArchsimError(f"{path}, line {reader.line_num + 1}: not valid CSV: {e}") from None
     if not table:
         raise ArchsimError(f"{path} holds no rows")
     return columns, table
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise ArchsimError(f"cannot read {path}: {e.strerror or e}") from None
+    if content.startswith(b"PK\x03\x04"):
+        raise ArchsimError(f"{path} is a spreadsheet or an archive: save it as CSV")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ArchsimError(f"{path} is not a text file in UTF-8: save it as CSV UTF-8") from None
+
+
+def _lacks(needed: str, columns: list[str]) -> str:
+    """Say that a column is missing, and which one was probably meant."""
+    meant = f"{needed!r}" + (" (microseconds)" if needed == "measured_us" else "")
+    near = nearest(needed, columns)
+    hint = f"; did you mean {near!r}?" if near else ""
+    return f"no column {meant}{hint}; it has: {', '.join(columns) or 'none'}"
 
 
 def text(row: Row, column: str, line: int) -> str:
@@ -81,7 +100,8 @@ def number(row: Row, column: str, line: int) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 < value < math.inf:
-        raise BadRowError(f"line {line}: column {column!r} must be a positive number, not {given!r}")
+        comma = ", written with a decimal point and no other sign" if "," in given else ""
+        raise BadRowError(f"line {line}: column {column!r} must be a positive number{comma}, not {given!r}")
     return value
 
 
@@ -97,7 +117,9 @@ def whole(row: Row, column: str, line: int, high: int = 2**31 - 1) -> int:
     try:
         return positive_int(column, float(given), high)
     except (ArchsimError, ValueError, OverflowError):
-        raise BadRowError(f"line {line}: column {column!r} must be a whole number from 1, not {given!r}") from None
+        most = f" to {high:,}" if given.isdigit() and int(given[:30]) else ""
+        raise BadRowError(f"line {line}: column {column!r} must be a whole number from 1{most}, not {given!r}"
+                          ) from None
 
 
 def flag(row: Row, column: str, line: int) -> bool:

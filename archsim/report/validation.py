@@ -16,19 +16,40 @@ if TYPE_CHECKING:
 
 
 def _percents(heading: str, values: Sequence[float], rank: int = 0, signed: bool = False) -> Column:
-    return Column(heading, [f"{v:+.1f}" if signed else f"{v:.1f}" for v in values], rank)
+    return Column(heading, [_percent(v, signed) for v in values], rank)
+
+
+def _percent(value: float, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{value:{sign}.1f}" if abs(value) < 1e6 else f"{value:{sign}.1e}"
+
+
+ABSURD, NOTHING = 1000.0, -98.0
+"""Percent by which a roofline may be too slow, and a prediction too fast, before the unit of the times is in doubt."""
 
 
 def scores(report: Report) -> Sheet:
     """Return how well measured kernels were predicted, beside a plain roofline, and what could not be timed."""
     rows = [*report.scores, *([report.total] if report.total and len(report.scores) > 1 else [])]
-    skipped = [f"not scored: {s.n:,} × {s.device} {s.op} {s.dtype}: {s.reason}" for s in report.skipped]
+    notes = [f"not scored: {s.n:,} × {s.device} {s.op} {s.dtype}: {s.reason}" for s in report.skipped]
+    for s in report.scores:
+        what = " ".join(filter(None, (s.device, s.op, s.dtype, s.part)))
+        if s.roofline_median > ABSURD or s.bias < NOTHING:
+            notes.append(f"{what}: {'faster than any chip of this kind' if s.bias > 0.0 else 'slower than any kernel'}: "
+                         "is measured_us in microseconds, and is this the chip?")
+        elif s.beyond:
+            rest = "" if s.rest is None else f"; MAPE without them {_percent(s.rest)}"
+            notes.append(f"{what}: {s.beyond:,} of {s.n:,} rows were measured faster than the roofline, by up to "
+                         f"{s.fastest:.2f} × (operands in a cache, or a wrong measurement){rest}")
     return Sheet(
-        "error in % of the measured time" if rows else "no row could be scored",
+        "error in % of the measured time",
         [
             Column("device", [s.device for s in rows], text=True),
+            *([Column("timed as", [s.chip for s in rows], 4, text=True)]
+              if any(s.chip != s.device for s in report.scores) else []),
             Column("op", [s.op for s in rows], text=True),
             Column("dtype", [s.dtype for s in rows], text=True),
+            *([Column(report.by, [s.part for s in rows], text=True)] if report.by else []),
             Column("rows", [f"{s.n:,}" for s in rows]),
             _percents("MAPE", [s.mape for s in rows]),
             _percents("median", [s.median for s in rows], 1),
@@ -37,8 +58,27 @@ def scores(report: Report) -> Sheet:
             _percents("roofline\nmedian", [s.roofline_median for s in rows], 3),
             _percents("roofline\nbias", [s.roofline_bias for s in rows], 2, signed=True),
         ] if rows else [],
-        notes=skipped,
+        notes=notes,
         rules=[len(report.scores) - 1] if len(rows) > 1 else [],
+    )
+
+
+def worst(report: Report, most: int) -> Sheet:
+    """Return the rows that were predicted worst, with their shapes and where they stand."""
+    rows = report.misses[:most]
+    return Sheet(
+        f"the {len(rows):,} worst of {len(report.misses):,} rows",
+        [
+            Column("row", [m.place for m in rows], text=True),
+            Column("device", [m.device for m in rows], 2, text=True),
+            Column("op", [m.op for m in rows], text=True),
+            Column("dtype", [m.dtype for m in rows], 1, text=True),
+            Column("shape", [", ".join(f"{c} {v}" for c, v in m.shape.items()) for m in rows], text=True, wrap=True),
+            Column("measured\nµs", [quantity(m.measured_us) for m in rows]),
+            Column("predicted\nµs", [quantity(m.predicted_us) for m in rows]),
+            _percents("error\n%", [m.error for m in rows], signed=True),
+            _percents("roofline\n%", [m.roofline_error for m in rows], 3, signed=True),
+        ],
     )
 
 
@@ -185,4 +225,4 @@ def ablation(found: Sequence[Ablation]) -> Sheet:
     )
 
 
-__all__ = ["ablation", "carried", "scores", "sensitivity"]
+__all__ = ["ablation", "carried", "scores", "sensitivity", "worst"]

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import re
 import shutil
 
@@ -320,17 +321,64 @@ def test_validate_studies_constants(cli, tmp_path):
     assert "+ SM pipeline" in cli("validate", table, "--ablation").out
 
 
+def test_validate_lists_the_worst_rows_and_scores_rows_apart(cli, tmp_path):
+    table = tmp_path / "k.csv"
+    table.write_text("device,op,dtype,m,n,k,measured_us\nh100,gemm,bf16,64,4096,4096,9\nh100,gemm,bf16,8,8192,8192,90\n")
+    text = " ".join(cli("validate", table, table, "--worst", 1, "--by", "m").out.split())
+    assert "the 1 worst of 4 rows" in text and "k.csv:" in text
+    said = strict(cli("validate", table, "--worst", 1, "--by", "m", "--json").out)
+    assert len(said["worst"]) == 1
+    assert [(s["part"], s["chip"]) for s in said["scores"]] == [("64", "h100-sxm"), ("8", "h100-sxm")]
+
+
+def test_validate_doubts_times_that_no_chip_can_reach(cli, tmp_path):
+    table = tmp_path / "k.csv"
+    table.write_text("device,op,dtype,m,n,k,measured_us\nh100,gemm,bf16,4096,4096,4096,0.2\n")
+    said = " ".join(cli("validate", table).out.split())
+    assert "is measured_us in microseconds" in said
+
+
+def test_validate_fails_where_nothing_can_be_timed(cli, tmp_path):
+    table = tmp_path / "k.csv"
+    table.write_text("device,op,dtype,m,n,k,measured_us\nh100,fft,bf16,1,1,1,5\n")
+    said = cli("validate", table, "--out", tmp_path / "p.csv")
+    assert (said.code, said.out) == (2, "")
+    assert "no row of" in said.err and "op 'fft' cannot be timed" in said.err
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_validate_writes_the_constants(cli, tmp_path):
+    table, out = tmp_path / "k.csv", tmp_path / "constants.csv"
+    table.write_text("device,op,dtype,m,n,k,measured_us\nh100,gemm,bf16,64,4096,4096,16\n")
+    assert f"wrote {out}" in " ".join(cli("validate", table, "--constants", "--out", out).out.split())
+    said = {row["figure"]: row for row in csv.DictReader(out.open())}
+    data = {c["figure"]: c for c in strict(cli("validate", table, "--constants", "--json").out)["constants"]}
+    assert set(said) == set(data)
+    for path, row in said.items():
+        assert row["meaning"] == data[path]["meaning"] and row["unit"] == data[path]["unit"]
+        for change in data[path]["changes"]:
+            want = change["minus_20_percent_points"]
+            got = row["gemm bf16 -20 % (points of MAPE)"]
+            assert (got == "") if want is None else float(got) == pytest.approx(want, abs=1e-4)
+
+
 @pytest.mark.parametrize(("options", "message"), [
     (("--fit", "b200"), "unknown chip of the table 'b200'"), (("--fit", "h10O"), "did you mean 'h100'"),
     (("--fit", ","), "name a chip to fit on"), (("--fit", ""), "name a chip to fit on"),
     (("--fit", "a100", "--chip", "h100"), "unknown chip of the table 'a100-sxm-80gb'"),
     (("--constants", "--ablation"), "--constants and --ablation are separate"),
+    (("--fit", "h100", "--worst", "3"), "--fit and --worst are separate"), (("--worst", "0"), "--worst must be from 1"),
+    (("--by", "device", "--ablation"), "--ablation and --by are separate"), (("--by", "dtpe"), "did you mean 'dtype'"),
+    (("--out", "k.csv"), "would replace a table"), (("--out", "x.json"), "must end in .csv"),
+    (("absent.csv",), "cannot read absent.csv"),
     (("--ablation", "--out", "x.csv"), "separate"), (("--constants", "--chip", "tpu-v5p"), "no row .* on a GPU")])
-def test_validate_says_what_cannot_be_studied(cli, tmp_path, options, message):
+def test_validate_says_what_cannot_be_studied(cli, tmp_path, monkeypatch, options, message):
     table = tmp_path / "k.csv"
     table.write_text("device,op,dtype,m,n,k,measured_us\nh100,gemm,bf16,64,4096,4096,16\n")
+    monkeypatch.chdir(tmp_path)
     said = cli("validate", table, *options)
     assert said.code == 2
+    assert os.listdir() == ["k.csv"]
     assert re.search(message, said.err)
     assert not said.out
 

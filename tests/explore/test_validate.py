@@ -8,7 +8,7 @@ import pytest
 from archsim import chips
 from archsim.errors import ArchsimError
 from archsim.explore.measured_kernels import Kernel, kernels
-from archsim.explore.validate import Report, validate
+from archsim.explore.validate import Report, load, scored, validate
 from archsim.timing import Warm, roofline, time
 from archsim.timing.warm import held_read
 from archsim.workload.ops import Elementwise, MatMul, Norm
@@ -139,6 +139,11 @@ def test_written_rows_keep_every_column(tmp_path: Path) -> None:
     ("host_us," + HEAD + "-1,h100,gemm,bf16,1,1,1,5\n", "line 2: column 'host_us' must be a positive number"),
     ("copies," + HEAD + "none,h100,gemm,bf16,1,1,1,5\n", "line 2: column 'copies' must be a whole number"),
     (HEAD + "h100,gemm,bf16,1,1,1,\n", "line 2: column 'measured_us' is empty"),
+    (HEAD + 'h100,gemm,bf16,1,1,1,"1,200"\n', "positive number, written with a decimal point .* not '1,200'"),
+    (HEAD.replace("_us", "_ms") + "h100,gemm,bf16,1,1,1,5\n",
+     r"'measured_us' \(microseconds\); did you mean 'measured_ms'"),
+    (HEAD + "h100,gemm,bf16,99999999999,1,1,5\n", "whole number from 1 to 2,147,483,647, not '99999999999'"),
+    (HEAD + f"{'h' * 200_000},gemm,bf16,1,1,1,5\n", "line 2: not valid CSV: field larger"),
     ("device,op,op,dtype,measured_us\nh100,gemm,gemm,bf16,5\n", "named twice"),
     ("device,op,dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,measured_us\n"
      "h100,attention_decode,bf16,1,1,9,5,2,64,5\n", "line 2: .*no multiple of kv_heads"),
@@ -149,12 +154,66 @@ def test_broken_tables_name_line_and_column(tmp_path: Path, text: str, message: 
     assert "rows.csv" in str(caught.value), "which file"
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_what_spreadsheets_write(tmp_path: Path, separator: str) -> None:
+    text = HEAD + "h100,gemm,bf16,64,4096,4096,20\n"
+    odd = ("\ufeff" + text.replace(",", separator) + separator * 6 + "\n\n").replace("\n", "\r\n")
+    assert score(tmp_path, odd).scores == score(tmp_path, text).scores
+
+
+def test_several_files_are_one_table(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one.write_text(HEAD + "h100,gemm,bf16,64,4096,4096,20\n")
+    two.write_text("device,op,dtype,rows,cols,measured_us\nh100,add,bf16,4096,4096,50\n")
+    both = validate([one, two], resolve=chips.get)
+    assert both.scores == (*validate(one, resolve=chips.get).scores, *validate(two, resolve=chips.get).scores)
+    assert both.columns == ("device", "op", "dtype", "m", "n", "k", "measured_us", "rows", "cols")
+    both.write(tmp_path / "out.csv")
+    assert validate(tmp_path / "out.csv", resolve=chips.get).scores == both.scores
+    two.write_text("device,op,dtype,rows,cols,measured_us\nh100,add,bf16,x,4096,50\n")
+    with pytest.raises(ArchsimError, match=r"two\.csv, line 2: column 'rows'"):
+        validate([one, two], resolve=chips.get)
+
+
+def test_the_worst_rows_come_first_and_say_where_they_stand(tmp_path: Path) -> None:
+    report = score(tmp_path, HEAD + "h100,gemm,bf16,64,4096,4096,20\nh100,gemm,bf16,8192,8192,8192,9\n")
+    first, second = report.misses
+    assert (first.place, first.shape) == ("rows.csv:3", {"m": "8192", "n": "8192", "k": "8192"})
+    assert first.error == pytest.approx(100 * (first.predicted_us / 9 - 1))
+    assert abs(first.error) > abs(second.error)
+
+
+def test_rows_beyond_the_roofline_are_told_apart(tmp_path: Path) -> None:
+    chip = chips.get("h100")
+    peak = roofline.plain(MatMul(m=64, n=4096, k=4096, weights=True), chip) * 1e6
+    lines = "".join(f"h100,gemm,bf16,64,4096,4096,{us}\n" for us in (peak / 1.25, 2 * peak, 3 * peak))
+    (s,) = score(tmp_path, HEAD + lines).scores
+    assert (s.chip, s.n, s.beyond) == (chip.name, 3, 1)
+    assert s.fastest == pytest.approx(1.25)
+    ours = score(tmp_path, HEAD + lines).rows[0]["predicted_us"]
+    assert s.rest == pytest.approx(50 * sum(abs(ours / (k * peak) - 1) for k in (2, 3)))
+    alone = score(tmp_path, HEAD + lines.splitlines()[0] + "\n").scores[0]
+    assert alone.rest is None, "nothing else is left"
+
+
+def test_rows_are_scored_apart_by_any_column(tmp_path: Path) -> None:
+    rows = [f"h100,gemm,bf16,64,4096,4096,{us},{kernel}\n" for us, kernel in ((20, "a"), (30, "b"), (40, "a"))]
+    found = load(table(tmp_path, HEAD.replace("\n", ",kernel\n") + "".join(rows)), resolve=chips.get)
+    assert [(s.part, s.n) for s in scored(found, "kernel").scores] == [("a", 2), ("b", 1)]
+    assert [(s.part, s.n) for s in scored(found).scores] == [("", 3)]
+    with pytest.raises(ArchsimError, match="unknown column 'kernl': did you mean 'kernel'"):
+        scored(found, "kernl")
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(ArchsimError, match="cannot read"):
         validate(tmp_path / "absent.csv", resolve=chips.get)
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(ArchsimError, match="not a text file"):
+    with pytest.raises(ArchsimError, match="not a text file in UTF-8"):
+        validate(binary, resolve=chips.get)
+    binary.write_bytes(b"PK\x03\x04 a workbook")
+    with pytest.raises(ArchsimError, match="is a spreadsheet"):
         validate(binary, resolve=chips.get)
     with pytest.raises(ArchsimError, match="needs chip"):
         validate(table(tmp_path, HEAD + "h100,gemm,bf16,1,1,1,5\n"))
