@@ -23,6 +23,9 @@ from numba import njit
 WIDTH = 8.0
 """Columns of an asynchronous instruction come in eights (wgmma: N a multiple of 8)."""
 
+WARP_LOAD = 512.0
+"""Bytes that one warp instruction moves at most: 32 lanes of 16 B."""
+
 
 class Engine(NamedTuple):
     """The matrix engine of one SM, for operands of one format."""

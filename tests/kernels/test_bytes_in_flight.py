@@ -30,7 +30,7 @@ IN_FLIGHT = [
 
 def rate(chip: Chip, flight: float, sms: int | None = None) -> float:
     """Return bytes per second read by the SMs, each with `flight` bytes in flight."""
-    gpu = figures(chip, "bf16")
+    gpu = figures(chip)
     return 1e9 / memory_cycles(gpu, float(sms or chip.cores), flight, 1e9, 0.0) * chip.clock
 
 
@@ -47,14 +47,14 @@ def test_the_mean_error_over_both_machines_is_below_five_percent() -> None:
 
 def loaded_latency(chip: Chip, share: float) -> float:
     """Return the latency at a share of the sustained bandwidth, by definition."""
-    gpu = figures(chip, "bf16")
+    gpu = figures(chip)
     return gpu.dram_latency / math.sqrt(1 - share**2)
 
 
 @given(st.sampled_from([H800, B200]), st.floats(0.01, 0.999))
 def test_what_is_in_flight_is_rate_times_loaded_latency(chip: Chip, share: float) -> None:
     """Little's law, run backwards: the bytes in flight that a rate needs give that rate."""
-    gpu = figures(chip, "bf16")
+    gpu = figures(chip)
     flight = share * gpu.dram_read * loaded_latency(chip, share) / gpu.sms
     assert memory_cycles(gpu, gpu.sms, flight, 1.0, 0.0) == pytest.approx(1.0 / (share * gpu.dram_read))
 
