@@ -72,6 +72,6 @@ def test_more_in_flight_or_more_sms_are_never_slower_and_neither_limit_is_beaten
 
 def test_loads_return_sooner_than_bulk_copies() -> None:
     assert row_figures(H800).dram_latency == pytest.approx(H800.memory.latency * H800.clock)
-    assert figures(H800, "bf16").dram_latency == pytest.approx(row_figures(H800).dram_latency + H800.core.bulk_latency)
+    assert figures(H800).dram_latency == pytest.approx(row_figures(H800).dram_latency + H800.core.bulk_latency)
     a100 = get("a100-sxm-80gb")  # its kernels load: no bulk copies
-    assert figures(a100, "bf16").dram_latency == row_figures(a100).dram_latency
+    assert figures(a100).dram_latency == row_figures(a100).dram_latency
