@@ -67,8 +67,8 @@ def test_words():
     text = "\n".join(str(part) for part in sheets(SHORT))
     for word in ("2 blocks", "block", "what a step needs", "by stages", "the 2 steps that copies run ahead"):
         assert word in text
-    tight = run(chips.get("h100-sxm"), 128, 256, 8192, stages=2, level="dram", bk=96)
-    assert "only 3 fit" in verdict(tight) or "would cover it" in verdict(tight)
+    tight = run(chips.get("b200"), 128, 256, 8192, stages=1, level="dram", bk=128)
+    assert "3 stages would cover it, but only 2 fit" in verdict(tight)
 
 
 def test_data_is_plain():
