@@ -6,8 +6,9 @@ each explain a part of that, and not the same part: latencies and launch matter 
 there is much. Each piece is switched off by making a figure of the chip ideal, so anyone can do it to a chip of theirs.
 
 The points are published ones (published_products.csv says where). LLMCompass's are by the host's clock, some 20 us of
-which are the host's, so that short ones are left out. They are medians of 50 runs, over before the power limit bites in
-full; Azure's are sustained: 254 TFLOP/s of 8192^3 on the same chip, against 278. Give a table of your own:
+which are the host's, so that short ones are left out. Its A100 did 278 TFLOP/s at 8192^3 in 50 calls, where Azure's did
+254 for long: it may have had a higher power limit than the 400 W that are timed here, and power makes its rows worse
+while it makes all others better. Give a table of your own:
 python examples/gpu_ablation.py my_kernels.csv
 """
 

@@ -87,6 +87,8 @@ def validate(
     if len(asked) > 1 or (asked and any(alone.values())):
         asked += [name for name, given in alone.items() if given]
         raise ArchsimError(f"{' and '.join(asked)} are separate: give one of them")
+    if by == "":
+        raise ArchsimError("--by is empty: give the name of a column")
     if worst is not None:
         positive_int("--worst", worst)
     target = _target(out, files) if out is not None else None

@@ -68,8 +68,8 @@ def _lacks(needed: str, columns: list[str]) -> str:
     """Say that a column is missing, and which one was probably meant."""
     meant = f"{needed!r}" + (" (microseconds)" if needed == "measured_us" else "")
     near = nearest(needed, columns)
-    hint = f"; did you mean {near!r}?" if near else ""
-    return f"no column {meant}{hint}; it has: {', '.join(columns) or 'none'}"
+    hint = f": did you mean {near!r}?" if near else ";"
+    return f"no column {meant}{hint} it has: {', '.join(columns) or 'none'}"
 
 
 def text(row: Row, column: str, line: int) -> str:

@@ -1,9 +1,10 @@
 """Score the simulator against measured kernels, beside a plain roofline.
 
 A table, in one file or several, has one measured kernel per row: ``device``, ``op``, ``dtype``, ``measured_us``
-(microseconds) and the shape columns of its op (`SHAPES`); any other column is kept and ignored. What a row's time includes is a convention: see
-`archsim.explore.measured_kernels`. Where the host's clock was read, a column ``host_us`` says how much of a row's time
-is the host's, launching a kernel and waiting for its end: it is taken off before anything is compared.
+(microseconds) and the shape columns of its op (`SHAPES`); any other column is kept and ignored. What a row's time
+includes is a convention: see `archsim.explore.measured_kernels`. Where the host's clock was read, a column ``host_us``
+says how much of a row's time is the host's, launching a kernel and waiting for its end: it is taken off before anything
+is compared.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def scores(report: Report) -> Sheet:
     for s in report.scores:
         what = " ".join(filter(None, (s.device, s.op, s.dtype, s.part)))
         if s.roofline_median > ABSURD or s.bias < NOTHING:
-            notes.append(f"{what}: {'faster than any chip of this kind' if s.bias > 0.0 else 'slower than any kernel'}: "
-                         "is measured_us in microseconds, and is this the chip?")
+            speed = "faster" if s.bias > 0.0 else "slower"
+            notes.append(f"{what}: far {speed} than the chip: is measured_us in microseconds, and is this the chip?")
         elif s.beyond:
             rest = "" if s.rest is None else f"; MAPE without them {_percent(s.rest)}"
             notes.append(f"{what}: {s.beyond:,} of {s.n:,} rows were measured faster than the roofline, by up to "

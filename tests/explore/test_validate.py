@@ -141,7 +141,7 @@ def test_written_rows_keep_every_column(tmp_path: Path) -> None:
     (HEAD + "h100,gemm,bf16,1,1,1,\n", "line 2: column 'measured_us' is empty"),
     (HEAD + 'h100,gemm,bf16,1,1,1,"1,200"\n', "positive number, written with a decimal point .* not '1,200'"),
     (HEAD.replace("_us", "_ms") + "h100,gemm,bf16,1,1,1,5\n",
-     r"'measured_us' \(microseconds\); did you mean 'measured_ms'"),
+     r"'measured_us' \(microseconds\): did you mean 'measured_ms'"),
     (HEAD + "h100,gemm,bf16,99999999999,1,1,5\n", "whole number from 1 to 2,147,483,647, not '99999999999'"),
     (HEAD + f"{'h' * 200_000},gemm,bf16,1,1,1,5\n", "line 2: not valid CSV: field larger"),
     ("device,op,op,dtype,measured_us\nh100,gemm,gemm,bf16,5\n", "named twice"),
