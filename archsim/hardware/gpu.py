@@ -224,8 +224,10 @@ class GpuCore:
     Attention: warps that fetch operands overlap this with products less than whole blocks do with each other, as only
     one or two share a scheduler. Key tiles of 64 and 112 keys, whose fetches take 0.5 to 0.75 and 1 of the arithmetic,
     add 3300 and 6450 to 6900 cycles to a lone block on A100 (decode of ai-dynamo/aiconfigurator by number of keys), of
-    which softmax takes 900 and 1380: an exponent of 1.6 to 2.5. What such a kernel's block does once is estimated with
-    measured attention in sight, alike for all GPUs.
+    which softmax takes 900 and 1380: an exponent of 1.6 to 2.5. Softmax beside asynchronous products: without overlap
+    FlashAttention 3 falls from 661 to 582 TFLOP/s (its ablation, arXiv 2407.08608, table 2), on tiles of 128 x 176 with
+    2816 cycles of products and 1536 of softmax, which is an exponent of 1.2. What such a kernel's block does once is
+    estimated with measured attention in sight, alike for all GPUs.
 
     Kernels without matrix work: 2048 threads and 32 load-store lanes per SM, 64 integer and conversion lanes, are those
     of server GPUs since 2017. A dependent plain instruction takes 4.5 cycles, so 30 of them in a turn of a loop over
@@ -271,6 +273,9 @@ class GpuCore:
     fetch_overlap: float = figure("", "exponent with which an attention kernel's warps overlap their fetches from "
                                   "shared memory with their products: (x^p + y^p)^(1/p)", default=2.5, low=1.0,
                                   high=100.0, likely=(1.6, 3.0))
+    softmax_overlap: float = figure("", "exponent with which two groups of warps that hold their scores in registers "
+                                    "overlap softmax with asynchronous products", default=1.2, low=1.0, high=100.0,
+                                    likely=(1.0, 1.3))
     step_code: float = figure("cycle", "of other code in a pipeline step of warps that copy and multiply in turn: "
                               "copies issued, addresses, first operands loaded", default=None, zero=True,
                               likely=(0.0, 150.0), instead=BY_KIND["step_code"])

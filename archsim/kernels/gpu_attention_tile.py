@@ -44,6 +44,7 @@ class Vector(NamedTuple):
     code: float  # cycles of what a block does once, beside its loads
     converts: float  # changes of format per cycle
     overlap: float  # exponent with which warps overlap fetches from shared memory with products
+    beside: float  # exponent with which two groups of warps overlap softmax with asynchronous products
 
 
 class Tile(NamedTuple):
@@ -118,9 +119,10 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     """Return the work of one key tile.
 
     Exponentials and plain operations have pipes of their own, fed by the same issue slots; then the result so far is
-    scaled to the new maximum. The warps that hold the scores in registers multiply and exponentiate in turn: two groups
-    of them could overlap, but published and measured kernels are as fast as if they did not (FlashAttention 3, arXiv
-    2407.08608, fig. 5: 497, 648 and 756 TFLOP/s for heads of 64, 128 and 256). With accumulators apart from the
+    scaled to the new maximum. Warps that hold the scores in registers multiply and exponentiate in turn; two groups of
+    them, whose products are asynchronous, overlap the two a little with the exponent `beside` (FlashAttention 3, arXiv
+    2407.08608). Kernels of 8-bit operands, whose registers the format of probabilities takes, don't: with a paged cache
+    the overlap is switched off (hopper/tile_size.h). Nor do gradients. With accumulators apart from the
     registers, half a tile's queries are multiplied while the other half's are exponentiated.
 
     An instruction on 8-bit elements takes its operands along K alone: values are transposed through shared memory. Keys
@@ -145,6 +147,8 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
         turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP)
     else:
         turn = scores + values + softmax
+        if gpu.overlapped > 0.0 and h.gradients == 0.0 and h.size >= 2.0 and bq >= 2.0 * e.rows:
+            turn = ((scores + values) ** v.beside + softmax**v.beside) ** (1.0 / v.beside)
         if gpu.overlapped > 0.0 and gpu.decoupled == 0.0 and h.size < 2.0:
             turn += bk * h.value_dim * h.kv_size * (1.0 / gpu.shared_read + 1.0 / gpu.shared_write)
     if h.kv_size < h.size:

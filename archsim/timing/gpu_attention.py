@@ -43,7 +43,7 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     core = chip.core
     assert isinstance(core, GpuCore)
     vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code,
-                    float(core.int_lanes), core.fetch_overlap)
+                    float(core.int_lanes), core.fetch_overlap, core.softmax_overlap)
     library = core.attention_library
     p, bq, bk = best_attention(gpu, engine(chip, op.dtype), as_array(library), heads(op), vector, 1.0 - warm.inputs,
                                warm.output)
