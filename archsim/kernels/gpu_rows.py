@@ -16,23 +16,6 @@ from archsim.kernels.gpu_l2 import reread_rate
 
 
 @njit(cache=True)
-def generation(
-    gpu: Gpu, blocks: float, share: float, latency: float, issue: float, read: float, write: float, l2_bytes: float
-) -> float:
-    """Cycles of `blocks` blocks that run at once and do `share` of a kernel (its other figures: see `stream`).
-
-    Loads wait in quadrature with the load of device memory (see `memory_cycles`): `latency` is the unloaded chain of
-    one block. Scheduler, L2, block dispatch and memory overlap as resources of a pipeline do.
-    """
-    moved = read / gpu.dram_read + write / gpu.dram_write
-    memory = math.sqrt(latency**2 + (share * moved) ** 2)
-    busiest = math.ceil(blocks / gpu.sms) * issue
-    l2 = share * l2_bytes / reread_rate(gpu, l2_bytes, gpu.far)
-    dispatched = blocks / gpu.dispatch
-    return float((memory**OVERLAP + busiest**OVERLAP + l2**OVERLAP + dispatched**OVERLAP) ** (1.0 / OVERLAP))
-
-
-@njit(cache=True)
 def stream(
     gpu: Gpu, blocks: float, resident: float, start: float, latency: float, issue: float, read: float, write: float,
     l2_bytes: float,
@@ -52,19 +35,17 @@ def stream(
     l2_bytes
         Bytes between L2 and the SMs.
 
-    Full generations of blocks follow each other, and a last one of fewer. The launch of a small dependent kernel, as it
-    is measured, holds the start of its blocks and a load from L2 already.
+    Full generations of blocks follow each other, and a last one of fewer; the launch of a small dependent kernel, as it
+    is measured, holds the start of the first blocks and a load from L2 already. Loads wait in quadrature with the load
+    of device memory (see `memory_cycles`). Scheduler, L2, block dispatch and memory overlap as resources of a pipeline
+    do.
     """
     slots = gpu.sms * resident
-    left, cycles = blocks, gpu.launch
-    chain = max(0.0, latency - gpu.l2_latency)
-    if blocks > slots:
-        cycles += generation(gpu, slots, slots / blocks, chain, issue, read, write, l2_bytes)
-        left -= slots
-        chain = start + latency
-        full = math.floor(left / slots)
-        cycles += full * generation(gpu, slots, slots / blocks, chain, issue, read, write, l2_bytes)
-        left -= full * slots
-    if left > 0.0:
-        cycles += generation(gpu, left, left / blocks, chain, issue, read, write, l2_bytes)
-    return float(cycles)
+    full = math.floor(blocks / slots)
+    chains = math.ceil(blocks / slots) * (start + latency) - start - min(latency, gpu.l2_latency)
+    memory = math.sqrt(chains**2 + (read / gpu.dram_read + write / gpu.dram_write) ** 2)
+    busiest = (full * resident + math.ceil((blocks - full * slots) / gpu.sms)) * issue
+    l2 = l2_bytes / reread_rate(gpu, l2_bytes, gpu.far)
+    dispatched = blocks / gpu.dispatch
+    overlapped = memory**OVERLAP + busiest**OVERLAP + l2**OVERLAP + dispatched**OVERLAP
+    return float(gpu.launch + overlapped ** (1.0 / OVERLAP))

@@ -17,19 +17,18 @@ def naive(
     l2_bytes: float,
 ) -> float:
     """Deal blocks to SMs, `resident` each, generation after generation; the launch starts the first of them."""
-    cycles, left, wait = g.launch, blocks, max(0.0, latency - g.l2_latency)
+    left, waited, busiest = blocks, 0.0, 0.0
     while left > 0:
         sms = [0] * int(g.sms)
         now = min(left, int(g.sms) * resident)
         for i in range(now):
             sms[i % len(sms)] += 1
+        waited += start + latency if left < blocks else max(0.0, latency - g.l2_latency)
+        busiest += max(sms) * issue
         left -= now
-        data = now / blocks
-        memory = math.hypot(wait, data * (read / g.dram_read + write / g.dram_write))
-        needs = [memory, max(sms) * issue, data * l2_bytes / min(g.l2, g.far), now / g.dispatch]
-        cycles += sum(t**4 for t in needs) ** 0.25
-        wait = start + latency
-    return cycles
+    memory = math.hypot(waited, read / g.dram_read + write / g.dram_write)
+    needs = [memory, busiest, l2_bytes / min(g.l2, g.far), blocks / g.dispatch]
+    return g.launch + sum(t**4 for t in needs) ** 0.25
 
 
 figures = st.tuples(
@@ -53,6 +52,14 @@ def test_stream_is_no_faster_than_any_resource_and_follows_it(f: tuple[float, ..
                  {"dispatch": PLAIN.dispatch * factor}):
         faster = kr.stream(PLAIN._replace(**more), blocks, resident, start, latency, issue, read, write, l2_bytes)
         assert faster <= t * (1 + 1e-12)
+
+
+@given(figures, st.floats(1.0, 3.0))
+def test_more_sms_are_never_slower(f: tuple[float, ...], factor: float) -> None:
+    blocks, resident, start, latency, issue, read, write, l2_bytes = map(float, f)
+    more = PLAIN._replace(sms=float(math.ceil(PLAIN.sms * factor)))
+    few, many = (kr.stream(g, blocks, resident, start, latency, issue, read, write, l2_bytes) for g in (PLAIN, more))
+    assert many <= few * (1 + 1e-12)
 
 
 def naive_share(made: int, touched: int, capacity: int) -> float:
