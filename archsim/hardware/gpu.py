@@ -108,13 +108,18 @@ TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
 is multiplied while the other is exponentiated, and fewer to decode."""
 
 
-BY_KIND: Mapping[str, tuple[float, float]] = {
-    "product_code": (1100.0, 400.0), "step_code": (90.0, 0.0), "l2_write_bytes": (9.0, 18.0),
-    "tile_stream": (0.85, 0.92),
-}
-"""Figures of products' kernels that a core takes by its kind of matrix instruction where it states none. Those of
-warp-level instructions copy operands by threads, one line at a time, and store results from registers: the first, as
-estimated for A100 with measured products in sight. Those of asynchronous ones copy in bulk: the second, for Hopper."""
+BY_KIND: Mapping[str, tuple[float, float]] = {"l2_write_bytes": (9.0, 18.0), "tile_stream": (0.85, 0.92)}
+"""Figures of products' kernels that a core takes by its kind of matrix instruction where it states none: the first
+where threads copy operands line by line and store results from registers, as estimated for A100 with measured products
+in sight, the second where copies and stores are bulk, for Hopper. Nothing published derives them.
+
+- `l2_write_bytes`: half of what L2 gives each SM to readers where whole tiles are stored in bulk, a quarter where warps
+  store rows of a tile, 8 at a time. On A100 results of k = 32 leave at 1350 GB/s (9 B/cycle of each SM), of k = 64 at
+  1050 and of k = 128 at 760, though device memory takes 1880: what else its library's kernels for short K lose there is
+  in this figure too, so that 12 to 18 fit k = 32 and k = 256 better.
+- `tile_stream`: what is lost is device memory's time, more than L2's: rows of a tile lie in different DRAM rows, and
+  requests of single lines from many blocks mix more of them than boxes of 64 to 256 rows that one instruction asks for.
+"""
 
 
 WIDE = ("bf16", "fp16")
@@ -217,9 +222,10 @@ class GpuCore:
     a near and a far miss (556 and 744 cycles, the same paper) later than the mean; together 199 to 264.
 
     Products' kernels: L2 takes a quarter to a half of what it gives; times of single copies vary at least as in a queue
-    with random arrivals, whose squared coefficient of variation is 1; these, what a block does once and what reads of
-    tiles reach of a sequential read, are estimated with measured products in sight, alike for all GPUs of a kind of
-    instruction: see `BY_KIND`.
+    with random arrivals, whose squared coefficient of variation is 1; parameters and code that caches lack take a block
+    about a visit to L2 or two. These, and what reads of tiles reach of a sequential read, are estimated with measured
+    products in sight, alike for all GPUs or for those of a kind of instruction: see `BY_KIND`. What warps that copy and
+    store by themselves lose beside is derived: see `archsim.timing.sm.sm`.
 
     Attention: warps that fetch operands overlap this with products less than whole blocks do with each other, as only
     one or two share a scheduler. Key tiles of 64 and 112 keys, whose fetches take 0.5 to 0.75 and 1 of the arithmetic,
@@ -264,9 +270,8 @@ class GpuCore:
     prologue: float = figure("cycle", "from a block's start to its first load: barriers, descriptors, addresses",
                              default=400.0, likely=(200.0, 400.0))
     epilogue: float = figure("cycle", "of a block's end beside moving its bytes", default=400.0, likely=(200.0, 1000.0))
-    product_code: float = figure("cycle", "of code that a block of a product's kernel runs once: addresses by thread, "
-                                 "parameters and code that its caches lack", default=None,
-                                 likely=(100.0, 2000.0), instead=BY_KIND["product_code"])
+    product_code: float = figure("cycle", "of what a block of a product's kernel does once: parameters and code that "
+                                 "its caches lack", default=400.0, likely=(100.0, 1100.0))
     attention_code: float = figure("cycle", "of code that a block of an attention kernel runs once: addresses by "
                                    "thread, masks, code that its instruction cache lacks", default=4500.0,
                                    likely=(2500.0, 6000.0))
@@ -276,9 +281,6 @@ class GpuCore:
     softmax_overlap: float = figure("", "exponent with which two groups of warps that hold their scores in registers "
                                     "overlap softmax with asynchronous products", default=1.2, low=1.0, high=100.0,
                                     likely=(1.0, 1.3))
-    step_code: float = figure("cycle", "of other code in a pipeline step of warps that copy and multiply in turn: "
-                              "copies issued, addresses, first operands loaded", default=None, zero=True,
-                              likely=(0.0, 150.0), instead=BY_KIND["step_code"])
     variation: float = figure("", "squared coefficient of variation of the time in which a pipeline's stage is filled",
                               default=1.0, high=100.0, likely=(0.5, 3.0))
     tile_stream: float = figure("", "share of the rate of a long sequential read, from L2 and from device memory, that "

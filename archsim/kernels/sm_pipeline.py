@@ -42,6 +42,7 @@ class Sm(NamedTuple):
     shared_latency: float  # cycles of a load from shared memory
     commit: float  # cycles that the engine idles between two steps of one group of warps
     coupled: float  # 1 if the warps that multiply also copy, 0 if copies are a warp's own job
+    copy: float  # cycles of issue per byte that such warps copy
     prologue: float  # cycles from a block's start to its first copy, and of other code that runs once
     epilogue: float  # cycles of a block's end beside moving its bytes
     shared_read: float
@@ -83,7 +84,7 @@ class Pipeline(NamedTuple):
     uses: float  # steps that one turn-around spans
     alone: float
     tail: float
-    latency: float
+    latency: float  # from a copy's first instruction to its first byte
     barrier: float
     resident: float
     coupled: float
@@ -97,21 +98,23 @@ def pipeline(sm: Sm, step: TileStep, block: Block, supply: Supply) -> Pipeline:
     """
     rate = min(supply.port, supply.flight / supply.latency) if supply.latency > 0.0 else supply.port
     fetch = block.fetched / rate
+    issue = block.fetched * sm.copy
+    latency = issue + supply.latency
     if sm.coupled > 0.0:
         # the first slice of the next stage is loaded beside the last slice of this one
-        gap = sm.barrier + max(0.0, sm.shared_latency - step.slice)
-        turn = supply.latency + fetch + sm.barrier
+        gap = sm.barrier + issue + max(0.0, sm.shared_latency - step.slice)
+        turn = latency + fetch + sm.barrier
         uses = max(1.0, block.stages - 1.0)
     else:
         gap = sm.commit
-        turn = sm.barrier + supply.latency + fetch + sm.barrier + step.alone + step.tail
+        turn = sm.barrier + latency + fetch + sm.barrier + step.alone + step.tail
         uses = block.stages
     own = max(step.alone, step.alone / block.groups + gap)
     pace = max(block.resident * step.cycles, block.resident * fetch, own, turn / uses)
     return Pipeline(
-        prologue=sm.prologue + supply.latency + fetch + sm.barrier, step=pace,
+        prologue=sm.prologue + latency + fetch + sm.barrier, step=pace,
         epilogue=_epilogue(sm, step, block, supply), engine=step.cycles, fetch=fetch, own=own, turn=turn, uses=uses,
-        alone=step.alone, tail=step.tail, latency=supply.latency, barrier=sm.barrier, resident=block.resident,
+        alone=step.alone, tail=step.tail, latency=latency, barrier=sm.barrier, resident=block.resident,
         coupled=sm.coupled,
     )
 

@@ -31,6 +31,10 @@ ROUNDS = {"blocks": "a new block for each", "persistent": "one block walks over 
           "double": "the same, with a second set of accumulators"}
 """How kernels run one tile after another."""
 
+EXCHANGED = 8.0
+"""Rows of a warp's tile that it brings to shared memory in one turn of an epilogue: those of one fragment of its
+accumulators (CUTLASS's DefaultEpilogueTensorOp for warp-level instructions)."""
+
 LONGEST = 100_000
 """Steps of the longest run."""
 
@@ -71,12 +75,19 @@ def engine(chip: Chip, dtype: str) -> instruction.Engine:
 
 @lru_cache(maxsize=256)
 def sm(chip: Chip) -> kernel.Sm:
-    """Return what a pipeline needs to know of one SM beside its matrix engine, as the kernels take it."""
+    """Return what a pipeline needs to know of one SM beside its matrix engine, as the kernels take it.
+
+    Where warps copy and multiply in turn, every warp instruction of a copy is issued beside its addresses, by all
+    sub-cores; and an epilogue exchanges `EXCHANGED` rows of a warp's tile at a time, between two barriers and behind a
+    load from shared memory. Bulk copies and stores are one thread's instruction each.
+    """
     core = _core(chip)
+    coupled = 0.0 if core.tensor.asynchronous else 1.0
+    exchange = core.tensor.fetch_rows / EXCHANGED * (2.0 * core.barrier + core.shared_latency)
     return kernel.Sm(
-        barrier=core.barrier + core.step_code, shared_latency=core.shared_latency, commit=core.tensor.commit,
-        coupled=0.0 if core.tensor.asynchronous else 1.0, prologue=core.prologue + core.product_code,
-        epilogue=core.epilogue,
+        barrier=core.barrier, shared_latency=core.shared_latency, commit=core.tensor.commit, coupled=coupled,
+        copy=coupled * (1.0 + core.address_ops) / core.tensor.sub_cores / instruction.WARP_LOAD,
+        prologue=core.prologue + core.product_code, epilogue=core.epilogue + coupled * exchange,
         shared_read=core.shared.read_bytes, shared_write=core.shared.write_bytes,
         accumulator_read=core.accumulator_read if core.tensor.tensor_memory else 0.0,
     )

@@ -166,7 +166,7 @@ def test_a_variant_with_other_matrix_instructions_has_what_belongs_to_them() -> 
     other = a100.replace("core.tensor", asynchronous=True)
     assert isinstance(a100.core, GpuCore) and isinstance(other.core, GpuCore) and isinstance(h100.core, GpuCore)
     assert other.core.tensor == replace(h100.core.tensor, macs=a100.core.tensor.macs)
-    assert (other.core.stages, other.core.multicast, other.core.step_code) == (7, 2, 0)
+    assert (other.core.stages, other.core.multicast, other.core.tile_stream) == (7, 2, 0.92)
     assert (other.core.l2_bytes, other.core.fp32_lanes) == (a100.core.l2_bytes, a100.core.fp32_lanes)
     back = other.replace("core.tensor", asynchronous=False)
     assert back == a100.replace(name=back.name)

@@ -24,7 +24,7 @@ WARPS = Engine(macs=512.0, sub_cores=4.0, rows=16.0, cols=8.0, k_bytes=32.0, dep
 WGMMA = Engine(macs=512.0, sub_cores=1.0, rows=64.0, cols=256.0, k_bytes=32.0, depth=0.0, pair_depth=0.0,
                fold_depth=0.0, commit=20.0, in_order=1.0, a_first=0.0, from_shared=1.0, warp_rows=64.0, warp_cols=256.0,
                shared_read=128.0, register_read=1536.0, one_port=1.0)
-COUPLED = line.Sm(barrier=30.0, shared_latency=29.0, commit=0.0, coupled=1.0, prologue=700.0, epilogue=400.0,
+COUPLED = line.Sm(barrier=30.0, shared_latency=29.0, commit=0.0, coupled=1.0, copy=0.0, prologue=700.0, epilogue=400.0,
                   shared_read=128.0, shared_write=96.0, accumulator_read=0.0)
 APART = COUPLED._replace(coupled=0.0, commit=20.0)
 TMEM = APART._replace(accumulator_read=512.0)

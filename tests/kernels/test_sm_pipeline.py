@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archsim.kernels import sm_pipeline as k
 from archsim.kernels.tensor_instruction import TileStep
 
-SM = k.Sm(barrier=30.0, shared_latency=29.0, commit=12.0, coupled=0.0, prologue=400.0, epilogue=400.0,
+SM = k.Sm(barrier=30.0, shared_latency=29.0, commit=12.0, coupled=0.0, copy=0.0, prologue=400.0, epilogue=400.0,
           shared_read=128.0, shared_write=128.0, accumulator_read=0.0)
 STEP = TileStep(cycles=256.0, alone=256.0, tail=148.0, slice=64.0, reads=32768.0, instructions=4.0, rows=128.0,
                 cols=128.0)
@@ -108,6 +108,8 @@ def test_warps_that_copy_and_multiply_wait_for_their_barriers() -> None:
     p = k.pipeline(coupled, STEP, BLOCK, SUPPLY)
     assert (p.turn, p.uses, p.own) == (800 + 256 + 30, 3, 256 + 30)
     assert p.step == (800 + 256 + 30) / 3
+    issued = k.pipeline(coupled._replace(copy=1 / 1024), STEP, BLOCK, SUPPLY)
+    assert (issued.turn, issued.own) == (p.turn + 32, p.own + 32), "copies are instructions of the same warps"
     one_slice = STEP._replace(slice=10.0)  # too short to hide the loads of the next step
     assert k.pipeline(coupled, one_slice, BLOCK, SUPPLY).own == 256 + 30 + 19
     chained = STEP._replace(alone=300.0)  # dependent instructions: another block fills their waits
