@@ -69,8 +69,9 @@ first does so on GPUs of warp-level instructions too (sgl-kernel's flash_attn; c
 GPUs before Blackwell)."""
 
 BY_TOKEN = ("vllm",)
-"""Frameworks whose kernel that writes new keys and values takes a block per token and one element per thread at a time
-(csrc/cache_kernels.cu, reshape_and_cache_flash)."""
+"""Frameworks whose kernel that writes new keys and values has a block per token (csrc/cache_kernels.cu,
+reshape_and_cache_flash). Its threads took one element at a time until 2025 and take eight since; measured calls of
+later versions cost what the former would (with the latter, prefill comes out 3 % faster in the mean)."""
 
 WARM_UPS = 3
 """Replays before those that are timed: a power limit has that much longer to act."""

@@ -251,10 +251,10 @@ def best_attention(
 
     `tiles` has rows of (head dimension, query rows, keys, keys where they are split). Candidates are those of the
     smallest head dimension that is enough and of which one fits into an SM: those of the most query rows, and smaller
-    ones where all queries of a sequence and KV head would leave some of these empty. Where none fits, tiles of half the
-    size are tried, then of a quarter, an eighth: half the keys, or of gradients, whose accumulators are what does not
-    fit, half the rows. Decode kernels of few rows lay out parts for up to eight waves of blocks: the finer they are,
-    the shorter the last wave.
+    ones where the queries of a sequence and KV head are so few that they fill one of these, or two, in part. Where none
+    fits, tiles of half the size are tried, then of a quarter, an eighth: half the keys, or of gradients, whose
+    accumulators are what does not fit, half the rows. Decode kernels of few rows lay out parts for up to eight waves of
+    blocks: the finer they are, the shorter the last wave.
     """
     best, best_rows, best_keys = no_plan(), 0.0, 0.0
     width = max(h.dim, h.value_dim)
@@ -268,7 +268,7 @@ def best_attention(
                 dim = min(dim, tiles[i, 0])
         if dim < math.inf:
             for i in range(tiles.shape[0]):
-                if tiles[i, 0] == dim and (rows <= most or tiles[i, 1] == most):
+                if tiles[i, 0] == dim and (rows <= 2.0 * most or tiles[i, 1] == most):
                     bq, whole, cut = tiles[i, 1] * high, tiles[i, 2] * wide, tiles[i, 3] * wide
                     blocks = h.batch * h.kv_heads * math.ceil(rows / bq)
                     few = bq < FEW_ROWS and h.gradients == 0.0
