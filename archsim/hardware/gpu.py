@@ -289,6 +289,7 @@ class GpuCore:
     dispatch: float = figure("block/cycle", "blocks that the chip starts per cycle", default=0.85, likely=(0.75, 0.95))
     threads: int = whole("threads that an SM holds", default=2048, high=65536)
     blocks: int = whole("blocks of threads that an SM holds", default=32, high=1024)
+    warp: int = whole("threads that issue together (a warp or wavefront)", default=32, high=1024)
     load_lanes: int = whole("threads whose load or store of 4 bytes issues per cycle", default=32, high=1024)
     int_lanes: int = whole("integer and conversion instructions per cycle", default=64, high=4096)
     vector_bytes: int = whole("widest load of one thread, in bytes", default=16, high=1024)

@@ -21,20 +21,18 @@ from archsim.kernels.gpu_l2 import hit_share
 from archsim.kernels.gpu_rows import stream
 from archsim.kernels.tensor_instruction import Engine, tile_step
 
-FOUR_WARPS = 128.0
-"""Threads of a block at least; twice as many where each would compute too much."""
-
 
 class Lanes(NamedTuple):
     """What threads that copy for themselves need of an SM."""
 
     threads: float  # that an SM holds
+    warp: float  # threads that issue together
     loads: float  # load lanes
     ints: float  # integer lanes
     address_ops: float  # integer instructions per load
     loop: float  # cycles of dependent instructions in one turn of a loop
     barrier: float  # cycles of a barrier and of shared memory's latency
-    results: float  # that one of 128 threads computes at most; of larger tiles, 256 do
+    results: float  # that each thread of four warps computes at most; of larger tiles, eight warps do
 
 
 class Experts(NamedTuple):
@@ -84,7 +82,7 @@ def grouped(
     stages = min(most, held + gpu.register_stages)
     if acc > gpu.accumulators or held < 1.0 or stages < 2.0:
         return no_plan()
-    threads = FOUR_WARPS if bm * bn <= FOUR_WARPS * lanes.results else 2.0 * FOUR_WARPS
+    threads = (4.0 if bm * bn <= 4.0 * lanes.warp * lanes.results else 8.0) * lanes.warp
     room = math.floor(gpu.shared / ((stages - gpu.register_stages) * stage))
     resident = max(1.0, min(room, math.floor(gpu.accumulators / acc), math.floor(lanes.threads / threads)))
 

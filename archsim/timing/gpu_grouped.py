@@ -28,7 +28,7 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     experts, rows = sum(count for _, count in groups), sum(m * count for m, count in groups)
     operands = op.a_bytes + experts * k * n * b + rows * n * out
     lanes = kernel.Lanes(
-        threads=float(core.threads), loads=float(core.load_lanes), ints=float(core.int_lanes),
+        threads=float(core.threads), warp=float(core.warp), loads=float(core.load_lanes), ints=float(core.int_lanes),
         address_ops=core.address_ops, loop=core.loop, barrier=core.barrier + core.shared_latency,
         results=float(core.grouped_results),
     )

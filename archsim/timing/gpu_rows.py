@@ -23,13 +23,12 @@ from archsim.timing.optime import OpTime
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import Elementwise, Gather, Norm, Quantize, Route, Softmax, Sort, Stream
 
-WARP = 32
 ROW_THREADS = 1024
 """Threads of a block at most."""
 FLAT_THREADS = 128
 """Threads of a block where rows do not matter, and of one that takes several short rows."""
 QUANTISING = 256
-"""Threads of a block that quantises a row, or eight of them with a warp each."""
+"""Threads of a block that quantises a row, or several with a warp each."""
 OPERANDS = 8.0
 """Loads that a thread of a flat kernel has in flight at most; where a result has more operands, more threads share
 them."""
@@ -68,17 +67,17 @@ def cut(op: Stream, chip: Chip) -> Blocks:
         return Blocks(math.ceil(threads / FLAT_THREADS), FLAT_THREADS, 1, elements * size, elements)
     if cols % elements and not isinstance(op, Softmax | Quantize | Sort):
         elements = 1
-    warps = math.ceil(cols / (WARP * elements))
-    threads, together = min(ROW_THREADS, WARP * warps), 1
+    warps = math.ceil(cols / (core.warp * elements))
+    threads, together = min(ROW_THREADS, core.warp * warps), 1
     if isinstance(op, Quantize):
-        by_warp = rows >= 2 * chip.cores * QUANTISING // WARP
-        threads = min(threads, WARP if by_warp else QUANTISING)
-        together = QUANTISING // WARP if by_warp else 1
+        together = max(1, QUANTISING // core.warp)
+        by_warp = rows >= 2 * chip.cores * together
+        threads, together = (min(threads, core.warp), together) if by_warp else (min(threads, QUANTISING), 1)
     together = max(together, FLAT_THREADS // threads)  # rows that one block takes
     reductions = round(op.reduced / (rows * cols)) if op.passes > 1 else 0
     return Blocks(math.ceil(rows / together), threads * together, math.ceil(cols / (threads * elements)),
                   elements * size, elements, max(1, min(3, round(op.passes))), reductions,
-                  threads <= WARP and not isinstance(op, Sort))
+                  threads <= core.warp and not isinstance(op, Sort))
 
 
 def _rows(op: Stream) -> tuple[int, int]:
@@ -119,7 +118,7 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     first = near + missing * max(0.0, gpu.dram_latency - near)
     turn = core.loop * (1.0 + op.transcendentals / max(1.0, _results(op)))
     latency = b.turns * (first + turn + (b.passes - 1) * (near + core.loop))
-    shuffles = math.log2(WARP) * core.shared_latency  # a tree within a warp
+    shuffles = math.log2(core.warp) * core.shared_latency  # a tree within a warp
     latency += b.reductions * (shuffles if b.warps else core.reduction)
     if isinstance(op, Gather):
         latency += near  # the index comes before the row

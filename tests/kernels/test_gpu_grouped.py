@@ -14,7 +14,8 @@ from archsim.kernels import tensor_instruction as ti
 from archsim.timing.gpu_figures import row_figures
 from archsim.timing.sm import engine
 
-LANES = kg.Lanes(threads=2048.0, loads=32.0, ints=64.0, address_ops=5.0, loop=150.0, barrier=60.0, results=64.0)
+LANES = kg.Lanes(threads=2048.0, warp=32.0, loads=32.0, ints=64.0, address_ops=5.0, loop=150.0, barrier=60.0,
+                  results=64.0)
 MACHINES = {name: (row_figures(chips.get(name)), engine(chips.get(name), "bf16"))
             for name in ("a100-sxm-80gb", "h100-sxm", "b200")}
 TILES = [(16, 32, 128), (16, 64, 256), (64, 64, 64), (64, 128, 128), (128, 256, 128)]
