@@ -90,15 +90,15 @@ PACKED_ASYNC_ATTENTION_TILES: AttentionTiles = (
     (192, 128, 96, 96), (192, 128, 112, 112), (192, 128, 160, 160),
     (256, 128, 80, 80), (256, 128, 128, 128), (576, 64, 64, 64), (576, 64, 32, 32), (2048, 16, 16, 16),
 )
-"""The same of FlashAttention 3 for compute capability 9.0: 64 rows to decode heads of up to 128, 224, 160 and 128 keys
-for 8-bit elements, and FlashMLA's 64 x 64."""
+"""The same of FlashAttention 3 for compute capability 9.0: 64 rows, one group of warps, for few queries of heads of up
+to 128 (`use_one_mma_wg` of hopper/tile_size.h), 224, 160 and 128 keys for 8-bit elements, and FlashMLA's 64 x 64."""
 
 ASYNC_ATTENTION_TILES: AttentionTiles = (
     *PACKED_ASYNC_ATTENTION_TILES, (192, 64, 96, 96), (256, 64, 80, 80), (256, 64, 128, 128),
     (64, 16, 128, 128), (96, 16, 64, 64), (128, 16, 64, 64), (192, 16, 64, 64), (256, 16, 64, 64), (256, 16, 32, 32),
 )
-"""Attention tiles of kernels whose instructions read shared memory themselves: FlashAttention's, and 16 rows to decode
-(XQA of TensorRT-LLM), multiplied transposed."""
+"""Attention tiles of kernels whose instructions read shared memory themselves: FlashAttention's, and 16 rows to decode,
+multiplied transposed (XQA of TensorRT-LLM, cpp/kernels/xqa; the size of its tiles is assumed)."""
 
 TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
     (128, 256, 128, 128), (128, 128, 128, 128), (128, 64, 128, 128), (192, 256, 128, 128), (192, 128, 128, 128),
