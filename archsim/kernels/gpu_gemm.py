@@ -190,7 +190,7 @@ def best_gemm(
     kernels run one block per SM; the stages of others leave room for one or two, as libraries build them. Tiles whose
     multiplications alone take longer than the best so far are passed over.
     """
-    best = no_plan()
+    best, tile = no_plan(), -1.0
     most = 1.0 if gpu.overlapped > 0.0 else 2.0
     for i in range(tiles.shape[0]):
         bm, bn, bk = tiles[i, 0], tiles[i, 1], tiles[i, 2]
@@ -208,17 +208,14 @@ def best_gemm(
             if splits > 1.0 or gpu.overlapped == 0.0:  # stream-K needs no whole rounds
                 rounds = float(math.ceil(rounds))
             least = rounds * math.ceil(steps / splits) * step
+            ways = 2 if split > 0.0 and splits == 1.0 and gpu.overlapped > 0.0 else 1  # whole tiles, or stream-K too
             resident = 1.0
             while least < best.cycles and resident <= most:
-                plan = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident, 0.0)
-                if split > 0.0 and splits == 1.0 and gpu.overlapped > 0.0:
-                    streamed = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident, 1.0)
-                    if streamed.cycles < plan.cycles:
-                        plan = streamed
-                if plan.cycles < best.cycles:
-                    best = Plan(plan.cycles, plan.matrix, plan.on_chip, plan.hbm, plan.vector, plan.fixed,
-                                plan.hbm_bytes, plan.l2_bytes, plan.rounds, plan.occupancy, plan.stages, plan.splits,
-                                float(i))
+                for stream in range(ways):
+                    plan = gemm(gpu, e, sm, one, gm, bm, bn, bk, splits, resident, float(stream))
+                    if plan.cycles < best.cycles:
+                        best, tile = plan, float(i)
                 resident += 1.0
             splits = splits + 1.0 if splits < 4.0 else math.floor(splits * 1.5)
-    return best
+    return Plan(best.cycles, best.matrix, best.on_chip, best.hbm, best.vector, best.fixed, best.hbm_bytes,
+                best.l2_bytes, best.rounds, best.occupancy, best.stages, best.splits, tile)
