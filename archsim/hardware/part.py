@@ -244,7 +244,23 @@ def part(cls: type[T]) -> type[T]:
                 given[name] = _check_option(made.__name__, name, value, hints()[name])
         plain_init(self, **given)
 
+    fresh: Callable[[Any], int] = made.__hash__
+
+    def __hash__(self: Any) -> int:  # noqa: N807
+        """Return the hash, which is computed once: every memo asks a chip for it at every call."""
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = fresh(self)
+            object.__setattr__(self, "_hash", known)
+        return known
+
+    def __getstate__(self: Any) -> dict[str, Any]:  # noqa: N807
+        """Return the fields alone: hashes of names differ from process to process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
     made.__init__ = __init__  # type: ignore[method-assign]
+    made.__hash__ = __hash__  # type: ignore[method-assign]
+    made.__getstate__ = __getstate__  # type: ignore[method-assign]
     return made
 
 

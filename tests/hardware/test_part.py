@@ -1,9 +1,11 @@
 """Parts complain in one line about what is missing, unknown or impossible."""
 
 import inspect
+import pickle
 
 import pytest
 
+from archsim import chips
 from archsim.errors import ArchsimError
 from archsim.hardware import (
     Cache,
@@ -177,3 +179,11 @@ def test_parts_explain_themselves() -> None:
 def test_lists_are_frozen() -> None:
     assert chip(notes=["one", "two"]).notes == ("one", "two")
     hash(chip(notes=["one", "two"]))
+
+
+def test_a_hash_is_computed_once_and_stays_in_its_process():
+    chip = chips.get("h100-sxm")
+    again = chip.replace(name=chip.name)
+    assert again is not chip and again == chip and hash(again) == hash(chip) == hash(chip)
+    assert hash(chip.replace("core", launch=2e-6)) != hash(chip)
+    assert "_hash" not in chip.__getstate__() and pickle.loads(pickle.dumps(chip)) == chip
