@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from archsim.dtypes import BYTES, SCALED
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
+from archsim.hardware.gpu import Tiles
 from archsim.kernels import gpu_gemm as kernel
 from archsim.kernels.gpu import Plan
 from archsim.kernels.gpu_grid import Product
@@ -34,24 +36,36 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     operands = op.a_bytes + op.batch * k * n * b + rows * n * out
     scaled = BYTES[op.a_dtype] < 2
     library, cluster = core.scaled_library(rows, op.a_dtype in SCALED) if scaled else (core.library, 1)
-    if scaling_ops(op, 0.0, 1.0):
-        library += core.narrow_tiles
-    p = kernel.best_gemm(
-        figures(chip), engine(chip, op.dtype), sm(chip), as_array(library), as_array(((float(op.m), float(op.batch)),)),
-        Product(
-            m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
-            a_reuse=op.a_reuse, loads=float(op.bytes > operands) + scaled, scales=float(scaled), cluster=float(cluster),
-            warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
-        ),
-        1.0 - scaled,
+    narrow = scaling_ops(op, 0.0, 1.0) > 0.0
+    library += core.narrow_tiles if narrow else ()
+    product = Product(
+        m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=max(0.0, op.bytes - operands),
+        a_reuse=op.a_reuse, loads=float(op.bytes > operands) + scaled, scales=float(scaled), cluster=float(cluster),
+        warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
     )
-    if not math.isfinite(p.cycles):
+    best: tuple[Plan, float, str] | None = None
+    for tiles in _by_rows(library) if narrow else (library,):  # each block of rows converts narrow weights anew
+        p = kernel.best_gemm(figures(chip), engine(chip, op.dtype), sm(chip), as_array(tiles),
+                             as_array(((float(op.m), float(op.batch)),)), product, 1.0 - scaled)
+        if not math.isfinite(p.cycles):
+            continue
+        bm, bn, bk = tiles[int(p.tile)]
+        vector = vector_cycles(op, chip, math.ceil(op.m / bm))
+        p = with_conversion(op, p, vector)
+        if best is None or p.cycles < best[0].cycles:
+            split = f", split-K {int(p.splits)}" if p.splits > 1 else ", stream-K" if p.splits < 0 else ""
+            plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}"
+            best = p, vector, plan
+    if best is None:
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
-    bm, bn, bk = library[int(p.tile)]
-    split = f", split-K {int(p.splits)}" if p.splits > 1 else ", stream-K" if p.splits < 0 else ""
-    plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}"
-    vector = vector_cycles(op, chip, math.ceil(op.m / bm))
-    return optime(op, chip, with_conversion(op, p, vector), vector=vector, plan=plan)
+    p, vector, plan = best
+    return optime(op, chip, p, vector=vector, plan=plan)
+
+
+@lru_cache(maxsize=64)
+def _by_rows(library: Tiles) -> tuple[Tiles, ...]:
+    """Return the tiles of each number of rows."""
+    return tuple(tuple(tile for tile in library if tile[0] == rows) for rows in sorted({tile[0] for tile in library}))
 
 
 def with_conversion(op: MatMul | GroupedMatMul, p: Plan, vector: float) -> Plan:

@@ -47,7 +47,7 @@ def test_every_block_of_rows_converts_again() -> None:
     one, many = (gpu.time(MatMul(m=m, n=4096, k=4096, weights=True, b_dtype="int4"), chip).busy["vector"]
                  for m in (16, 4096))
     assert many > 10 * one
-    slow = chip.replace("core", fp32_lanes=8)
+    slow = chip.replace("core", fp32_lanes=4)  # even with the tallest blocks
     op = MatMul(m=4096, n=4096, k=4096, weights=True, b_dtype="int4")
     assert gpu.time(op, slow).seconds > 1.5 * gpu.time(op, chip).seconds
 
@@ -66,3 +66,10 @@ def test_tiles_that_cannot_be_meant_name_the_field() -> None:
     for field in ("narrow_tiles", "grouped_tiles"):
         with pytest.raises(ArchsimError, match=rf"GpuCore\.{field}"):
             chips.get("h100-sxm").replace("core", **{field: ((1, 2),)})
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1925, 13952, 10368), (2057, 4224, 14592), (7290, 1024, 9216)])
+def test_blocks_are_tall_where_conversions_would_hold_up_the_product(m: int, n: int, k: int) -> None:
+    """Each block of rows converts all weights of its columns: twice the rows, half the conversions."""
+    for name in NAMES:
+        assert seconds(name, m, "int4", n, k) < 1.1 * seconds(name, m, "bf16", n, k)
