@@ -52,7 +52,7 @@ picture: demo
 
 bench: .venv/dev.done
 	$(BIN)/python tests/bench/speed.py
-	$(BIN)/python tests/bench/array.py
+	$(BIN)/python tests/bench/systolic.py
 
 # SCALE-Sim 3.0.0 fails with numpy 2.4 and later. Its environment is apart: nothing of it is imported by archsim.
 peers: build/peers/done
