@@ -118,7 +118,8 @@ in sight, the second where copies and stores are bulk, for Hopper. Nothing publi
 - `l2_write_bytes`: half of what L2 gives each SM to readers where whole tiles are stored in bulk, a quarter where warps
   store rows of a tile, 8 at a time. On A100 results of k = 32 leave at 1350 GB/s (9 B/cycle of each SM), of k = 64 at
   1050 and of k = 128 at 760, though device memory takes 1880: what else its library's kernels for short K lose there is
-  in this figure too, so that 12 to 18 fit k = 32 and k = 256 better.
+  in this figure too, so that 12 to 18 fit k = 32 and k = 256 better. With tensor memory L2 gives twice as much; what it
+  takes nobody has measured, and more than 18 would be no surprise.
 - `tile_stream`: what is lost is device memory's time, more than L2's: rows of a tile lie in different DRAM rows, and
   requests of single lines from many blocks mix more of them than boxes of 64 to 256 rows that one instruction asks for.
 """
