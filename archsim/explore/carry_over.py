@@ -1,5 +1,6 @@
 """Carry-over: constants fitted on one chip's measurements, and what they are worth on chips that the fit never saw.
 
+One set of constants is fitted for all ops of a table, which may be read from several files; nothing is an op's own.
 What is fitted are the constants that nobody has measured (see `archsim.explore.constants.free`), each within the range
 that documents leave it. A constant with a physical meaning fitted on one machine serves the next; one that merely makes
 an error small does not, and fits on two machines disagree about it. Where the definitions of two chips differ in an

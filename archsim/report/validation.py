@@ -160,6 +160,8 @@ def carried(result: CarryOver) -> list[Sheet]:
         notes=["* the rows that the fit saw" + "; all others are carried over" * (len({k[0] for k in keys}) > 1),
                *(f"fit on {f.chip}: {len(f.values)} constants, {f.rows:,} rows, {f.evaluations} evaluations"
                  for f in result.fits),
+               *(f"fit on {f.chip}: too few rows for so many constants: any values would do"
+                 for f in result.fits if f.rows < 10 * len(f.values)),
                *(["all values: also of constants that are not the same thing on both chips by their definitions"]
                  if result.apart else [])],
     )

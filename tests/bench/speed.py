@@ -87,7 +87,7 @@ def shapes() -> tuple[list[tuple[int, int, int]], str]:
 
 # Zhang et al., LLMCompass, ISCA 2024, abstract: "within 16 minutes on commodity hardware, including 26,400 rounds of
 # the mapper's parameter search". What one GEMM takes its artifact (github.com/PrincetonUniversity/LLMCompass), 75 to
-# 155 s, is reported by users of an unnamed machine: no publication states it, and it is not run here.
+# 155 s, is reported of an unnamed machine: no publication is known that states it, and it is not run here.
 LLMCOMPASS_GEMM, LLMCOMPASS_MAPPINGS = 155.0, 26_400 / (16 * 60)
 
 
@@ -98,9 +98,8 @@ def products() -> None:
     from archsim.workload.ops import MatMul
 
     given, which = shapes()
-    print(f"LLMCompass: {LLMCOMPASS_GEMM:.0f} s for one GEMM is a user's figure of its artifact, on an unnamed machine; "
-          f"{LLMCOMPASS_MAPPINGS:.1f} mappings/s are\nits paper's 26,400 in 16 minutes (ISCA 2024, abstract). Neither "
-          "was run here.")
+    print(f"LLMCompass: {LLMCOMPASS_GEMM:.0f} s for one GEMM is reported of its artifact, on an unnamed machine;\n"
+          f"{LLMCOMPASS_MAPPINGS:.1f} mappings/s are its paper's 26,400 in 16 minutes. Neither was run here.")
     ops = [MatMul(*shape, weights=True) for shape in given]
     for name in ("tpu-v5p", "a100-sxm-80gb", "h100-sxm", "b200", "mi300x"):
         chip = sim.chips.get(name)

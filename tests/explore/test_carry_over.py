@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from archsim import chips
 from archsim.errors import ArchsimError
-from archsim.explore.carry_over import CarryOver, carry_over
+from archsim.explore.carry_over import CarryOver, _Search, carry_over
 from archsim.explore.constants import changed, free
 from archsim.explore.validate import load, predict
 from archsim.hardware.part import replace_at
@@ -69,6 +70,24 @@ def test_what_is_not_the_same_thing_is_carried_over_only_beside(tmp_path: Path) 
     for errors, values in ((fit.errors, shared), (fit.forced, fit.values)):
         by_hand = abs(predict(case, changed(other, values)) / case.seconds - 1)
         assert errors["other", "gemm", "bf16"] == pytest.approx(100 * by_hand)
+
+
+def test_one_set_of_constants_serves_all_ops(tmp_path: Path) -> None:
+    """What a constant does not move is not timed again: the error must come out as if it were."""
+    file, other = tmp_path / "products.csv", tmp_path / "sums.csv"
+    file.write_text("device,op,dtype,m,n,k,measured_us\n" + "".join(
+        f"h100,gemm,{dtype},{m},4096,4096,{us}\n" for dtype in ("bf16", "fp8") for m, us in ((8, 16), (512, 40))))
+    other.write_text("device,op,dtype,rows,cols,measured_us\nh100,rmsnorm,bf16,64,4096,4\nh100,add,bf16,64,4096,3\n")
+    search = _Search(load([file, other], resolve=chips.get).cases)
+    assert set(search.groups) == {("gemm", "bf16"), ("gemm", "fp8"), ("rmsnorm", "bf16"), ("add", "bf16")}
+    assert ("add", "bf16") not in search.moves["core.barrier"], "no product's constant moves it"
+    assert {("rmsnorm", "bf16"), ("gemm", "fp8")} <= set(search.moves["core.reduction"]), "fp8 is quantised first"
+    before = search.best
+    for _ in range(2):
+        search.sweep()
+    assert search.best < before
+    assert search.best == pytest.approx(search.error(search.values), rel=1e-12)
+    assert all(search.moves[path] for path in search.open)
 
 
 def test_a_chip_without_rows_is_named(tmp_path: Path) -> None:
