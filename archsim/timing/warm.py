@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from archsim.errors import ArchsimError
-from archsim.hardware import Chip
 from archsim.kernels import gpu_l2
+
+if TYPE_CHECKING:
+    from archsim.hardware import Chip
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ def test_at_clock_goes_there_and_back() -> None:
 def test_a_tight_limit_slows_every_kind_of_chip(name: str) -> None:
     chip = sim.chips.get(name)
     assert chip.power
-    tight = chip.replace("power", tdp=chip.power.standby + 40.0, idle=chip.power.standby)
+    tight = chip.replace("power", tdp=chip.power.standby + 40.0, idle=chip.power.standby,
+                         capped=True)
     forward = Attention(batch=1, q_len=8192, kv_len=8192, heads=32, kv_heads=32, head_dim=128)
     for op in (MatMul(m=8192, n=8192, k=8192), forward, AttentionBackward(forward=forward)):
         t, free = timing.time(op, tight), timing.unlimited(op, tight)
