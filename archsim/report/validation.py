@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from archsim.report.quantity import NONE, quantity, scale
@@ -109,6 +110,19 @@ def _moves(changes: Mapping[tuple[str, str], float] | None, key: tuple[str, str]
     return "0" if abs(changes[key]) < 0.005 else f"{changes[key]:+.2f}"
 
 
+WIDE = 4
+"""Ops and dtypes that have columns of their own; of more, the mean and the largest are shown."""
+
+
+def _over(changes: Mapping[tuple[str, str], float] | None, pick: Callable[[Iterable[float]], float]) -> str:
+    """Write what becomes of the changes of all ops."""
+    return NONE if changes is None else _moves({("", ""): pick(changes.values())}, ("", ""))
+
+
+def _largest(values: Iterable[float]) -> float:
+    return max(values, key=abs)
+
+
 def sensitivity(found: Sequence[Sensitivity]) -> list[Sheet]:
     """Return a table of constants per device: value, meaning, source, and what a fifth less or more does to the error.
 
@@ -125,13 +139,19 @@ def sensitivity(found: Sequence[Sensitivity]) -> list[Sheet]:
             Column("figure", [c.path for c in constants], text=True),
             Column("value", [_value(c) for c in constants], text=True, wrap=True, least=12),
             *(Column(f"{op} {dtype}\n{sign}", [_moves(getattr(s, side), (op, dtype)) for s in shown])
-              for op, dtype in keys for sign, side in (("−20 %", "down"), ("+20 %", "up"))),
+              for op, dtype in (keys if len(keys) <= WIDE else ())
+              for sign, side in (("−20 %", "down"), ("+20 %", "up"))),
+            *(Column(f"{what}\n{sign}", [_over(getattr(s, side), pick) for s in shown])
+              for what, pick in ((("mean of ops", fmean), ("most of any", _largest)) if len(keys) > WIDE else ())
+              for sign, side in (("−20 %", "down"), ("+20 %", "up"))),
             Column("kind", ["datasheet" if c.datasheet else "" for c in constants], 1, text=True),
             Column("meaning", [c.meaning for c in constants], 3, text=True, wrap=True, least=24),
             Column("source", [_source(c) for c in constants], 2, text=True, wrap=True, least=24),
         ]
         notes = [f"{NONE} cannot be changed so: a whole number that rounds to itself, or out of range"] if any(
             s.down is None or s.up is None for s in shown) else []
+        if len(keys) > WIDE:
+            notes.append("each op by itself: --json, or --out FILE.csv")
         if idle:
             notes.append(f"moves nothing by 0.005 points: {', '.join(idle)}")
         sheets.append(Sheet(f"{device}: points of MAPE when one figure is 20 % less, or more", columns if shown else [],

@@ -5,7 +5,7 @@ import pytest
 
 from archsim.explore.ablation import PIECES, ablate
 from archsim.explore.carry_over import carry_over
-from archsim.explore.constants import Constant, sensitivity
+from archsim.explore.constants import Constant, Sensitivity, sensitivity
 from archsim.explore.validate import Table, scored
 from archsim.hardware import Source
 from archsim.report import validation
@@ -32,6 +32,17 @@ def test_a_table_of_constants_per_device(table: Table) -> None:
         assert heading in said
     assert "memory.bandwidth" in said and "3.35 TB/s" in said and "datasheet" in said
     assert "moves nothing" in said and "memory.capacity" in said
+
+
+def test_many_ops_share_columns_of_their_changes() -> None:
+    constant = Constant("core.x", 2.0, "cycle", "waits", None, None)
+    ops = [(f"op{i}", "bf16") for i in range(6)]
+    found = Sensitivity("chip", constant, {op: -0.1 * i for i, op in enumerate(ops)}, None)
+    (sheet,) = validation.sensitivity([found])
+    cells = {column.name: column.cells for column in sheet.columns}
+    assert cells["mean of ops −20 %"] == ["-0.25"] and cells["most of any −20 %"] == ["-0.50"]
+    assert cells["mean of ops +20 %"] == ["–"]
+    assert not any("op1" in name for name in cells)
 
 
 def test_carry_over(table: Table) -> None:
