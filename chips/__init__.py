@@ -91,6 +91,12 @@ ALIASES = {
     "kunlun2": "kunlun-2",
     "r200": "kunlun-2",
     "a100": "a100-sxm-80gb",
+    "a100-dgx": "a100-sxm-80gb",
+    "a100-pairwise-nvlink": "a100-sxm-80gb",  # as vidur names it, and the next three
+    "h100-dgx": "h100-sxm",
+    "h100-pairwise-nvlink": "h100-sxm",
+    "a40-pairwise-nvlink": "a40",
+    "gh200-480gb": "gh200",  # as its driver reports it
     "a100-sxm": "a100-sxm-80gb",
     "a100-80gb": "a100-sxm-80gb",
     "a100-sxm4-80gb": "a100-sxm-80gb",  # as its driver reports it

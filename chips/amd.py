@@ -6,6 +6,7 @@ copied into each, and MI300's dies share a 256 MB cache behind their L2s. Both d
 chip; software sees two, each a `mi250x-gcd`.
 """
 
+from archsim.chips.gpu_defaults import ESTIMATED, LIBRARY
 from archsim.chips.prices import price_source, usd
 from archsim.chips.variants import variant
 
@@ -21,7 +22,6 @@ _XPROF = "openxla/xprof xprof/utils/hardware_type_utils.cc, FLOP per CU and cycl
 _GENZ = "GenZ-LLM-Analyzer Systems/system_configs.py @091bdd0a"
 _SWS = "SWS report, 2025-03-28"
 _DEFAULTS = "defaults of archsim.hardware.memory: one level, in one partition"
-_LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
 _REFRESH = Source("writes reach 93 % on MI210 and 91 % on MI300X, what refreshing all banks at once leaves (350 ns "
                   f"of 3.9 us), where NVIDIA's reach 97 to 99 %: {_TE42}, RRZE-HPC/gpu-benches", "derived")
 _QUEUE = Source("copies reach 84 % on MI210 in spite of that", "estimated", "75 % on MI300X, whose clocks fall to its "
@@ -59,7 +59,7 @@ split kernels, 16 rows to decode, one matrix instruction high, and smaller ones 
 held by four wavefronts (mla_a8w8_qh64_1tg_16mx4_16nx1 of ROCm/aiter: 16 rows each, 16 keys)."""
 
 _COMMON = {
-    "core": _LIBRARY,
+    "core": LIBRARY, **ESTIMATED,
     "cache": Source(_DEFAULTS, "derived"),
     "core.shared.capacity": Source(_XPROF, note="LDS"),
     "core.shared.read_bytes": Source(_XPROF, note="LDS, 128 B/cycle"),

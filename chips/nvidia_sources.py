@@ -1,5 +1,7 @@
 """Documents on NVIDIA GPUs that several chips cite, and statements that hold for all of them."""
 
+from archsim.chips.gpu_defaults import ESTIMATED, LIBRARY
+
 from archsim.hardware import Source
 
 TE42 = "te42kyfo/gpu-benches @1c36d50"
@@ -16,7 +18,6 @@ ULTRA = "developer.nvidia.com/blog inside-nvidia-blackwell-ultra"
 GUOHAI = "Guohai Securities report, 2024-02"
 SOOCHOW = "Soochow Securities report, 2024-03"
 CCTV = "CCTV comparison table, 2025-09-16, via udn.com and ettoday.net"
-LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
 IDLE_NOTE = "energies of matrix work below are those above this figure"
 
 
@@ -28,7 +29,7 @@ def sheet(name: str, note: str = "") -> Source:
 def common(**more: Source) -> dict[str, Source]:
     """Return sources that all GPUs share, and `more` with ``__`` for the dots of a path."""
     shared = {
-        "core": LIBRARY,
+        "core": LIBRARY, **ESTIMATED,
         "core.shared": Source(f"{GUIDE}: 32 banks of 4 B", "published-unverified"),
         "core.registers": Source(GUIDE, "published-unverified"),
         "core.fp32_lanes": Source(GUIDE, "published-unverified"),
