@@ -55,4 +55,4 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     plan = f"tile {bq:.0f}x{bk:.0f}{split}, {rounds(p)}{turns}"
     if isinstance(op, AttentionBackward):
         plan = f"scores again, then gradients: {plan}"
-    return optime(op, chip, p, vector=p.vector, plan=plan)
+    return optime(op, chip, p, warm, vector=p.vector, plan=plan)

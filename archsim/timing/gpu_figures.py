@@ -11,6 +11,7 @@ from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu as kernel
 from archsim.kernels.gpu_chip import Gpu
 from archsim.timing.optime import OpTime
+from archsim.timing.warm import COLD, Warm
 from archsim.workload.ops import Op
 
 
@@ -55,8 +56,10 @@ def rounds(p: kernel.Plan) -> str:
     return f"{int(p.rounds)} round{'' if p.rounds == 1 else 's'}"
 
 
-def optime(op: Op, chip: Chip, p: kernel.Plan, *, vector: float, plan: str) -> OpTime:
-    """Return the OpTime of a kernel's plan; `vector` is in cycles.
+def optime(op: Op, chip: Chip, p: kernel.Plan, warm: Warm, *, vector: float, plan: str) -> OpTime:
+    """Return the OpTime of a kernel's plan, started with `warm` in L2; `vector` is in cycles.
+
+    From a cold cache all operands move, those too that are too small for the kernels to know (attention's sinks).
     """
     hz = chip.clock
     busy = {"matrix": p.matrix / hz, "vector": vector / hz, "scratchpad": p.on_chip / hz, "hbm": p.hbm / hz,
@@ -64,7 +67,7 @@ def optime(op: Op, chip: Chip, p: kernel.Plan, *, vector: float, plan: str) -> O
     seconds = max(p.cycles / hz, *busy.values())
     return OpTime(
         seconds=seconds, cycles=seconds * hz, flops=op.flops, vector_ops=op.vector_ops,
-        hbm_bytes=max(p.hbm_bytes, op.bytes), on_chip_bytes=p.l2_bytes,
+        hbm_bytes=max(p.hbm_bytes, op.bytes) if warm == COLD else p.hbm_bytes, on_chip_bytes=p.l2_bytes,
         utilization=op.flops / chip.peak(str(getattr(op, "dtype", "bf16"))) / seconds,
         bound=max(busy, key=lambda x: busy[x]), busy=busy, plan=plan,
     )

@@ -49,7 +49,7 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
             f"{int(experts)} products in one kernel")
     blocks = sum(math.ceil(m / bm) * count for m, count in groups) / experts
     vector = vector_cycles(op, chip, blocks)
-    return optime(op, chip, with_conversion(op, p, vector), vector=vector, plan=plan)
+    return optime(op, chip, with_conversion(op, p, vector), warm, vector=vector, plan=plan)
 
 
 def _products(op: GroupedMatMul) -> tuple[tuple[tuple[float, float], ...], float, float]:

@@ -59,7 +59,7 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     if best is None:
         raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
     p, vector, plan = best
-    return optime(op, chip, p, vector=vector, plan=plan)
+    return optime(op, chip, p, warm, vector=vector, plan=plan)
 
 
 @lru_cache(maxsize=64)

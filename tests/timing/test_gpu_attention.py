@@ -178,6 +178,8 @@ def test_a_warm_cache_is_never_slower(q: int, past: int, batch: int, inputs: flo
     for on in (chip(), ASYNC):
         cold, warm = gpu.time(op, on), gpu.time(op, on, Warm(inputs=inputs, output=output))
         assert warm.seconds <= cold.seconds * (1 + 1e-9)
+        assert warm.hbm_bytes <= cold.hbm_bytes * (1 + 1e-9)
+        assert warm.hbm_bytes <= warm.seconds * on.memory.bandwidth * (1 + 1e-9), "no more than memory can move"
 
 
 def test_decode_from_a_warm_cache_beats_device_memory() -> None:

@@ -37,6 +37,8 @@ def test_what_l2_holds_saves_time_and_traffic(op: MatMul, on: Chip, a: float, b:
     cold, warm = gpu.time(op, on), gpu.time(op, on, Warm(a, b, out))
     assert warm.seconds <= cold.seconds * (1 + 1e-9)
     assert warm.seconds >= roofline.plain(op, on.replace("memory", bandwidth=1e18)) * (1 - 1e-9)
+    assert warm.hbm_bytes <= cold.hbm_bytes * (1 + 1e-9)
+    assert warm.hbm_bytes <= warm.seconds * on.memory.bandwidth * (1 + 1e-9), "no more than memory can move"
 
 
 def test_a_cache_that_holds_the_weights_changes_what_a_decode_step_waits_for() -> None:
@@ -46,6 +48,7 @@ def test_a_cache_that_holds_the_weights_changes_what_a_decode_step_waits_for() -
     assert cold.bound == "hbm"
     assert warm.bound == "scratchpad"
     assert warm.seconds < 0.6 * cold.seconds
+    assert warm.hbm_bytes < 0.01 * cold.hbm_bytes, "bias and the like at most: what is reported and costs energy"
 
 
 def test_plans_say_how_k_and_rounds_were_shared() -> None:
