@@ -1,11 +1,12 @@
 """Levels of L2 against measured bandwidths of data that all SMs read round and round, and as properties."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim import chips
-from archsim.kernels.gpu_l2 import hit_share, partition_fills, reread_rate
+from archsim.kernels.gpu_l2 import hit_share, kept_share, partition_fills, reread_rate
 from archsim.timing.gpu_figures import row_figures
 
 FADE = 0.25
@@ -14,6 +15,15 @@ FADE = 0.25
 @pytest.mark.parametrize(("distance", "share"), [(1.0, 1.0), (50.0, 1.0), (50.0 * (1 + FADE / 2), 0.5), (63.0, 0.0)])
 def test_data_is_held_up_to_the_capacity_and_fades_beyond(distance: float, share: float) -> None:
     assert hit_share(distance, 50.0, FADE) == pytest.approx(share)
+
+
+@given(st.floats(1, 300), st.sampled_from([(25.0, 50.0), (50.0, 50.0), (40.0, 240.0)]))
+def test_what_kernels_read_is_kept_by_partitions(distance: float, levels: tuple[float, float]) -> None:
+    """From a copy in every partition to none in any, in a straight line; a single partition fades beyond its size."""
+    near, capacity = levels
+    gone = capacity if near < capacity else capacity * (1 + FADE)
+    share = kept_share(distance, near, capacity, FADE)
+    assert share == pytest.approx(np.interp(distance, [near, gone], [1.0, 0.0]), abs=1e-12)
 
 
 # te42kyfo/gpu-benches @1c36d50 and RRZE-HPC/gpu-benches, gpu-l2-cache: chip, GHz, MB that all SMs read, TB/s

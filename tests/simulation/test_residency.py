@@ -88,6 +88,18 @@ def test_a_run_moves_fewer_bytes_than_its_operators_alone() -> None:
     assert 0.9 * cold < run.hbm_bytes < cold
 
 
+@pytest.mark.parametrize("name", ["a100-sxm-40gb", "h100-sxm", "b200", "l40s", "mi300x"])
+@pytest.mark.parametrize(("phase", "sizes"), [("decode", {"context": 512}), ("prefill", {"seq": 512}),
+                                              ("train", {"seq": 512})])
+def test_no_operator_of_a_run_moves_more_than_memory_can(name: str, phase: str, sizes: dict[str, int]) -> None:
+    """Shares of a hundredth lie in L2 in part: what is reported must be what came from device memory."""
+    chip = chips.get(name)
+    chip = chip.replace("memory", bandwidth=chip.memory.bandwidth / 4)
+    run = simulate(transformer(models.get("llama-3.1-70b"), phase=phase, batch=2, **sizes), chip, chips=100)
+    for o in run.ops:
+        assert o.time.hbm_bytes <= o.time.seconds * chip.memory.bandwidth * (1 + 1e-9), o.name
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_lies_between_nothing_and_all(share: float) -> None:
     with pytest.raises(Exception, match=r"Warm.inputs is a share between 0 and 1"):
