@@ -195,7 +195,8 @@ def find(name: str) -> Chip | Listing:
         for key in keys:
             if key in _vendor(vendor):
                 return _vendor(vendor)[key]
-    raise unknown("chip", name, _all(), ALIASES, listing="archsim chips")
+    listed = {**catalogue(), **listings()}
+    raise unknown("chip", name, listed, [*ALIASES, *(_all().keys() - listed.keys())], listing="archsim chips")
 
 
 def _likely(vendor: str, keys: list[str]) -> bool:

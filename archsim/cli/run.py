@@ -120,6 +120,7 @@ def run(
 
         picture = check_path(check_file(figure, "--figure"))
     from archsim.cli.files import find_chip, find_graph
+    from archsim.hardware import GpuCore
 
     hardware = _limited(find_chip(chip), watts)
     graph = find_graph(model, batch=None if batch == "1" else whole("--batch", batch), dtype=dtype, dims=sizes_of(dims),
@@ -139,6 +140,8 @@ def run(
             recompute=recompute, optimizer=optimizer, fused_attention=not unfused, **sizes,  # type: ignore[arg-type]
         )
     hardware.check_dtype(graph.graph["dtype"])
+    if eager and not isinstance(hardware.core, GpuCore):
+        raise ArchsimError(f"--eager is of GPUs: {hardware.name} has no kernels that a host could start one by one")
     announce_compiling()
     done = simulate(graph, hardware, launch="eager" if eager else "graph")
     cost, missing = price(done, money, hint=NO_PRICE)

@@ -54,6 +54,11 @@ def _no_option(given: str, context: Any) -> str:
     if re.fullmatch(r"-+\d.*", given):
         return f"sizes must be whole numbers of at least 1, not {given}"
     known = sorted(o for p in context.command.get_params(context) for o in p.opts if o.startswith("--"))
+    argument = next((p.metavar or p.name.upper() for p in context.command.get_params(context)
+                     if p.param_type_name == "argument" and given == f"--{p.name}"), None)
+    if argument:
+        usage = " ".join(context.get_usage().split()).removeprefix("Usage: ")
+        return f"unknown option {given!r}: {argument} stands without it; usage: {usage}"
     guess = nearest(given, known)
     hint = f"did you mean {guess!r}? " if guess else ""
     return f"unknown option {given!r}: {hint}known: {', '.join(known)}"

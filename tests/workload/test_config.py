@@ -166,7 +166,7 @@ def spoil(config: dict[str, Any], data: st.DataObject) -> dict[str, Any]:
 @given(st.sampled_from(example_of_each_family()), st.data())
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 def test_fuzz_a_config_gives_a_right_graph_or_a_line(base: dict[str, Any], data: st.DataObject) -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # other processes do not count
     try:
         model = parse(spoil(base, data), where="my/config.json")
     except ArchsimError as e:
@@ -187,7 +187,7 @@ def test_fuzz_a_config_gives_a_right_graph_or_a_line(base: dict[str, Any], data:
         graph = transformer(model)
         held = sum(d["op"].parameters * d["repeat"] for _, d in graph.nodes(data=True) if not d.get("tied_to"))
         assert 0 < held <= model.parameters == graph.graph["parameters"]
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 # Keys that a config may leave out because the model class has a default; without the key that default is meant.
