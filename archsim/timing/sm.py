@@ -251,7 +251,8 @@ def run(
     cache = chip.cache
     assert cache is not None
     if level == "far" and cache.partitions == 1 and not cache.beyond:
-        raise ArchsimError(f"L2 of {chip.name} is one partition with no cache behind it: level must be l2 or dram, not far")
+        raise ArchsimError(f"L2 of {chip.name} is one partition with no cache behind it: "
+                           "level must be l2 or dram, not far")
     if not flight > 0:
         raise ArchsimError(f"flight must be a number of bytes above 0, not {flight!r}")
     e = engine(chip, dtype)
