@@ -4,7 +4,7 @@ from archsim.hardware import Source
 
 LIBRARY = Source("defaults of archsim.hardware.gpu, derived there", "derived")
 
-_SEEN = "estimated with measured kernels of A100 and H100 in sight (ai-dynamo/aiconfigurator)"
+_SEEN = "with measured kernels of A100 and H100 in sight (ai-dynamo/aiconfigurator)"
 
 ESTIMATED = {
     "core.l2_write_bytes": Source(f"{_SEEN}: BY_KIND of archsim.hardware.gpu", "estimated", low=9.0, high=36.0),

@@ -278,7 +278,10 @@ def _power(chip: Chip) -> Iterator[Finding]:
                       memory, None, tdp if memory > tdp else 0.5 * tdp, "W",
                       "power.tdp" if memory > tdp else "half of power.tdp")
     if not known(chip):
-        yield Finding("info", "die.process", "no node: no energies are known, and no power limit slows it")
+        die = chip.die
+        why = ("not given" if die is None else
+               f"{(die if not die.node else die.base or die).process!r} names no node that is known")
+        yield Finding("info", "die.process", f"{why}: no energies are known, and no power limit slows it")
         return
     for dtype in chip.dtypes:
         busy = chip.power.standby + 0.5 * chip.peak(dtype) * mac_energy(chip, dtype)

@@ -51,7 +51,8 @@ def _strides(ax: Axes, chip: Chip) -> None:
     ax.plot([], [], marker="D", markersize=5, color=MUTED, linestyle="none", label="anywhere")
     for name, share in level.items():
         ax.axhline(share, color=MUTED, linewidth=0.8, linestyle="--", zorder=1)
-        ax.annotate(f"{name} {share:.0f} %", (2**17.2, share), ha="right", va="bottom", fontsize=8, color=MUTED)
+        ax.annotate(f"{name} {share:.0f} %", (30, share), xytext=(0, 2 if name == "read" else -3),
+                    textcoords="offset points", va="bottom" if name == "read" else "top", fontsize=8, color=MUTED)
     _binary(ax, [2**i for i in range(5, 18, 2)])
     ax.set(xlim=(28, 2**17.6), ylim=(0, 108), xlabel="stride, bytes", ylabel="% of peak bandwidth")
     ax.set_title(f"{chip.name}: device memory by access pattern", fontsize=10)

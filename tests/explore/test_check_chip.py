@@ -176,6 +176,7 @@ def test_power_and_links():
     hot = gpu().replace("power.energy", add=1e-11)
     assert found(hot)["power.energy"].severity == "error"
     assert found(chip(die=None))["die.process"].severity == "info"
+    assert found(chip(die=None))["die.process"].problem.startswith("not given")
     assert found(chip(link=Link(bandwidth=4800 * GB_per_s)))["link.bandwidth"].severity == "warn"
     assert found(chip(link=None))["link"].severity == "info"
 
