@@ -11,5 +11,6 @@ ESTIMATED = {
     "core.tile_stream": Source(f"{_SEEN}: BY_KIND of archsim.hardware.gpu", "estimated", low=0.8, high=1.0),
     "core.product_code": Source(f"{_SEEN}, one figure for all GPUs", "estimated", low=100.0, high=1100.0),
     "core.attention_code": Source(f"{_SEEN}, one figure for all GPUs", "estimated", low=2500.0, high=6000.0),
+    "core.overlap": Source(f"{_SEEN}, one figure for all GPUs", "estimated"),
 }
 """Figures that nothing published derives."""

@@ -281,6 +281,10 @@ class GpuCore:
     fetch_overlap: float = figure("", "exponent with which an attention kernel's warps overlap their fetches from "
                                   "shared memory with their products: (x^p + y^p)^(1/p)", default=2.5, low=1.0,
                                   high=100.0, likely=(1.6, 3.0))
+    overlap: float = figure("", "the same exponent of matrix engine, L2 and device memory in the tiles of attention "
+                            "and of experts, and of what row kernels wait for: infinite if times of loads did not vary "
+                            "(estimated with measured kernels in sight, alike on all chips)", default=4.0, low=1.0,
+                            high=100.0)
     softmax_overlap: float = figure("", "exponent with which two groups of warps that hold their scores in registers "
                                     "overlap softmax with asynchronous products", default=1.2, low=1.0, high=100.0,
                                     likely=(1.0, 1.3))

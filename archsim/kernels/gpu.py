@@ -10,11 +10,6 @@ from typing import NamedTuple
 
 from numba import njit
 
-OVERLAP = 4.0
-"""Exponent with which matrix engine, L2 and device memory overlap in a pipeline of few stages: the time of a round is
-``(x**p + y**p + z**p)**(1/p)``. Infinite p would be perfect overlap; loads whose latency varies cost something where
-two resources are close. Estimated with measured products in sight, and the same for every chip."""
-
 
 class Plan(NamedTuple):
     """One tile and split-K factor, timed: cycles of the whole kernel, bytes of traffic."""

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from numba import njit
 
-from archsim.kernels.gpu import OVERLAP
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
 from archsim.kernels.tensor_instruction import Engine, dependent, interval
 
@@ -144,7 +143,7 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     else:
         softmax += bq * h.value_dim / v.lanes
     if gpu.decoupled > 0.0 and h.gradients == 0.0 and bq >= 2.0 * e.rows:
-        turn = ((scores + values) ** OVERLAP + softmax**OVERLAP) ** (1.0 / OVERLAP)
+        turn = ((scores + values) ** gpu.overlap + softmax**gpu.overlap) ** (1.0 / gpu.overlap)
     else:
         turn = scores + values + softmax
         if gpu.overlapped > 0.0 and h.gradients == 0.0 and h.size >= 2.0 and bq >= 2.0 * e.rows:
@@ -182,7 +181,7 @@ def block_cycles(
     one's waits and ends are hidden behind the others' work; but if `first` is 1 they are in step, the first or the last
     of all, and nothing hides what each spends once. An asynchronous kernel fetches ahead, beyond the end of a block; a
     synchronous one waits for values after the scores, beside which they are fetched, and for the next keys, fetched
-    beside softmax and values. Work, L2 and device memory overlap as in a product (see `OVERLAP`).
+    beside softmax and values. Work, L2 and device memory overlap as `Gpu.overlap` says.
     """
     size = t.key_bytes + t.value_bytes
     waits = t.waits
@@ -194,4 +193,4 @@ def block_cycles(
     flight = together * (t.buffers - 0.5) * size * missing
     moved = together * tiles * size * missing * active
     hbm = memory_cycles(gpu, active, flight, moved, 0.0) if missing > 0.0 else 0.0
-    return float((work**OVERLAP + on_chip**OVERLAP + hbm**OVERLAP) ** (1.0 / OVERLAP)) + once * first
+    return float((work**gpu.overlap + on_chip**gpu.overlap + hbm**gpu.overlap) ** (1.0 / gpu.overlap)) + once * first

@@ -38,6 +38,7 @@ class Gpu(NamedTuple):
     l2_write: float  # bytes per cycle into L2, whole chip
     variation: float  # squared coefficient of variation of the time in which a stage is filled
     bulk_latency: float  # cycles that a kernel's copies take longer than loads
+    overlap: float  # exponent with which engines, L2 and device memory overlap in a pipeline of few stages
     tile_stream: float  # share of `l2` and `dram_read` that reads of operand tiles reach
     block_start: float  # cycles from the start of a block without shared memory to its first load
     partitions: float  # parts of L2, each with its own copy of what its SMs read

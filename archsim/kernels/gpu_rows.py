@@ -10,7 +10,6 @@ import math
 
 from numba import njit
 
-from archsim.kernels.gpu import OVERLAP
 from archsim.kernels.gpu_chip import Gpu
 from archsim.kernels.gpu_l2 import reread_rate
 
@@ -47,5 +46,5 @@ def stream(
     busiest = (full * resident + math.ceil((blocks - full * slots) / gpu.sms)) * issue
     l2 = l2_bytes / reread_rate(gpu, l2_bytes, gpu.far)
     dispatched = blocks / gpu.dispatch
-    overlapped = memory**OVERLAP + busiest**OVERLAP + l2**OVERLAP + dispatched**OVERLAP
-    return float(gpu.launch + overlapped ** (1.0 / OVERLAP))
+    overlapped = memory**gpu.overlap + busiest**gpu.overlap + l2**gpu.overlap + dispatched**gpu.overlap
+    return float(gpu.launch + overlapped ** (1.0 / gpu.overlap))

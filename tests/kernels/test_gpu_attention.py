@@ -18,7 +18,7 @@ from archsim.workload.ops import Attention
 PLAIN = kc.Gpu(*[1.0] * len(kc.Gpu._fields))._replace(  # figures that attention does not use are 1
     sms=8.0, sync=60.0, overlapped=0.0, decoupled=0.0, accumulators=131072.0, shared=163840.0, shared_read=128.0,
     shared_write=96.0, port=64.0, prologue=400.0, epilogue=400.0, launch=2000.0, l2=300.0, l2_capacity=4e6,
-    l2_latency=200.0, dram_read=100.0, dram_write=90.0, dram_latency=500.0,
+    l2_latency=200.0, overlap=4.0, dram_read=100.0, dram_write=90.0, dram_latency=500.0,
 )
 ASYNC = PLAIN._replace(overlapped=1.0, shared=232448.0)
 APART = ASYNC._replace(decoupled=1.0, accumulators=262144.0)
