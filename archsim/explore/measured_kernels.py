@@ -137,8 +137,8 @@ def _packed(chip: Chip, always: bool) -> Chip:
     core = chip.core
     if not isinstance(core, GpuCore) or core.tensor.tensor_memory or not (core.tensor.asynchronous or always):
         return chip
-    return chip.replace("core", attention_tiles=PACKED_ASYNC_ATTENTION_TILES if core.tensor.asynchronous
-                        else PACKED_ATTENTION_TILES)
+    tiles = PACKED_ASYNC_ATTENTION_TILES if core.tensor.asynchronous else PACKED_ATTENTION_TILES
+    return chip.replace("core", attention_tiles=tiles).replace(name=chip.name)
 
 
 def kernels(row: Row, line: int) -> tuple[Kernel, ...]:

@@ -342,13 +342,13 @@ def test_all_chips_rank_as_their_figures_do() -> None:
 
 
 # Sustained bf16 or fp16 TFLOP/s of the best large product: ROCm/rocm-blogs, maximum achievable FLOPs (MI300X, MI325X),
-# stas00/ml-engineering (GB200, B300, A100 PCIe, Gaudi2, MI250X: two dies of 147), GOATnote (H100 PCIe),
+# stas00/ml-engineering (B200, GB200, B300, A100 PCIe, Gaudi2, MI250X: two dies of 147), GOATnote (H100 PCIe),
 # Azure/AI-benchmarking-guide (A100 SXM). One set of energies, by process, limits all of them but Gaudi2. MI210, the
 # same die as MI250X's, is not among them: its 121.6 [PrincetonUniversity/LLMCompass] are 67 % of its peak where
 # MI250X's 147 are 77 %, with less power for a die.
 @pytest.mark.parametrize(("name", "tflops"), [
     ("mi250x", 294), ("a100-pcie-80gb", 252.9), ("a100-sxm-80gb", 257), ("gaudi2", 429.3),
-    ("mi300x", 708), ("mi325x", 843), ("h100-pcie", 634), ("gb200", 1822), ("b300", 1769)])
+    ("mi300x", 708), ("mi325x", 843), ("h100-pcie", 634), ("b200", 1745), ("gb200", 1822), ("b300", 1769)])
 def test_published_throughput_of_large_products(name: str, tflops: float) -> None:
     from archsim.timing import time
     from archsim.workload.ops import MatMul

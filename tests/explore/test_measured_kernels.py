@@ -2,7 +2,7 @@
 
 import pytest
 
-from archsim import chips
+from archsim import ArchsimError, chips
 from archsim.explore.measured_kernels import COPIES, kernels
 from archsim.timing import COLD, Warm
 from archsim.workload.ops import Attention, GroupedMatMul, MatMul, Norm
@@ -88,3 +88,11 @@ def test_row_operators_read_what_was_just_written() -> None:
 def test_a_scratchpad_that_software_manages_is_never_warm() -> None:
     (k,) = gemm(16, 512, 512)
     assert k.warm(chips.get("tpu-v4")) == COLD
+
+
+def test_a_chip_keeps_its_name_where_its_kernels_are_others() -> None:
+    row = {"op": "attention_context", "dtype": "fp8", "batch": "1", "q_len": "128", "kv_len": "128", "heads": "32",
+           "kv_heads": "8", "head_dim": "128", "framework": "sglang"}
+    *_, call = kernels(row, 2)
+    with pytest.raises(ArchsimError, match="^a40 has no fp8 matrix path"):
+        call.seconds(chips.get("a40"))
