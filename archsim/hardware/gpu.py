@@ -113,15 +113,19 @@ is multiplied while the other is exponentiated, and fewer to decode."""
 BY_KIND: Mapping[str, tuple[float, float]] = {"l2_write_bytes": (9.0, 18.0), "tile_stream": (0.85, 0.92)}
 """Figures of products' kernels that a core takes by its kind of matrix instruction where it states none: the first
 where threads copy operands line by line and store results from registers, as estimated for A100 with measured products
-in sight, the second where copies and stores are bulk, for Hopper. Nothing published derives them.
+in sight, the second where copies and stores are bulk, for Hopper.
 
 - `l2_write_bytes`: half of what L2 gives each SM to readers where whole tiles are stored in bulk, a quarter where warps
   store rows of a tile, 8 at a time. On A100 results of k = 32 leave at 1350 GB/s (9 B/cycle of each SM), of k = 64 at
   1050 and of k = 128 at 760, though device memory takes 1880: what else its library's kernels for short K lose there is
-  in this figure too, so that 12 to 18 fit k = 32 and k = 256 better. With tensor memory L2 gives twice as much; what it
-  takes nobody has measured, and more than 18 would be no surprise.
+  in this figure too, so that 12 to 18 fit k = 32 and k = 256 better. Nothing published derives it. With tensor memory
+  L2 gives twice as much; what it takes nobody has measured, and more than 18 would be no surprise.
 - `tile_stream`: what is lost is device memory's time, more than L2's: rows of a tile lie in different DRAM rows, and
   requests of single lines from many blocks mix more of them than boxes of 64 to 256 rows that one instruction asks for.
+  One chip that has both tells how much more: B200 reads 7.26 TB/s by bulk copies and 6.69 TB/s by 16 bytes a thread,
+  however many are in flight (SemiAnalysisAI/microbench-blackwell), a ratio of 0.92, as 0.85 to 0.92. For how much is
+  lost in all there is a bound: lines anywhere, no two of them neighbours, reach 0.88 of a long read on A100 and 0.91
+  on H100 in `archsim dram`.
 """
 
 

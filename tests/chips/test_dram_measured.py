@@ -100,3 +100,15 @@ def test_what_tells_the_generations_apart() -> None:
     assert a100.reaches("read") == pytest.approx(h100.reaches("read"), abs=0.01)
     assert a100.sustained < 0.93 * h100.sustained, "32 bytes per cycle of L2 from each of 40 channels"
     assert mi210.reaches("write") < h100.reaches("write") - 0.05, "all banks at once"
+
+
+@pytest.mark.parametrize(("chip", "share"), [("a100-sxm-80gb", 0.88), ("h100-sxm", 0.91)])
+def test_lines_anywhere_bound_what_tiles_reach(chip: str, share: float) -> None:
+    """What `BY_KIND` of archsim.hardware.gpu says of its `tile_stream`: its kinds differ as two ways to copy on B200."""
+    found = get(chip)
+    anywhere = found.memory.reaches("random") * found.memory.bandwidth / found.memory.sustained
+    assert anywhere == pytest.approx(share, abs=0.005)
+    assert found.core.tile_stream == pytest.approx(anywhere, abs=0.04)
+    threads, bulk = 6.69, 7.26  # TB/s, SemiAnalysisAI/microbench-blackwell
+    ratio = get("a100-sxm-80gb").core.tile_stream / get("h100-sxm").core.tile_stream
+    assert ratio == pytest.approx(threads / bulk, abs=0.005)
