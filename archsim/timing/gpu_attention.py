@@ -31,6 +31,11 @@ def heads(op: Attention | AttentionBackward) -> Heads:
 def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) -> OpTime:
     """Time fused attention, or its gradients.
 
+    Keys and values of 8 bits beside queries of 16 are converted in the main loop of warp-level kernels. Those of
+    asynchronous instructions get their few queries in 8 bits instead (vLLM and SGLang hand them to FlashAttention 3 and
+    TensorRT-LLM's kernels so); their products are timed at the rate of the operator's format all the same, to which
+    its utilisation is related.
+
     Where products and softmax take turns, the engine with the longer turn is busy for both: what `busy` says of the
     bound and of the launch add up to the time.
 
@@ -42,8 +47,10 @@ def attention(op: Attention | AttentionBackward, chip: Chip, warm: Warm = COLD) 
     gpu = figures(chip)
     core = chip.core
     assert isinstance(core, GpuCore)
+    kv_dtype = (op.forward if isinstance(op, AttentionBackward) else op).kv_dtype
+    alike = core.tensor.asynchronous and kv_dtype == "fp8" and kv_dtype in chip.dtypes
     vector = Vector(float(core.fp32_lanes), core.sfu, core.registers, core.attention_code,
-                    float(core.int_lanes), core.fetch_overlap, core.softmax_overlap)
+                    math.inf if alike else float(core.int_lanes), core.fetch_overlap, core.softmax_overlap)
     library = core.attention_library
     p, bq, bk = best_attention(gpu, engine(chip, op.dtype), as_array(library), heads(op), vector, 1.0 - warm.inputs,
                                warm.output)

@@ -4,8 +4,10 @@ How frameworks write such kernels is a convention that all share: a block of at 
 the row in loads of 16 bytes per thread (one element where rows do not divide and norms or activations take them;
 softmax, sorting and quantisation go to the next whole load and leave a ragged end), reductions by shuffles and shared
 memory; and blocks of 128 threads with one load per operand each where rows do not matter. Quantisation gives a row 256
-threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps. Rows that outgrow the
-caches while they wait for their next pass come from device memory again.
+threads with two such loads at a time, and a warp as soon as each SM has two blocks of such warps; where groups of a row
+have scales of their own, a group the threads that hold all of it in their registers, so that many share a warp (8 for
+128 elements in SGLang's per_token_group_quant_8bit_v2, one or two for 16 in vLLM's cvt_fp16_to_fp4). Rows that outgrow
+the caches while they wait for their next pass come from device memory again.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ ROW_THREADS = 1024
 FLAT_THREADS = 128
 """Threads of a block where rows do not matter, and of one that takes several short rows."""
 QUANTISING = 256
-"""Threads of a block that quantises a row, or several with a warp each."""
+"""Threads of a block that quantises a row, several rows with a warp each, or as many groups as it holds at once."""
 OPERANDS = 8.0
 """Loads that a thread of a flat kernel has in flight at most; where a result has more operands, more threads share
 them."""
@@ -69,6 +71,9 @@ def cut(op: Stream, chip: Chip) -> Blocks:
         elements = 1
     warps = math.ceil(cols / (core.warp * elements))
     threads, together = min(ROW_THREADS, core.warp * warps), 1
+    if isinstance(op, Quantize) and op.out_dtype in SCALED:
+        together = max(1, QUANTISING // math.ceil(cols / elements))
+        return Blocks(math.ceil(rows / together), QUANTISING, 1, elements * size, elements, reductions=op.dynamic)
     if isinstance(op, Quantize):
         together = max(1, QUANTISING // core.warp)
         by_warp = rows >= 2 * chip.cores * together

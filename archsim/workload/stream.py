@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -467,8 +468,9 @@ class Quantize(Rows):
 
     @property
     def transcendentals(self) -> float:
-        """A reciprocal per row."""
-        return float(self.rows * self.dynamic)
+        """A reciprocal per row, or per group of elements that share a scale."""
+        scaled = SCALED.get(self.out_dtype)
+        return float(self.rows * self.dynamic * (math.ceil(self.cols / scaled.group) if scaled else 1))
 
     @property
     def write_bytes(self) -> float:

@@ -17,7 +17,7 @@ def test_energies_follow_process_and_width() -> None:
     assert mac_energy(h100, "nvfp4") == mac_energy(h100, "fp4")
 
 
-@pytest.mark.parametrize(("process", "value"), [("TSMC N7", 1.0), ("TSMC 4N", 0.70), ("TSMC 4NP", 0.546),
+@pytest.mark.parametrize(("process", "value"), [("TSMC N7", 1.0), ("TSMC 4N", 0.70), ("TSMC 4NP", 0.616),
                                                 ("Samsung 8N", 1.25), ("16nm", 1.6), ("TSMC N5 (XCD)", 0.70)])
 def test_processes_by_any_name(process: str, value: float) -> None:
     assert relative_energy(process) == pytest.approx(value)

@@ -86,6 +86,59 @@ def test_latent_attention_of_many_heads_is_bound_by_products() -> None:
     assert op.flops / timing.time(op, sim.chips.get("h800")).seconds / 1e12 == pytest.approx(660, rel=0.2)
 
 
+# Microseconds of FlashAttention 3 on H20, which was not calibrated on, two sequences of 2048: Dao-AILab/flash-attention
+# #1310. Heads follow from its TFLOP/s.
+H20 = {(64, 32, False): 572, (64, 32, True): 342, (128, 16, False): 545, (128, 16, True): 319}
+
+
+@pytest.mark.parametrize(("dim", "heads", "causal"), H20)
+def test_short_sequences_on_a_chip_that_was_not_calibrated_on(dim: int, heads: int, causal: bool) -> None:
+    op = Attention(batch=2, q_len=2048, kv_len=2048, heads=heads, kv_heads=heads, head_dim=dim, causal=causal)
+    us = timing.time(op, sim.chips.get("h20"), repeats=30).seconds * 1e6
+    assert us == pytest.approx(H20[dim, heads, causal], rel=0.15)
+
+
+# --- decode on B200, which was not calibrated on: 64 heads, 8 of keys
+
+DECODE_B200 = {  # (sequences, keys): microseconds, heads of 64, bf16 (flashinfer-ai/flashinfer #1415, replayed graphs)
+    (4, 1024): 8.25, (4, 4096): 11.43, (4, 8192): 15.44, (4, 16384): 30.59, (128, 1024): 52.28, (128, 4096): 175.8,
+}
+MORE_SEQUENCES = [
+    # (cache, sequences, longest, microseconds beyond those of one sequence): heads of 128; lengths are random, so that
+    # half the longest is their mean (vllm-project/vllm #19825, #23647; the time of one, 29 to 41 us, is the host's)
+    ("bf16", 64, 2048, 37), ("bf16", 128, 2048, 71), ("bf16", 256, 2048, 145), ("bf16", 256, 1024, 71),
+    ("fp8", 128, 2048, 38), ("fp8", 256, 2048, 70), ("fp8", 256, 1024, 38),
+]
+
+
+def test_decode_takes_what_a_library_takes_on_a_chip_that_was_not_calibrated_on() -> None:
+    on, errors = sim.chips.get("b200"), []
+    for (batch, keys), us in DECODE_B200.items():
+        op = Attention(batch=batch, q_len=1, kv_len=keys, heads=64, kv_heads=8, head_dim=64, sinks=True)
+        errors.append(abs(timing.time(op, on, repeats=100).seconds * 1e6 / us - 1))
+        print(f"B200, {batch} x {keys} keys of 64: measured {us} us, off by {100 * errors[-1]:.0f} %")
+    assert max(errors) < 0.2
+    assert sum(errors) / len(errors) < 0.15
+
+
+@pytest.mark.parametrize(("cache", "batch", "longest", "us"), MORE_SEQUENCES)
+def test_more_sequences_take_as_much_longer_as_measured(cache: str, batch: int, longest: int, us: float) -> None:
+    one, many = (timing.time(Attention(batch=b, q_len=1, kv_len=longest // 2, heads=64, kv_heads=8, head_dim=128,
+                                       kv_dtype=cache), sim.chips.get("b200"), repeats=100) for b in (1, batch))
+    assert (many.seconds - one.seconds) * 1e6 == pytest.approx(us, rel=0.12)
+
+
+def test_few_queries_change_their_format_for_the_cache() -> None:
+    """Kernels of asynchronous instructions take queries in fp8; warps convert every key, as both do from int8."""
+    def seconds(cache: str, on: Chip) -> float:
+        return timing.time(Attention(batch=64, q_len=1, kv_len=4096, heads=64, kv_heads=8, head_dim=128,
+                                     kv_dtype=cache), on.replace("memory", bandwidth=100 * TB_per_s)).seconds
+
+    assert seconds("fp8", ASYNC) < 0.95 * seconds("int8", ASYNC)
+    warps = chip(shared=227, macs=2048)
+    assert seconds("fp8", warps) == pytest.approx(seconds("int8", warps))
+
+
 # --- decode: the rules by which kernels split keys leave their marks (ai-dynamo/aiconfigurator, A100, sglang)
 
 def test_latent_attention_where_shared_memory_is_small() -> None:

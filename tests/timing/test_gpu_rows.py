@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim import chips
+from archsim.dtypes import SCALED
 from archsim.hardware import Chip, GpuCore
 from archsim.timing import Warm, gpu
 from archsim.timing.gpu_rows import cut
@@ -118,6 +119,17 @@ def test_quantising_by_groups_reduces_within_warps() -> None:
     assert gpu.time(groups, on).seconds < gpu.time(rows, on).seconds, "no barrier across a block"
     fixed = Quantize(rows=64, cols=4096, dynamic=False)
     assert gpu.time(fixed, on).seconds < gpu.time(rows, on).seconds, "no largest magnitude to wait for"
+
+
+@pytest.mark.parametrize("out_dtype", ["fp8_tile", "mxfp8", "mxfp4", "nvfp4"])
+def test_groups_of_elements_share_a_warp(out_dtype: str) -> None:
+    on, op = chips.get("b200"), Quantize(rows=8192, cols=8192, out_dtype=out_dtype)
+    b = cut(op, on)
+    assert b.blocks * b.threads * b.elements == op.rows * op.cols, "no thread idles"
+    t = gpu.time(op, on)
+    assert t.bound == "hbm"
+    assert op.bytes / t.seconds > 0.7 * on.memory.bandwidth
+    assert op.transcendentals == op.rows * op.cols / SCALED[out_dtype].group, "a reciprocal for each"
 
 
 def test_blocks_beyond_one_generation_wait() -> None:
