@@ -104,7 +104,7 @@ def test_what_tells_the_generations_apart() -> None:
 
 @pytest.mark.parametrize(("chip", "share"), [("a100-sxm-80gb", 0.88), ("h100-sxm", 0.91)])
 def test_lines_anywhere_bound_what_tiles_reach(chip: str, share: float) -> None:
-    """`BY_KIND` of archsim.hardware.gpu says so of its `tile_stream`, whose kinds differ as two ways to copy on B200."""
+    """`BY_KIND` of archsim.hardware.gpu says so of `tile_stream`, whose kinds differ as two ways to copy on B200 do."""
     found = get(chip)
     anywhere = found.memory.reaches("random") * found.memory.bandwidth / found.memory.sustained
     assert anywhere == pytest.approx(share, abs=0.005)
