@@ -22,8 +22,8 @@ SUSTAINED = [("a100-sxm-80gb", 1.29, 0.05, (128, 256)), ("h100-sxm", 1.55, 0.05,
 ROCm/rocm-blogs part 2, GOATnote), if the matrix engines issue in 95 % of their cycles; MI300X's and MI325X's are read
 from the device. The tiles are those that fill shared memory: 128 x 256 of one SM, twice that of two that share an
 operand. The energies were fitted on A100 SXM and H100 SXM alone. B200's best is 15 to 28 % above what others sustain
-(1360 to 1510 TFLOP/s, examples/published_products.csv); the energies lie between. Cards for PCIe run up to a tenth faster than these
-energies allow: perhaps their dies are sorted for a low supply, which nobody publishes."""
+(1360 to 1510 TFLOP/s, examples/published_products.csv); the energies lie between. Cards for PCIe run up to a tenth
+faster than these energies allow: perhaps their dies are sorted for a low supply, which nobody publishes."""
 
 
 @pytest.mark.parametrize(("name", "ghz", "off", "tile"), SUSTAINED)
