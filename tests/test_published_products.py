@@ -44,9 +44,9 @@ CARRIED = [
 ]
 
 
-# TFLOP/s of CUTLASS's fp8 products without their quantisation on B200, by rows: vllm-project/vllm#19566, timed as graphs
-# of the same call for 20 ms, ten times, so that L2 (126 MB) holds operands; torch's bf16 products beside them are in
-# examples/published_products.csv.
+# TFLOP/s of CUTLASS's fp8 products without their quantisation on B200, by rows: vllm-project/vllm#19566, timed as
+# graphs of the same call for 20 ms, ten times, so that L2 (126 MB) holds operands; torch's bf16 products beside them
+# are in examples/published_products.csv.
 B200_FP8 = {
     (6144, 4096): {1: 8.431, 16: 137.8, 64: 534.1, 128: 1020.4, 256: 1362.2, 512: 1838.7, 1024: 2341.4, 16384: 2544.7},
     (4096, 4096): {1: 5.858, 16: 93.36, 64: 367.5, 128: 610.8, 256: 992.8, 512: 1832.0, 1024: 2076.7},
