@@ -13,10 +13,8 @@ from archsim.timing.gpu_matmul import vector_cycles, with_conversion
 from archsim.timing.optime import OpTime
 from archsim.timing.sm import engine
 from archsim.timing.warm import COLD, Warm
+from archsim.workload.op import LOAD
 from archsim.workload.ops import GroupedMatMul
-
-ALIGNED = 16
-"""Elements to a multiple of which a row must come for wide loads: what compilers of kernels specialise on."""
 
 
 def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
@@ -32,12 +30,13 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         address_ops=core.address_ops, loop=core.loop, barrier=core.barrier + core.shared_latency,
         results=float(core.grouped_results),
     )
+    whole = op.k % LOAD == 0 and (op.n % LOAD == 0 or not op.wgrad)  # rows in memory, of a gradient's both operands
     library = (op.tile,) if op.tile else core.grouped_tiles
     p = kernel.best_grouped(
         row_figures(chip), engine(chip, op.dtype), lanes, as_array(_with_lines(library, chip)), as_array(groups),
         kernel.Experts(
             n=n, k=k, a_size=a, b_size=b, out_size=out, a_bytes=op.a_bytes, beside=max(0.0, op.bytes - operands),
-            access=float(core.vector_bytes) if k % ALIGNED == 0 else a, warm_a=warm.inputs, warm_b=warm.weights,
+            access=float(core.vector_bytes) if whole else a, warm_a=warm.inputs, warm_b=warm.weights,
             warm_out=warm.output,
         ),
         float(core.grouped_stages), float(core.grouped_walk),

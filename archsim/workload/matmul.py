@@ -10,7 +10,7 @@ from typing import ClassVar
 from archsim.dtypes import BYTES, arithmetic
 from archsim.dtypes import dtype as dtype_name
 from archsim.errors import ArchsimError, positive_int
-from archsim.workload.op import Op, share
+from archsim.workload.op import Op, share, share_of_loads
 from archsim.workload.stream import Elementwise
 
 
@@ -293,7 +293,7 @@ class GroupedMatMul(Op):
         """Cut every expert along `split`, and the epilogue with it: each chip does an equal part of each expert."""
         if chips == 1:
             return self
-        cut = {self.split: share(getattr(self, self.split), chips)}
+        cut = {self.split: share_of_loads(getattr(self, self.split), chips)}
         return replace(self, **cut, epilogue=tuple(e.shard(chips) for e in self.epilogue))  # type: ignore[arg-type]
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...], str]]:

@@ -20,6 +20,20 @@ def share(total: int, chips: int) -> int:
     return -(-total // chips)
 
 
+def share_of_loads(total: int, chips: int) -> int:
+    """Return the same of a row's elements: in whole loads of `LOAD` elements if all of the row comes in such.
+
+    Who cuts the weights of experts over chips cuts them so, or pads them: rows that begin anywhere are loaded element
+    by element.
+    """
+    most = share(total, chips)
+    return most if total % LOAD or most < LOAD else LOAD * share(most, LOAD)
+
+
+LOAD = 16
+"""Elements whose multiples compilers of kernels take for whole loads."""
+
+
 @dataclass(frozen=True)
 class Op:
     """One operator. Sizes are whole numbers of elements."""

@@ -56,6 +56,27 @@ def test_rows_that_do_not_align_are_loaded_element_by_element() -> None:
     assert odd > 1.2 * even
 
 
+@pytest.mark.parametrize("name", ["h100-sxm", "b200", "a100-sxm-80gb", "mi300x"])
+def test_gradients_of_weights_do_not_care_how_many_rows_an_expert_has(name: str) -> None:
+    """They contract over the rows, which lie apart in memory: loads are as wide as k and n allow."""
+    chip = sim.chips.get(name)
+    even, odd = (timing.time(GroupedMatMul(groups=(rows,) * 8, n=4096, k=4096, wgrad=True), chip).seconds
+                 for rows in (4096, 4095))
+    assert odd == pytest.approx(even, rel=0.02)
+
+
+@pytest.mark.parametrize("chips", [3, 5, 7])
+@pytest.mark.parametrize("dtype", ["bf16", "fp8_block", "nvfp4"])
+def test_a_share_of_experts_comes_in_whole_loads(dtype: str, chips: int) -> None:
+    """2048 columns over 3 chips are 688 each, not 683, whose loads would take more time than the whole."""
+    chip = sim.chips.get("b200")
+    down = GroupedMatMul(groups=(4096,) * 8, n=7168, k=2048, dtype=dtype, split="k")
+    part = down.shard(chips)
+    assert part.k % 16 == 0
+    assert 0 <= part.k - down.k / chips < 17
+    assert timing.time(part, chip).seconds < 1.3 * timing.time(down, chip).seconds / chips + 100e-6
+
+
 def test_a_tile_that_cannot_be_meant_is_refused() -> None:
     with pytest.raises(ArchsimError, match=r"GroupedMatMul\.tile"):
         GroupedMatMul(groups=(1,), n=1, k=1, tile=(64, 64))  # type: ignore[arg-type]
