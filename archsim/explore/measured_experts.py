@@ -19,6 +19,7 @@ row's ``framework``; a row without one is a rank that gets the tokens of its own
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -28,7 +29,6 @@ from numpy.typing import NDArray
 from archsim.dtypes import BYTES, ROWS
 from archsim.errors import ArchsimError, UnsupportedError
 from archsim.explore.measured_table import BadRowError, Row, whole
-from archsim.workload.moe import Routing
 from archsim.workload.ops import Elementwise, GroupedMatMul, Op, Quantize, Route, Scatter, Sort
 
 Counts = NDArray[np.int64]
@@ -76,11 +76,13 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     sglang = framework == "sglang"
     if ep > size["experts"]:
         raise BadRowError(f"line {line}: ep = {ep} ranks for {size['experts']} experts")
+    if size["topk"] > size["experts"]:
+        raise BadRowError(f"line {line}: topk = {size['topk']} of {size['experts']} experts")
     try:
         rank = _rank(row, size, ep, framework)
     except UnsupportedError:
         raise
-    except (ArchsimError, ValueError) as e:
+    except ArchsimError as e:
         raise BadRowError(f"line {line}: {e}") from None
     width, hidden, own = -(-size["inter"] // tp), size["hidden"], len(rank.groups)
     gated = framework != "vllm" or (hidden, size["inter"]) not in UNGATED
@@ -89,7 +91,7 @@ def experts(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     layer = sglang and _layer(row, size)
     before: list[Op] = []
     if layer or (sglang and ep == 1):
-        before = [Route(rows=rank.tokens, experts=size["experts"], top_k=min(size["experts"], size["topk"]))]
+        before = [Route(rows=rank.tokens, experts=size["experts"], top_k=size["topk"])]
     if sglang and ep > 1:
         before += [Elementwise(elements=rank.pairs, dtype="fp32", out_dtype="fp32", name="mark" if layer else "clamp")]
     elif sglang and not layer:
@@ -134,21 +136,16 @@ def _tile(name: str, many: bool) -> tuple[int, int, int]:
 
 def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
     """Return what the measured rank gets."""
-    kind, _, alpha = str(row.get("distribution") or "balanced").strip().removesuffix("_").partition("power_law_")
-    tokens, count, topk = size["tokens"], size["experts"], min(size["experts"], size["topk"])
+    tokens, count, topk = size["tokens"], size["experts"], size["topk"]
     own = max(1, count // ep)
-    if alpha:
-        if not 0.0 <= float(alpha) <= STEEPEST:
-            raise ArchsimError(f"the power of a distribution is between 0 and {STEEPEST:g}, not {alpha}")
-        if tokens > MOST:
-            raise UnsupportedError(f"power laws are drawn for at most {MOST:,} tokens, not {tokens:,}")
-        loads = _power_law(tokens, count, topk, float(alpha), ep)
-        chosen, times = _assigned(loads, tokens, topk), np.ones(tokens, dtype=np.int64)
-    elif kind == "balanced":
+    alpha = _exponent(row)
+    if alpha is None:
         chosen, times = _strided(tokens, count, topk)
     else:
-        groups = Routing(kind).demand(tokens, own, min(own, topk))
-        return Rank(groups, tokens, sum(groups))
+        if tokens > MOST:
+            raise UnsupportedError(f"power laws are drawn for at most {MOST:,} tokens, not {tokens:,}")
+        loads = _power_law(tokens, count, topk, alpha, ep)
+        chosen, times = _assigned(loads, tokens, topk), np.ones(tokens, dtype=np.int64)
     mine = chosen < own
     local = np.bincount(chosen[mine], weights=np.broadcast_to(times[:, None], chosen.shape)[mine], minlength=own)
     meets = int(times[mine.any(axis=1)].sum())
@@ -162,6 +159,23 @@ def _rank(row: Row, size: dict[str, int], ep: int, framework: str) -> Rank:
         return Rank((meets * topk - sum(groups[1:]), *groups[1:]), meets, meets * topk)
     groups = _some(groups)
     return Rank(groups, max(1, meets), sum(groups))
+
+
+def _exponent(row: Row) -> float | None:
+    """Return the exponent of the power law by which tokens choose experts, None if they are balanced."""
+    given = str(row.get("distribution") or "").strip() or "balanced"
+    if given == "balanced":
+        return None
+    kind, _, alpha = given.rpartition("_")
+    try:
+        exponent = float(alpha)
+    except ValueError:
+        exponent = math.nan
+    if kind != "power_law" or math.isnan(exponent):
+        raise ArchsimError(f"unknown distribution {given!r}: known: balanced, power_law_ALPHA, e.g. power_law_1.2")
+    if not 0.0 <= exponent <= STEEPEST:
+        raise ArchsimError(f"the power of a distribution is between 0 and {STEEPEST:g}, not {alpha}")
+    return exponent
 
 
 def _layer(row: Row, size: dict[str, int]) -> bool:

@@ -214,12 +214,12 @@ def _product(size: dict[str, int], name: str, copies: int, repeats: int) -> tupl
 
 def _attention(row: Row, line: int, size: dict[str, int], name: str) -> list[Op]:
     """Return the kernels of a framework's attention call."""
-    kv = dtype(row.get("kv_dtype") or name)
+    kv = dtype(str(row.get("kv_dtype") or "").strip().lower() or name)
+    causal = flag(row, "causal", line)
     try:
         call = Attention(
             batch=size["batch"], q_len=size["q_len"], kv_len=size["kv_len"], heads=size["heads"],
-            kv_heads=size["kv_heads"], head_dim=size["head_dim"], causal=flag(row, "causal", line), dtype=name,
-            kv_dtype=kv,
+            kv_heads=size["kv_heads"], head_dim=size["head_dim"], causal=causal, dtype=name, kv_dtype=kv,
         )
     except UnsupportedError:
         raise

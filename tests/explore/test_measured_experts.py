@@ -119,9 +119,14 @@ def test_experts_without_a_gate_have_half_of_the_products_up() -> None:
 def test_what_cannot_be_meant_is_named() -> None:
     with pytest.raises(BadRowError, match="line 7"):
         experts({"distribution": "lopsided"}, 7, SIZE, "bf16")
-    for bad in ("power_law_x", "power_law_nan", "power_law_-1", "power_law_99"):
-        with pytest.raises(BadRowError, match="line 7"):
+    for bad in ("power_law_x", "power_law_nan", "power_law", "power", "uniform", "a_power_law_1.2"):
+        with pytest.raises(BadRowError, match=f"line 7: unknown distribution '{bad}'.* power_law_ALPHA"):
             experts({"distribution": bad}, 7, SIZE, "bf16")
+    for bad in ("power_law_-1", "power_law_99"):
+        with pytest.raises(BadRowError, match="line 7: the power of a distribution is between 0 and 10"):
+            experts({"distribution": bad}, 7, SIZE, "bf16")
+    with pytest.raises(BadRowError, match="line 7: topk = 33 of 32 experts"):
+        experts({}, 7, {**SIZE, "topk": 33}, "bf16")
     with pytest.raises(BadRowError, match="line 7: ep = 64 ranks for 32 experts"):
         experts({"ep": "64"}, 7, SIZE, "bf16")
     with pytest.raises(UnsupportedError, match="at most 1,048,576 tokens"):

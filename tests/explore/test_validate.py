@@ -276,6 +276,15 @@ def test_a_row_of_experts_that_cannot_be_meant(tmp_path, column, value):
         score(tmp_path, ",".join(row) + "\n" + ",".join(map(str, row.values())) + "\n")
 
 
+def test_an_attention_row_that_cannot_be_meant_is_named_once(tmp_path):
+    head = "device,op,dtype,kv_dtype,batch,q_len,kv_len,heads,kv_heads,head_dim,causal,measured_us\n"
+    with pytest.raises(ArchsimError, match=r"rows\.csv, line 2: column 'causal' must be 0 or 1, not '2'"):
+        score(tmp_path, head + "h100,attention_prefill,bf16,,1,64,64,8,8,128,2,9\n")
+    spelt = score(tmp_path, head + "h100,attention_prefill,bf16,\" BFloat16\",1,64,64,8,8,128,1,9\n")
+    assert spelt.rows[0]["predicted_us"] == score(
+        tmp_path, head + "h100,attention_prefill,bf16,,1,64,64,8,8,128,1,9\n").rows[0]["predicted_us"]
+
+
 def test_a_copy_moves_its_tensor_twice(tmp_path):
     report = score(tmp_path, "device,op,dtype,bytes_tensor,measured_us\nh100,copy,unknown,4294967296,3000\n")
     chip = chips.get("h100")
