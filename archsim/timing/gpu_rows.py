@@ -31,6 +31,9 @@ FLAT_THREADS = 128
 """Threads of a block where rows do not matter, and of one that takes several short rows."""
 QUANTISING = 256
 """Threads of a block that quantises a row, several rows with a warp each, or as many groups as it holds at once."""
+HELD = 16
+"""Scores of a row that a thread of a warp holds in registers while it looks for the largest ones: rows of up to 512
+experts are a warp's (topkGating of vLLM and SGLang)."""
 OPERANDS = 8.0
 """Loads that a thread of a flat kernel has in flight at most; where a result has more operands, more threads share
 them."""
@@ -69,6 +72,10 @@ def cut(op: Stream, chip: Chip) -> Blocks:
         return Blocks(math.ceil(threads / FLAT_THREADS), FLAT_THREADS, 1, elements * size, elements)
     if cols % elements and not isinstance(op, Softmax | Quantize | Sort):
         elements = 1
+    if isinstance(op, Route) and cols <= HELD * core.warp:
+        together = FLAT_THREADS // core.warp
+        return Blocks(math.ceil(rows / together), FLAT_THREADS, 1, elements * size, elements,
+                      reductions=round(op.reduced / (rows * cols)))
     warps = math.ceil(cols / (core.warp * elements))
     threads, together = min(ROW_THREADS, core.warp * warps), 1
     if isinstance(op, Quantize) and op.out_dtype in SCALED:
@@ -127,6 +134,8 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     latency += b.reductions * (shuffles if b.warps else core.reduction)
     if isinstance(op, Gather):
         latency += near  # the index comes before the row
+    if isinstance(op, Route):
+        latency += b.reductions * core.loop  # each choice is a turn of a loop over the scores that a thread holds
 
     # issue slots, in cycles of an SM: loads and stores, their addresses, conversions, arithmetic
     shared = own * b.blocks if isinstance(op, Norm) else own  # every row meets all of the gain

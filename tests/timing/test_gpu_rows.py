@@ -159,3 +159,14 @@ def test_a_ragged_end_costs_little_where_kernels_go_to_the_next_whole_load(op: S
     for name in ("a100-sxm-80gb", "b200", "mi300x"):
         whole, ragged = (gpu.time(o, chips.get(name)).seconds for o in (op, longer))
         assert ragged == pytest.approx(whole, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["a100-sxm-80gb", "h100-sxm", "b200", "mi300x"])
+@pytest.mark.parametrize("tokens", [1, 4096, 65536])
+def test_the_scores_of_a_row_are_one_warps(name: str, tokens: int) -> None:
+    """Twice the experts are at most twice the work: the warp that holds them waits for nobody at 256 either."""
+    on = chips.get(name)
+    few, many = (gpu.time(Route(rows=tokens, experts=n, top_k=8), on).seconds for n in (128, 256))
+    assert few <= many < 2.1 * few
+    assert cut(Route(rows=tokens, experts=256, top_k=8), on).warps
+    assert gpu.time(Route(rows=tokens, experts=256, top_k=8), on).hbm_bytes == 256 * 4 * tokens + 8 * 8 * tokens
