@@ -167,6 +167,6 @@ def test_the_scores_of_a_row_are_one_warps(name: str, tokens: int) -> None:
     """Twice the experts are at most twice the work: the warp that holds them waits for nobody at 256 either."""
     on = chips.get(name)
     few, many = (gpu.time(Route(rows=tokens, experts=n, top_k=8), on).seconds for n in (128, 256))
-    assert few <= many < 2.1 * few
+    assert 0.99 * few < many < 2.1 * few
     assert cut(Route(rows=tokens, experts=256, top_k=8), on).warps
     assert gpu.time(Route(rows=tokens, experts=256, top_k=8), on).hbm_bytes == 256 * 4 * tokens + 8 * 8 * tokens
