@@ -104,12 +104,16 @@ multiplied transposed (XQA of TensorRT-LLM, cpp/kernels/xqa; the size of its til
 
 TENSOR_MEMORY_ATTENTION_TILES: AttentionTiles = (
     (128, 256, 128, 128), (128, 128, 128, 128), (128, 64, 128, 128), (192, 256, 128, 128), (192, 128, 128, 128),
-    (256, 128, 64, 64), (576, 64, 64, 64), (2048, 16, 16, 16),
-    (128, 16, 128, 128), (192, 16, 64, 64), (256, 16, 64, 64),
+    (192, 64, 128, 128), (256, 128, 64, 64), (256, 64, 128, 128), (576, 64, 128, 128), (576, 64, 64, 64),
+    (2048, 16, 16, 16),
+    (128, 16, 128, 128), (192, 16, 128, 128), (192, 16, 64, 64), (256, 16, 128, 128), (256, 16, 64, 64),
+    (576, 16, 128, 128), (576, 16, 64, 64),
 )
 """The same where accumulators lie outside the register file: two groups of 128 queries (FlashAttention 4), of which one
 is multiplied while the other is exponentiated, fewer for short ones, and 16 to decode, multiplied transposed with 128
-keys as rows (tileSizeQ 8 to 64 and swapsMmaAb of TensorRT-LLM's kernels, which all serving frameworks run)."""
+keys as rows (tileSizeQ 8 to 64, tileSizeKv 64 or 128 and swapsMmaAb of TensorRT-LLM's kernels, which all serving
+frameworks run). Latent attention takes 16 rows for up to 32 heads, else 64, 128 of which two SMs multiply together
+(hashFromRunnerParams of its fmhaKernels.h)."""
 
 
 BY_KIND: Mapping[str, tuple[float, float]] = {"l2_write_bytes": (9.0, 18.0), "tile_stream": (0.85, 0.92)}

@@ -252,23 +252,35 @@ def best_attention(
     `tiles` has rows of (head dimension, query rows, keys, keys where they are split). Candidates are those of the
     smallest head dimension that is enough and of which one fits into an SM: those of the most query rows, and smaller
     ones where the queries of a sequence and KV head are so few that they fill one of these, or two, in part. Where none
-    fits, tiles of half the size are tried, then of a quarter, an eighth: half the keys, or of gradients, whose
-    accumulators are what does not fit, half the rows. Decode kernels of few rows lay out parts for up to eight waves of
-    blocks: the finer they are, the shorter the last wave.
+    fits, smaller tiles are tried: with half the keys, then a quarter, an eighth. Kernels of gradients, whose
+    accumulators do not fit where those of a result do, have tiles of their own: halves and quarters of rows and keys of
+    the smallest head dimension that is enough, of which the fastest counts. Decode kernels of few rows lay out parts
+    for up to eight waves of blocks: the finer they are, the shorter the last wave. They know nothing of gradients, and
+    many queries take them only if no other tile fits, however small.
     """
     best, best_rows, best_keys = no_plan(), 0.0, 0.0
     width = max(h.dim, h.value_dim)
     rows = h.q * h.heads / h.kv_heads
-    high = wide = 1.0
-    while best.tile < 0.0:
+    sizes = 9 if h.gradients > 0.0 else 4
+    size, least = 0, FEW_ROWS if h.gradients > 0.0 or rows > 2.0 * FEW_ROWS else 0.0
+    widest = math.inf
+    if h.gradients > 0.0:
+        for i in range(tiles.shape[0]):
+            if tiles[i, 0] >= width and tiles[i, 1] >= least:
+                widest = min(widest, tiles[i, 0])
+    while best.tile < 0.0 or (h.gradients > 0.0 and size > 0):
+        high = 0.5 ** (size % 3) if h.gradients > 0.0 else 1.0
+        wide = 0.5 ** (size // 3 if h.gradients > 0.0 else size)
         dim, most = math.inf, 0.0
         for i in range(tiles.shape[0]):
-            if tiles[i, 0] >= width and residents(gpu, h, v.registers, tiles[i, 1] * high, tiles[i, 2] * wide) >= 1.0:
+            if tiles[i, 0] < width or tiles[i, 0] > widest or tiles[i, 1] < least:
+                continue
+            if residents(gpu, h, v.registers, tiles[i, 1] * high, tiles[i, 2] * wide) >= 1.0:
                 most = max(most, tiles[i, 1]) if tiles[i, 0] == dim else tiles[i, 1] if tiles[i, 0] < dim else most
                 dim = min(dim, tiles[i, 0])
         if dim < math.inf:
             for i in range(tiles.shape[0]):
-                if tiles[i, 0] == dim and (rows <= 2.0 * most or tiles[i, 1] == most):
+                if tiles[i, 0] == dim and tiles[i, 1] >= least and (rows <= 2.0 * most or tiles[i, 1] == most):
                     bq, whole, cut = tiles[i, 1] * high, tiles[i, 2] * wide, tiles[i, 3] * wide
                     blocks = h.batch * h.kv_heads * math.ceil(rows / bq)
                     few = bq < FEW_ROWS and h.gradients == 0.0
@@ -282,10 +294,9 @@ def best_attention(
                         laid_out = laid_out + 1.0 if laid_out < 8.0 else math.floor(laid_out * 1.25)
                         if not few:
                             break
-        if min(high, wide) < 0.25:
-            break
-        if h.gradients > 0.0:
-            high /= 2.0
-        else:
-            wide /= 2.0
+        size += 1
+        if size == sizes:
+            if least == 0.0 or best.tile >= 0.0:
+                break
+            size, least, widest = 0, 0.0, math.inf
     return best, best_rows, best_keys

@@ -56,7 +56,7 @@ class Tile(NamedTuple):
     waits: float  # of a block's warps for barriers and results, in which another group of warps may work
     key_bytes: float
     value_bytes: float
-    buffers: float  # key tiles, and as many value tiles, that shared memory holds
+    buffers: float  # key tiles, and as many value tiles, that shared memory holds; pieces of a tile count
     resident: float  # blocks that fit into one SM
 
 
@@ -75,7 +75,9 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
     Keys and values are in shared memory, one tile of each in a synchronous kernel, two in an asynchronous one. So are
     queries; or a synchronous kernel takes them into registers first, through the room of keys and values, as many at a
     time as fit. A fifth of the registers is kept for addresses, probabilities and the softmax's state, a tenth if
-    queries are counted.
+    queries are counted. Where accumulators lie outside the register file, keys and values pass through a ring of
+    stages, which a tile of each fills at least (FlashAttention 4: 3 stages of 128 keys or values beside 256 queries of
+    128, 2 beside 256 of 192).
     """
     queries, keys = bq * h.dim * h.size, bk * h.dim * h.kv_size
     values = bk * h.value_dim * (1.0 - h.shared) * h.kv_size
@@ -85,28 +87,32 @@ def residents(gpu: Gpu, h: Heads, registers: float, bq: float, bk: float) -> flo
         shared = (bq * h.size + bk * h.kv_size) * (h.dim + h.value_dim)
         return min(math.floor(gpu.shared / shared), math.floor(room / held))
     if gpu.overlapped > 0.0:
-        return min(math.floor(gpu.shared / (queries + 2.0 * (keys + values))), math.floor(room / held))
+        blocks = float(math.floor(gpu.shared / (queries + 2.0 * (keys + values))))
+        if blocks == 0.0 and gpu.decoupled > 0.0 and queries + keys + values <= gpu.shared:
+            blocks = 1.0
+        return min(blocks, math.floor(room / held))
     shared = min(math.floor(gpu.shared / (queries + keys + values)), math.floor(room / held))
     return max(shared, min(math.floor(gpu.shared / (keys + values)), math.floor(0.9 * registers / (held + queries))))
 
 
 @njit(cache=True)
 def product_cycles(
-    e: Engine, warps: float, rows: float, columns: float, depth: float, size: float, held: float, overlap: float
+    e: Engine, warps: float, rows: float, columns: float, depth: float, size: float, held: float, overlap: float,
+    sms: float,
 ) -> float:
     """Cycles of a product of a tile; `held` is 1 if the left operand is in registers, or where accumulators are.
 
-    Instructions that read shared memory themselves follow each other at their interval; a tile with fewer rows than
-    theirs is multiplied transposed. Warps that fetch operands into registers each read the whole right one for their
-    rows, 16 at least, and wait for some of it: arithmetic and fetches overlap with exponent `overlap`. Their product
-    takes no less than its chain of dependent instructions.
+    Instructions that read shared memory themselves follow each other at their interval, those of `sms` paired SMs at
+    theirs; a tile with fewer rows than theirs is multiplied transposed. Warps that fetch operands into registers each
+    read the whole right one for their rows, 16 at least, and wait for some of it: arithmetic and fetches overlap with
+    exponent `overlap`. Their product takes no less than its chain of dependent instructions.
     """
     steps = depth * size / e.k_bytes
     if e.from_shared > 0.0:
-        if rows < e.rows and columns > rows:
+        if sms == 1.0 and rows < e.rows and columns > rows:
             rows, columns, held = columns, rows, 0.0
         high, wide = math.ceil(rows / e.rows), math.ceil(columns / e.cols)
-        return float(steps * high * wide * interval(e, rows / high, columns / wide, size, 1.0, 1.0 - held))
+        return float(steps * high * wide * interval(e, rows / high, columns / wide, size, sms, 1.0 - held))
     arithmetic = rows * columns * depth / e.macs
     fetched = depth * size * (columns * max(1.0, min(warps, rows / 16.0)) + rows * (1.0 - held)) / e.shared_read
     chain = steps * dependent(e, e.rows, e.cols, size, 1.0, 0.0)
@@ -122,7 +128,11 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     them, whose products are asynchronous, overlap the two a little with the exponent `beside` (FlashAttention 3, arXiv
     2407.08608). Kernels of 8-bit operands, whose registers the format of probabilities takes, don't: with a paged cache
     the overlap is switched off (hopper/tile_size.h). Nor do gradients. With accumulators apart from the
-    registers, half a tile's queries are multiplied while the other half's are exponentiated.
+    registers, half a tile's queries are multiplied while the other half's are exponentiated; or, where queries fill but
+    one instruction, one of two key tiles while the other is (numInstsQ and numInstsKv of TensorRT-LLM's kernels, of
+    which one is 2): each waits for its own chain of products, softmax and their latencies. If a KV head has queries for
+    two such tiles that fill half of an instruction's rows, paired SMs multiply both at full rate (64 heads of latent
+    attention on each: its uses2CtaMma).
 
     An instruction on 8-bit elements takes its operands along K alone: values are transposed through shared memory. Keys
     and values narrower than the arithmetic are brought to its format.
@@ -134,15 +144,18 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     """
     resident = residents(gpu, h, v.registers, bq, bk)
     warps = 4.0 if accumulators(h, bq, bk) <= 0.4 * v.registers else 8.0  # each thread has no more than 255
-    scores = product_cycles(e, warps, bq, bk, h.dim, h.size, 0.0, v.overlap)
-    values = product_cycles(e, warps, bq, h.value_dim, bk, h.size, 1.0, v.overlap)
+    halved = gpu.decoupled > 0.0 and bq * gpu.pair == e.rows and h.q * h.heads / h.kv_heads >= e.rows
+    sms = gpu.pair if halved else 1.0
+    scores = product_cycles(e, warps, bq, bk, h.dim, h.size, 0.0, v.overlap, sms)
+    values = product_cycles(e, warps, bq, h.value_dim, bk, h.size, 1.0, v.overlap, sms)
     softmax = bq * bk * max(h.score_exps / v.sfu, (h.score_exps + h.score_ops) / v.lanes)
     if h.gradients > 0.0:
         scores, values = 3.0 * scores, 2.0 * values
         softmax += 2.0 * bq * bk * h.size / gpu.shared_write + bq * h.dim * 4.0 / gpu.port
     else:
         softmax += bq * h.value_dim / v.lanes
-    if gpu.decoupled > 0.0 and h.gradients == 0.0 and bq >= 2.0 * e.rows:
+    beside = gpu.decoupled > 0.0 and h.gradients == 0.0
+    if beside:
         turn = ((scores + values) ** gpu.overlap + softmax**gpu.overlap) ** (1.0 / gpu.overlap)
     else:
         turn = scores + values + softmax
@@ -155,8 +168,12 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
     key_bytes, value_bytes = bk * h.dim * h.kv_size, bk * h.value_dim * h.kv_size * (1.0 - h.shared)
     groups = bq / e.rows if gpu.overlapped > 0.0 else 1.0
     waits = gpu.sync + 2.0 * (e.depth + e.commit) if groups < 2.0 else 0.0
-    return Tile(scores, values, softmax, turn, waits, key_bytes, value_bytes, 2.0 if gpu.overlapped > 0.0 else 1.0,
-                resident)
+    if beside and groups < 2.0:
+        waits = max(0.0, (scores + softmax + values + waits) / 2.0 - turn)
+    buffers = 2.0 if gpu.overlapped > 0.0 else 1.0
+    if beside:
+        buffers = min(buffers, (gpu.shared - bq * h.dim * h.size) / (key_bytes + value_bytes))
+    return Tile(scores, values, softmax, turn, waits, key_bytes, value_bytes, buffers, resident)
 
 
 @njit(cache=True)

@@ -149,6 +149,25 @@ def test_latent_attention_where_shared_memory_is_small() -> None:
     assert few.bytes / timing.time(few, on).seconds > 0.65 * on.memory.bandwidth
 
 
+@pytest.mark.parametrize("dims", [(64, 64), (80, 80), (96, 96), (128, 128), (192, 128), (192, 192), (256, 256)])
+@pytest.mark.parametrize("name", ["v100-sxm2", "l40s", "a100-sxm-80gb", "h100-sxm", "b200", "mi300x"])
+def test_long_prompts_and_gradients_take_no_tile_of_decode_kernels(name: str, dims: tuple[int, int]) -> None:
+    """Whatever the head dimension, a long prompt keeps two fifths of the peak, its gradients a quarter."""
+    on = sim.chips.get(name)
+    op = Attention(batch=4, q_len=8192, kv_len=8192, heads=16, kv_heads=16, head_dim=dims[0], value_dim=dims[1],
+                   dtype="fp16", causal=False)
+    assert timing.unlimited(op, on).utilization > 0.4
+    assert timing.unlimited(AttentionBackward(forward=op), on).utilization > 0.25
+
+
+def test_latent_attention_of_128_heads_pairs_sms() -> None:
+    """TensorRT-LLM's kernels give two SMs 64 heads each of one token, whose products then fill both engines."""
+    many = replace(latent(128), batch=64)
+    assert timing.unlimited(many, sim.chips.get("b200")).utilization > 0.5
+    few = replace(latent(16), batch=64, kv_len=8192)
+    assert few.bytes / timing.time(few, sim.chips.get("b200")).seconds > 0.75 * 8 * TB_per_s
+
+
 @pytest.mark.parametrize("name", ["a100-sxm-80gb", "h100-sxm", "b200", "mi300x"])
 def test_a_few_queries_more_per_sequence_are_nearly_free(name: str) -> None:
     """A drafted token costs no more than its share: small tiles serve whatever queries leave large ones empty."""
