@@ -364,6 +364,14 @@ class GpuCore:
         """Kind of matrix instruction that settles what is not given."""
         return self.tensor.settled
 
+    def following(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what changes with other figures: accumulators that are half of the registers stay so."""
+        tensor = self.tensor
+        if "registers" not in changes or tensor.tensor_memory or tensor.accumulators != self.registers / 2:
+            return {}
+        unset: dict[str, Any] = {"accumulators": None}
+        return {"tensor": replace(tensor, **unset)}
+
     @property
     def library(self) -> Tiles:
         """GEMM tiles to choose from: the chip's own, or those of its kind of matrix instruction."""

@@ -316,7 +316,12 @@ def replace_at(record: Any, path: str, changes: Mapping[str, Any], whole: str = 
 
 
 def _replaced(record: Any, changes: Mapping[str, Any]) -> Any:
-    """Return a copy with `changes`. Where they make it another kind of machine, what it had by its kind changes too."""
+    """Return a copy with `changes`. Where they make it another kind of machine, what it had by its kind changes too.
+
+    So does what a part says of itself (``following``) that it had by a figure which is changed.
+    """
+    if hasattr(record, "following"):
+        changes = {**record.following(changes), **changes}
     made = dataclasses.replace(record, **changes)
     old, new = getattr(record, "settled", 0), getattr(made, "settled", 0)
     if old == new:

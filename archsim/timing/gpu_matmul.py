@@ -57,7 +57,9 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
             plan = f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}"
             best = p, vector, plan
     if best is None:
-        raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM")
+        raise UnsupportedError(f"{chip.name}: no tile of its library fits one SM, whose accumulators are "
+                               f"{core.tensor.accumulators:,.0f} B, and whose {core.shared.capacity:,.0f} B of shared "
+                               f"memory must hold two stages at least, of {core.stages} at most")
     p, vector, plan = best
     return optime(op, chip, p, warm, vector=vector, plan=plan)
 

@@ -173,3 +173,17 @@ def test_a_variant_with_other_matrix_instructions_has_what_belongs_to_them() -> 
     kept = a100.replace("core.tensor", asynchronous=True, fetch_cols=64)
     assert isinstance(kept.core, GpuCore)
     assert kept.core.tensor.fetch_cols == 64
+
+
+def test_accumulators_that_are_half_of_the_registers_stay_so() -> None:
+    def accumulators(chip: Chip) -> float:
+        assert isinstance(chip.core, GpuCore)
+        return chip.core.tensor.accumulators
+
+    h100, b200 = chips.get("h100-sxm"), chips.get("b200")
+    less = h100.replace("core", registers=64 * KiB)
+    assert accumulators(less) == 32 * KiB
+    product = MatMul(m=4096, n=4096, k=4096, weights=True)
+    assert time(product, less).seconds > 1.1 * time(product, h100).seconds, "only small tiles fit"
+    assert accumulators(h100.replace("core.tensor", accumulators=1e5).replace("core", registers=64 * KiB)) == 1e5
+    assert accumulators(b200.replace("core", registers=64 * KiB)) == accumulators(b200), "they lie elsewhere"
