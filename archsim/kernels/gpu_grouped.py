@@ -54,7 +54,7 @@ class Experts(NamedTuple):
 @njit(cache=True)
 def grouped(
     gpu: Gpu, e: Engine, lanes: Lanes, groups: NDArray[np.float64], p: Experts, bm: float, bn: float, bk: float,
-    lines: float, most: float, walk: float,
+    lines: float, most: float, walk: float, splits: float,
 ) -> Plan:
     """Time the products of `groups` (rows, and how many experts have so many) with one tile.
 
@@ -69,12 +69,14 @@ def grouped(
     walk
         Row blocks of one expert that go through its columns together: its weights are read again for the next ones
         unless L2 still holds them after all of them and the rows.
+    splits
+        Blocks that share the K of a tile. One after the other they add their sums to those before, in L2.
     """
     experts, rows, gm = row_blocks(groups, bm)
     gn = math.ceil(p.n / bn)
-    blocks = experts * gm * gn
+    blocks = experts * gm * gn * splits
     depth = bk / p.a_size
-    steps = math.ceil(p.k / depth)
+    steps = math.ceil(math.ceil(p.k / depth) / splits)
 
     # as many blocks as threads, accumulators and shared memory have room for
     acc, stage = bm * bn * 4.0, depth * (bm * p.a_size + bn * p.b_size)
@@ -87,7 +89,8 @@ def grouped(
     resident = max(1.0, min(room, math.floor(gpu.accumulators / acc), math.floor(lanes.threads / threads)))
 
     # bytes
-    fetched = p.k / steps * (rows / gm * p.a_size + p.n / gn * p.b_size)
+    span = p.k / splits
+    fetched = span / steps * (rows / gm * p.a_size + p.n / gn * p.b_size)
     weights = p.k * p.n * p.b_size
     lost = 1.0 - hit_share(weights + walk * rows / gm * p.k * p.a_size, gpu.l2_capacity, gpu.l2_fade)
     again = 1.0 + (math.ceil(gm / walk) - 1.0) * lost
@@ -97,7 +100,7 @@ def grouped(
     out = experts * rows * p.n * p.out_size
     written = out * (1.0 - p.warm_out)
     l2_read = blocks * steps * fetched
-    l2_bytes = l2_read + out
+    l2_bytes = l2_read + out + 2.0 * (splits - 1.0) * experts * rows * p.n * 4.0
 
     # one step: the matrix engine, and the threads that issue the copies of a later one
     step = tile_step(e, bm, bn, bk, p.a_size, 1.0, 1.0, fetched)
@@ -105,8 +108,8 @@ def grouped(
     busy = (step.cycles**gpu.overlap + copies**gpu.overlap) ** (1.0 / gpu.overlap)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
     last = max(gpu.l2_latency, gpu.far_latency)  # of a tile's lines, some lie in the far partition
-    a_share = a_read / (blocks * p.k * rows / gm * p.a_size)  # of what blocks load, that comes from device memory
-    b_share = b_read / (blocks * p.k * p.n / gn * p.b_size)
+    a_share = a_read / (blocks * span * rows / gm * p.a_size)  # of what blocks load, that comes from device memory
+    b_share = b_read / (blocks * span * p.n / gn * p.b_size)
     load = last + min(1.0, max(a_share, b_share)) * max(0.0, gpu.dram_latency - near)
     # a load goes out at the end of a step and is waited for `stages` - 1 steps later, whose own work comes after it
     alone = step.alone + step.tail + lanes.barrier + lanes.loop
@@ -114,25 +117,36 @@ def grouped(
 
     # a block looks up its expert and its rows, then their first elements; its results leave through shared memory
     latency = 2.0 * near + load + steps * wait + 2.0 * lanes.loop + acc / gpu.shared_write
+    latency += (splits - 1.0) * (2.0 * near + 2.0 * rows / gm * p.n / gn * 4.0 / gpu.port)
     cycles = stream(gpu, blocks, resident, gpu.prologue, latency, steps * busy, seen, written, l2_bytes)
     hbm = seen / gpu.dram_read + written / gpu.dram_write
     on_chip = l2_bytes / min(gpu.l2, gpu.far)
     matrix = blocks / gpu.sms * steps * step.cycles
     fixed = max(0.0, cycles - max(hbm, on_chip, matrix))
     return Plan(cycles, matrix, on_chip, hbm, 0.0, fixed, read + written, l2_bytes, float(math.ceil(blocks / gpu.sms)),
-                resident, stages, 1.0, -1.0)
+                resident, stages, splits, -1.0)
 
 
 @njit(cache=True)
 def best_grouped(
     gpu: Gpu, e: Engine, lanes: Lanes, tiles: NDArray[np.float64], groups: NDArray[np.float64], p: Experts, most: float,
-    walk: float,
+    walk: float, split: float,
 ) -> Plan:
-    """Return the fastest plan over `tiles`: rows of bm, bn, bk bytes and `lines` (see `grouped`)."""
+    """Return the fastest plan over `tiles`: rows of bm, bn, bk bytes and `lines` (see `grouped`).
+
+    K is split only if `split` is 1, over as many blocks as in `archsim.kernels.gpu_gemm.best_gemm`.
+    """
     best = no_plan()
     for i in range(tiles.shape[0]):
-        t = grouped(gpu, e, lanes, groups, p, tiles[i, 0], tiles[i, 1], tiles[i, 2], tiles[i, 3], most, walk)
-        if t.cycles < best.cycles:
-            best = Plan(t.cycles, t.matrix, t.on_chip, t.hbm, t.vector, t.fixed, t.hbm_bytes, t.l2_bytes, t.rounds,
-                        t.occupancy, t.stages, t.splits, float(i))
+        experts, _, gm = row_blocks(groups, tiles[i, 0])
+        steps = math.ceil(p.k * p.a_size / tiles[i, 2])
+        most_splits = min(64.0, steps / 4.0, 4.0 * gpu.sms / (experts * gm * math.ceil(p.n / tiles[i, 1])))
+        splits = 1.0
+        while splits == 1.0 or (split > 0.0 and splits <= most_splits):
+            t = grouped(gpu, e, lanes, groups, p, tiles[i, 0], tiles[i, 1], tiles[i, 2], tiles[i, 3], most, walk,
+                        splits)
+            if t.cycles < best.cycles:
+                best = Plan(t.cycles, t.matrix, t.on_chip, t.hbm, t.vector, t.fixed, t.hbm_bytes, t.l2_bytes, t.rounds,
+                            t.occupancy, t.stages, t.splits, float(i))
+            splits *= 2.0
     return best

@@ -13,6 +13,7 @@ from archsim.timing.gpu_matmul import vector_cycles, with_conversion
 from archsim.timing.optime import OpTime
 from archsim.timing.sm import engine
 from archsim.timing.warm import COLD, Warm
+from archsim.workload.matmul import scaling_ops
 from archsim.workload.op import LOAD
 from archsim.workload.ops import GroupedMatMul
 
@@ -39,12 +40,13 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
             access=float(core.vector_bytes) if whole else a, warm_a=warm.inputs, warm_b=warm.weights,
             warm_out=warm.output,
         ),
-        float(core.grouped_stages), float(core.grouped_walk),
+        float(core.grouped_stages), float(core.grouped_walk), float(not op.tile and scaling_ops(op, 0.0, 1.0) > 0.0),
     )
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile for products of experts fits one SM")
     bm, bn, bk = library[int(p.tile)]
-    plan = (f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages, {int(p.occupancy)}/SM, {rounds(p)}, "
+    split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
+    plan = (f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}, "
             f"{int(experts)} products in one kernel")
     blocks = sum(math.ceil(m / bm) * count for m, count in groups) / experts
     vector = vector_cycles(op, chip, blocks)

@@ -26,7 +26,7 @@ def experts(n: int, k: int, size: float = 2.0, warm: float = 0.0, rows: int = 1)
                       access=16.0 if k % 16 == 0 else 2.0, warm_a=warm, warm_b=warm, warm_out=0.0)
 
 
-def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]) -> float:
+def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int], splits: int) -> float:
     """Count tiles, bytes and instructions of every expert one by one; device memory gives whole lines."""
     g, e = MACHINES[name]
     bm, bn, bk = tile
@@ -40,8 +40,9 @@ def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
         since = 2 * n * k + 8 * 2 * k * sum(rows) / padded  # an expert's weights, and the rows of eight blocks
         lost = 1 - min(1.0, max(0.0, 1 - (since / g.l2_capacity - 1) / g.l2_fade))
         weights += 2 * n * k * (1 + (math.ceil(row_blocks / 8) - 1) * lost)
-    steps = len(range(0, k, bk // 2))
-    loads = k / steps * 2 * (sum(rows) / padded + n / len(range(0, n, bn)))  # bytes of one block's step
+    steps = math.ceil(len(range(0, k, bk // 2)) / splits)
+    blocks *= splits
+    loads = k / splits / steps * 2 * (sum(rows) / padded + n / len(range(0, n, bn)))  # bytes of one block's step
     step = ti.tile_step(e, float(bm), float(bn), float(bk), 2.0, 1.0, 1.0, loads)
     access = 16 if k % 16 == 0 else 2
     issue = loads / access * (max(1, access / 4) / 32 + 5 / 64)
@@ -56,8 +57,10 @@ def naive(name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
     alone = step.alone + step.tail + 60 + 150
     chain = 2 * near + load + steps * max(alone, (load + alone) / (stages - 1)) + 300
     chain += 4 * bm * bn / g.shared_write
+    sums = 4.0 * sum(rows) / padded * n / len(range(0, n, bn))  # of one tile, added one after the other
+    chain += (splits - 1) * (2 * near + 2 * sums / g.port)
     busy = steps * (step.cycles**4 + issue**4) ** 0.25
-    moved = blocks * steps * loads + out
+    moved = blocks * steps * loads + out + (splits - 1) * 8.0 * sum(rows) * n
     return kr.stream(g, float(blocks), float(resident), g.prologue, chain, busy, read / g.tile_stream, out, moved)
 
 
@@ -66,13 +69,14 @@ def as_groups(rows: list[int]) -> np.ndarray:
 
 
 @given(st.sampled_from(list(MACHINES)), st.lists(st.integers(1, 400), min_size=1, max_size=20), st.integers(1, 3000),
-       st.integers(1, 3000), st.sampled_from(TILES))
+       st.integers(1, 3000), st.sampled_from(TILES), st.sampled_from([1, 2, 5]))
 def test_grouped_equals_experts_one_by_one(
-    name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int]
+    name: str, rows: list[int], n: int, k: int, tile: tuple[int, int, int], splits: int
 ) -> None:
     g, e = MACHINES[name]
-    got = kg.grouped(g, e, LANES, as_groups(rows), experts(n, k, rows=sum(rows)), *map(float, tile), 1.0, 3.0, 8.0)
-    assert got.cycles == pytest.approx(naive(name, rows, n, k, tile))
+    p = experts(n, k, rows=sum(rows))
+    got = kg.grouped(g, e, LANES, as_groups(rows), p, *map(float, tile), 1.0, 3.0, 8.0, float(splits))
+    assert got.cycles == pytest.approx(naive(name, rows, n, k, tile, splits))
 
 
 @given(st.sampled_from(list(MACHINES)), st.lists(st.integers(1, 4000), min_size=1, max_size=20), st.integers(16, 9000),
@@ -81,23 +85,24 @@ def test_the_best_tile_obeys_the_machine(name: str, rows: list[int], n: int, k: 
     g, e = MACHINES[name]
     tiles = np.array([(*tile, 1.0) for tile in TILES])
     groups, p = as_groups(rows), experts(n, k, rows=sum(rows))
-    best = kg.best_grouped(g, e, LANES, tiles, groups, p, 3.0, 8.0)
+    best = kg.best_grouped(g, e, LANES, tiles, groups, p, 3.0, 8.0, 0.0)
     assert best.cycles >= sum(rows) * n * k / (g.sms * e.macs)
     assert best.cycles >= len(rows) * n * k * 2 / g.dram_read
     assert best.cycles >= g.launch
     for tile in TILES:
-        t = kg.grouped(g, e, LANES, groups, p, *map(float, tile), 1.0, 3.0, 8.0)
+        t = kg.grouped(g, e, LANES, groups, p, *map(float, tile), 1.0, 3.0, 8.0, 1.0)
         assert best.cycles <= t.cycles
-    warm = kg.best_grouped(g, e, LANES, tiles, groups, p._replace(warm_b=1.0), 3.0, 8.0)
+    warm = kg.best_grouped(g, e, LANES, tiles, groups, p._replace(warm_b=1.0), 3.0, 8.0, 0.0)
     assert warm.cycles <= best.cycles * (1 + 1e-12)
     assert warm.hbm_bytes < best.hbm_bytes
-    halved = kg.best_grouped(g, e, LANES, tiles, groups, p._replace(b_size=0.5), 3.0, 8.0)
+    halved = kg.best_grouped(g, e, LANES, tiles, groups, p._replace(b_size=0.5), 3.0, 8.0, 0.0)
     assert halved.cycles <= best.cycles * 1.05, "more blocks share an SM, which start together"
     part = np.array([(*tile, 0.5) for tile in TILES])
-    assert kg.best_grouped(g, e, LANES, part, groups, p, 3.0, 8.0).cycles >= best.cycles, "half of each line is wasted"
+    wasted = kg.best_grouped(g, e, LANES, part, groups, p, 3.0, 8.0, 0.0)
+    assert wasted.cycles >= best.cycles, "half of each line is wasted"
 
 
 def test_a_tile_that_does_not_fit_is_no_plan() -> None:
     g, e = MACHINES["a100-sxm-80gb"]
-    huge = kg.grouped(g, e, LANES, as_groups([8]), experts(512, 512), 512.0, 512.0, 128.0, 1.0, 3.0, 8.0)
+    huge = kg.grouped(g, e, LANES, as_groups([8]), experts(512, 512), 512.0, 512.0, 128.0, 1.0, 3.0, 8.0, 1.0)
     assert math.isinf(huge.cycles)

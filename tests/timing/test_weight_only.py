@@ -1,5 +1,7 @@
 """Weights narrower than the arithmetic: bytes saved at few rows, conversions at many."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +75,17 @@ def test_blocks_are_tall_where_conversions_would_hold_up_the_product(m: int, n: 
     """Each block of rows converts all weights of its columns: twice the rows, half the conversions."""
     for name in NAMES:
         assert seconds(name, m, "int4", n, k) < 1.1 * seconds(name, m, "bf16", n, k)
+
+
+@pytest.mark.parametrize("name", ["a100-sxm-80gb", "h100-sxm", "b200"])
+@pytest.mark.parametrize("b_dtype", ["int4_g128", "mxfp4", "int8"])
+def test_blocks_share_the_length_of_few_long_experts(name: str, b_dtype: str) -> None:
+    """Kernels for narrow weights deal the steps of all tiles to all SMs (Marlin's stripes), where tiles are too few."""
+    chip = chips.get(name)
+    op = GroupedMatMul(groups=(1, 1), n=4096, k=14336, b_dtype=b_dtype)
+    t = gpu.time(op, chip)
+    assert "split-K" in t.plan
+    whole = gpu.time(dataclasses.replace(op, tile=(16, 64, 256)), chip)
+    assert "split-K" not in whole.plan, "a framework's own tile is taken as it is"
+    assert t.seconds < 0.9 * whole.seconds
+    assert "split-K" not in gpu.time(GroupedMatMul(groups=(1, 1), n=4096, k=14336), chip).plan
