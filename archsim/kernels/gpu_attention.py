@@ -209,7 +209,13 @@ def attention(
         for i in range(tiles_q):
             paces[i] = block_cycles(gpu, t, costs[i], once, together, missing, 1.0, 0.0) / together
             longest = max(longest, block_cycles(gpu, t, costs[i], once, 1.0, missing, 1.0, 1.0))
-        work = max(makespan(paces, copies, gpu.sms, gpu.overlapped > 0.0) + once * (1.0 - 1.0 / together), longest)
+        work = makespan(paces, copies, gpu.sms, gpu.overlapped > 0.0) + once * (1.0 - 1.0 / together)
+        last = math.ceil(blocks / gpu.sms) % together
+        if last > 0.0:  # too few to hide each other's waits as well as `together` do
+            mean = float(math.ceil(seen / tiles_q))
+            work += (block_cycles(gpu, t, mean, once, last, missing, 1.0, 0.0)
+                     - last / together * block_cycles(gpu, t, mean, once, together, missing, 1.0, 0.0))
+        work = max(work, longest)
         in_tiles = work * (1.0 - once / (once + seen * t.turn / tiles_q))
 
     l2_bytes = fetched + queries + max(out, partial)

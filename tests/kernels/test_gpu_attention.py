@@ -374,7 +374,12 @@ def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int, laid_
     else:
         paces = [naive_block_cycles(g, h, bq, bk, n, once, together, missing, 1, False) / together for n in jobs]
         longest = max(naive_block_cycles(g, h, bq, bk, n, once, 1, missing, 1, True) for n in jobs)
-        work = max(naive_queue(paces, copies, sms, g.overlapped > 0) + once * (1 - 1 / together), longest)
+        work = naive_queue(paces, copies, sms, g.overlapped > 0) + once * (1 - 1 / together)
+        if few := -(-blocks // sms) % together:  # the last of an SM, which hide less of each other's waits
+            mean = -(-sum(jobs) // len(jobs))
+            work += naive_block_cycles(g, h, bq, bk, mean, once, few, missing, 1, False)
+            work -= few / together * naive_block_cycles(g, h, bq, bk, mean, once, together, missing, 1, False)
+        work = max(work, longest)
 
     io = h.batch * h.q * h.heads * h.dim * h.size
     fetched = sum(per_head) * h.batch * h.kv_heads * bk * width

@@ -160,6 +160,13 @@ def test_long_prompts_and_gradients_take_no_tile_of_decode_kernels(name: str, di
     assert timing.unlimited(AttentionBackward(forward=op), on).utilization > 0.25
 
 
+def test_a_mask_that_cuts_a_tile_costs_no_round() -> None:
+    """Whether all blocks see as many key tiles or one sees one more, a few SMs have a block more to run alone."""
+    times = [timing.unlimited(Attention(batch=23, q_len=64, kv_len=kv, heads=16, kv_heads=16, head_dim=64),
+                              sim.chips.get("mi300x")).seconds for kv in range(2200, 2400, 16)]
+    assert max(times) < 1.3 * min(times)
+
+
 def test_latent_attention_of_128_heads_pairs_sms() -> None:
     """TensorRT-LLM's kernels give two SMs 64 heads each of one token, whose products then fill both engines."""
     many = replace(latent(128), batch=64)
