@@ -1,4 +1,10 @@
-"""GPU products of experts: one kernel with a tile for all of them, as serving frameworks write it."""
+"""GPU products of experts: one kernel with a tile for all of them, as serving frameworks write it.
+
+Threads gather the rows of tokens by index, or, where accumulators lie in tensor memory, persistent blocks may also copy
+in bulk what a kernel before has gathered, as in any other product: what frameworks run there are grouped products of
+CUTLASS, DeepGEMM and TensorRT-LLM. (With wgmma they have both too, and run the former, unless experts' tokens arrive
+sorted from other GPUs.)
+"""
 
 from __future__ import annotations
 
@@ -8,10 +14,12 @@ from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_grouped as kernel
-from archsim.timing.gpu_figures import as_array, optime, rounds, row_figures
+from archsim.kernels.gpu_gemm import best_gemm
+from archsim.kernels.gpu_grid import Product
+from archsim.timing.gpu_figures import as_array, figures, optime, rounds, row_figures
 from archsim.timing.gpu_matmul import vector_cycles, with_conversion
 from archsim.timing.optime import OpTime
-from archsim.timing.sm import engine
+from archsim.timing.sm import engine, sm
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.matmul import scaling_ops
 from archsim.workload.op import LOAD
@@ -31,17 +39,30 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         address_ops=core.address_ops, loop=core.loop, barrier=core.barrier + core.shared_latency,
         results=float(core.grouped_results),
     )
+    beside = max(0.0, op.bytes - operands)
     whole = op.k % LOAD == 0 and (op.n % LOAD == 0 or not op.wgrad)  # rows in memory, of a gradient's both operands
+    narrow = scaling_ops(op, 0.0, 1.0) > 0.0
     library = (op.tile,) if op.tile else core.grouped_tiles
     p = kernel.best_grouped(
         row_figures(chip), engine(chip, op.dtype), lanes, as_array(_with_lines(library, chip)), as_array(groups),
         kernel.Experts(
-            n=n, k=k, a_size=a, b_size=b, out_size=out, a_bytes=op.a_bytes, beside=max(0.0, op.bytes - operands),
+            n=n, k=k, a_size=a, b_size=b, out_size=out, a_bytes=op.a_bytes, beside=beside,
             access=float(core.vector_bytes) if whole else a, warm_a=warm.inputs, warm_b=warm.weights,
             warm_out=warm.output,
         ),
-        float(core.grouped_stages), float(core.grouped_walk), float(not op.tile and scaling_ops(op, 0.0, 1.0) > 0.0),
+        float(core.grouped_stages), float(core.grouped_walk), float(narrow and not op.tile),
     )
+    if core.tensor.tensor_memory and whole and not op.tile and not narrow:
+        scaled = float(a < 2)
+        product = Product(
+            m=0.0, n=n, k=k, batch=0.0, a_size=a, b_size=b, out_size=out, beside=beside, a_reuse=1.0,
+            loads=float(beside > 0.0) + scaled, scales=scaled, cluster=1.0, warm_a=warm.inputs, warm_b=warm.weights,
+            warm_out=warm.output,
+        )
+        other = best_gemm(figures(chip), engine(chip, op.dtype), sm(chip), as_array(core.library), as_array(groups),
+                          product, 0.0)
+        if other.cycles < p.cycles:
+            p, library = other, core.library
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile for products of experts fits one SM")
     bm, bn, bk = library[int(p.tile)]

@@ -1,5 +1,7 @@
 """Products of experts and gradients of attention on every kind of engine."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,19 @@ def test_a_kernel_of_experts_is_no_vendor_library(name: str) -> None:
     default = timing.time(GroupedMatMul(groups=(4096,) * 8, n=4096, k=4096, tile=(64, 64, 64)), chip)
     assert default.seconds > 1.3 * grouped.seconds, "small tiles read L2 more often than it can give"
     assert "64x64x64B" in default.plan
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp8_block", "nvfp4", "mxfp4"])
+def test_tensor_memory_is_fed_in_bulk(dtype: str) -> None:
+    """Long experts come near the library's batched product where instructions have no other way to their operands."""
+    chip = sim.chips.get("b200")
+    experts = GroupedMatMul(groups=(4096,) * 8, n=4096, k=4096, dtype=dtype)
+    batch = timing.time(MatMul(m=4096, n=4096, k=4096, batch=8, weights=True, dtype=dtype), chip)
+    assert timing.time(experts, chip).seconds == pytest.approx(batch.seconds, rel=0.1)
+    by_threads = timing.time(dataclasses.replace(experts, tile=(128, 256, 128)), chip)
+    assert by_threads.seconds > 1.3 * batch.seconds, "a framework's own tile is taken as it is"
+    few = timing.time(GroupedMatMul(groups=(1,) * 8, n=4096, k=4096, dtype=dtype), chip)
+    assert few.seconds < 1.5 * few.hbm_bytes / chip.memory.bandwidth + 8e-6
 
 
 def test_rows_that_do_not_align_are_loaded_element_by_element() -> None:
