@@ -13,10 +13,6 @@ from archsim.power.process import relative_energy
 SUM = 4.0
 """Bytes of a partial sum: all engines add in float32 or int32."""
 
-WARP_ROWS, WARP_COLS = 16.0, 8.0
-"""Rows and columns of a warp-level matrix instruction (mma.sync m16n8): how often one operand read from registers is
-used."""
-
 
 class Joules(NamedTuple):
     """Energy of some work at the nominal supply, by what it is spent on; all but `memory` and `link` scale with it."""
@@ -70,7 +66,8 @@ def mac_energy(chip: Chip, dtype: str) -> float:
 
     In a systolic array operands and sums move through the registers of every processing element. In an SM's matrix
     engine, sums go to accumulators and back once per instruction; operands come from shared memory, once per fetch,
-    and, for warp-level instructions, through registers.
+    and, for warp-level instructions, through registers: an element of A serves the columns of an instruction, one of B
+    its rows.
     """
     assert chip.power is not None
     e, name = chip.power.energy, arithmetic(dtype)
@@ -83,7 +80,7 @@ def mac_energy(chip: Chip, dtype: str) -> float:
         joules += 2 * SUM * size / t.k_bytes * e.register
         joules += size * (1.0 / t.fetch_cols + 1.0 / (t.fetch_rows * t.pair)) * e.shared
         if not t.asynchronous:
-            joules += size * (1.0 / WARP_ROWS + 1.0 / WARP_COLS) * e.register
+            joules += size * (1.0 / t.rows + 1.0 / t.cols) * e.register
     return joules * (node_energy(chip) or 0.0)
 
 

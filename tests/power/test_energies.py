@@ -15,6 +15,9 @@ def test_energies_follow_process_and_width() -> None:
     on_n7 = h100.replace("die", process="TSMC N7")
     assert mac_energy(h100, "bf16") == pytest.approx(0.70 * mac_energy(on_n7, "bf16"))
     assert mac_energy(h100, "nvfp4") == mac_energy(h100, "fp4")
+    wider = a100.replace("core.tensor", rows=32)
+    saved = 2 * (1 / 16 - 1 / 32) * a100.power.energy.register  # of bf16 from registers: 7 nm, as energies are stated
+    assert mac_energy(a100, "bf16") - mac_energy(wider, "bf16") == pytest.approx(saved), "an element of B serves more"
 
 
 @pytest.mark.parametrize(("process", "value"), [("TSMC N7", 1.0), ("TSMC 4N", 0.70), ("TSMC 4NP", 0.616),
