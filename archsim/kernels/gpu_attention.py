@@ -20,7 +20,9 @@ from archsim.kernels.tensor_instruction import Engine
 
 FEW_ROWS = 64.0
 """Query rows from which a kernel follows the split rules of FlashAttention. With fewer, it is a decode kernel that lays
-out its parts for the batch at hand (FlashInfer), and has several blocks on an SM."""
+out its parts for the batch at hand, and has several blocks on an SM. A library that has such kernels lays out those of
+its others too (FlashInfer's scheduler.cuh, for two blocks of an SM; numCtasPerSeqKv of TensorRT-LLM's fmhaKernels.h,
+for one)."""
 
 SEQUENCES = 31.0
 """Sequences whose blocks a persistent kernel counts at a time to find its next one (hopper/tile_scheduler.hpp)."""
@@ -261,8 +263,8 @@ def best_attention(
     fits, smaller tiles are tried: with half the keys, then a quarter, an eighth. Kernels of gradients, whose
     accumulators do not fit where those of a result do, have tiles of their own: halves and quarters of rows and keys of
     the smallest head dimension that is enough, of which the fastest counts. Decode kernels of few rows lay out parts
-    for up to eight waves of blocks: the finer they are, the shorter the last wave. They know nothing of gradients, and
-    many queries take them only if no other tile fits, however small.
+    for up to eight waves of blocks, the others of their library for two: the finer they are, the shorter the last wave.
+    Decode kernels know nothing of gradients, and many queries take them only if no other tile fits, however small.
     """
     best, best_rows, best_keys = no_plan(), 0.0, 0.0
     width = max(h.dim, h.value_dim)
@@ -285,20 +287,24 @@ def best_attention(
                 most = max(most, tiles[i, 1]) if tiles[i, 0] == dim else tiles[i, 1] if tiles[i, 0] < dim else most
                 dim = min(dim, tiles[i, 0])
         if dim < math.inf:
+            planned = False
+            for i in range(tiles.shape[0]):
+                planned = planned or (h.gradients == 0.0 and tiles[i, 0] == dim and tiles[i, 1] < FEW_ROWS)
             for i in range(tiles.shape[0]):
                 if tiles[i, 0] == dim and tiles[i, 1] >= least and (rows <= 2.0 * most or tiles[i, 1] == most):
                     bq, whole, cut = tiles[i, 1] * high, tiles[i, 2] * wide, tiles[i, 3] * wide
                     blocks = h.batch * h.kv_heads * math.ceil(rows / bq)
                     few = bq < FEW_ROWS and h.gradients == 0.0
                     laid_out = 1.0 if few else 0.0
-                    while laid_out <= 1.0 or (laid_out * blocks <= 8.0 * gpu.sms and laid_out <= MOST_PARTS
+                    waves = 8.0 if few else 2.0
+                    while laid_out <= 1.0 or (laid_out * blocks <= waves * gpu.sms and laid_out <= MOST_PARTS
                                               and laid_out <= math.ceil(h.kv / whole)):
                         p = attention(gpu, e, h, v, bq, whole, cut, laid_out, cold, kept, float(i))
                         if p.cycles < best.cycles:
                             best, best_rows = p, bq
-                            best_keys = cut if p.splits > 1.0 and not few else whole
+                            best_keys = cut if p.splits > 1.0 and laid_out == 0.0 else whole
                         laid_out = laid_out + 1.0 if laid_out < 8.0 else math.floor(laid_out * 1.25)
-                        if not few:
+                        if not (few or planned):
                             break
         size += 1
         if size == sizes:
