@@ -47,8 +47,10 @@ def device(chip: Chip) -> Device:
     """
     found = chip.memory.device
     if found is None:
-        said = f"has memory of type {chip.memory.type!r}, which is none" if chip.memory.type else "does not say which"
-        raise ArchsimError(f"{chip.name} {said} of the devices whose timings are known: {', '.join(DEVICES)}")
+        known = f"timings are known of {', '.join(DEVICES)}"
+        if chip.memory.type:
+            raise ArchsimError(f"{chip.name} has memory of type {chip.memory.type!r}, but {known}")
+        raise ArchsimError(f"{chip.name} does not say which type its memory is, Memory(type=...); {known}")
     return found
 
 

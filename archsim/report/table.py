@@ -327,13 +327,14 @@ def gemm_sheet(run: Run, cost: Cost | None = None) -> Sheet:
     m, n, k = (getattr(op.op, side) for side in "mnk")
     achieved, compulsory = t.flops / t.seconds, op.op.shard(run.chips).bytes
     busy = sorted(((b, s) for b, s in t.busy.items() if s), key=lambda bs: -bs[1])
+    held = "; the cache still holds the rest" if t.hbm_bytes < 0.999 * compulsory else ""
     rows = [
         ("time", f"{quantity(t.seconds, 's')}  ({t.cycles:,.0f} cycles)"),
         ("achieved", f"{quantity(achieved, 'FLOP/s')} of {quantity(run.chip.peak(run.dtype), 'FLOP/s')} "
                      f"({percent(t.utilization)} %)"),
         ("bound", BOUND_NAME[t.bound]),
         ("needs", ", ".join(f"{BOUND_SHORT[b]} {quantity(s, 's', 3)}" for b, s in busy)),
-        ("HBM traffic", f"{_bytes(t.hbm_bytes, 4)} ({sig(t.hbm_bytes / compulsory)} × compulsory), "
+        ("HBM traffic", f"{_bytes(t.hbm_bytes, 4)} ({sig(t.hbm_bytes / compulsory)} × compulsory{held}), "
                         f"{sig(t.flops / t.hbm_bytes) if t.hbm_bytes else NONE} FLOP/B; the chip balances at "
                         f"{sig(run.balance)}"),
         ("mapping", t.plan or NONE),

@@ -119,6 +119,8 @@ def test_gemm(cli):
     text = cli("gemm", 512, 1024, 2048, "--chip", "tpu-v5p")
     assert text.code == 0
     assert "512 × 1,024 × 2,048" in text.out
+    assert "still holds" not in text.out
+    assert "(0.333 × compulsory; the cache still holds the rest)" in cli("gemm", 512, 512, 512, "--chip", "h100").out
 
 
 def test_compare_runs_all_chips_and_both_phases(cli):
