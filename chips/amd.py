@@ -73,6 +73,7 @@ _COMMON = {
     "core.fill_bytes": Source(f"L1, 64 B/cycle, of which 61 are reached on MI300X: {_RRZE}, gpu-l1-cache"),
     "core.shared_latency": Source("LDS, about 64 cycles", "published-unverified"),
     "core.warp": _sheet(_CDNA, "wavefronts of 64"),
+    "core.issue_lanes": Source("4 SIMDs of 16 lanes, which a wavefront takes for 4 cycles", "derived"),
     "core.load_lanes": Source("64 B/cycle of L1 are 16 lanes of 4 B", "derived"),
     "core.tiles": Source("tiles of AMD's best kernels: see CDNA_TILES", "derived"),
     "core.attention_tiles": Source("ROCm/composable_kernel, 01_fmha: see CDNA_ATTENTION_TILES", "published-unverified"),
@@ -84,7 +85,8 @@ CDNA2 = GpuCore(
                       accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=64, l2_bytes=28, stages=3, through_registers=True, dispatch=0.49, launch=1.89 * us,
-    stream_launch=1.9 * us, shared_latency=64, warp=64, load_lanes=16, tiles=CDNA_TILES,
+    stream_launch=1.9 * us, shared_latency=64, warp=64, load_lanes=16, issue_lanes=64,
+    tiles=CDNA_TILES,
     attention_tiles=CDNA_ATTENTION_TILES,
 )
 
@@ -178,7 +180,8 @@ CDNA3 = GpuCore(
                       cols=16, depth=8, accumulators=256 * KiB),
     shared=Scratchpad(capacity=64 * KiB, read_bytes=128, write_bytes=128), registers=512 * KiB,
     fp32_lanes=128, l2_bytes=43, stages=3, through_registers=True, dispatch=3.9, launch=1.89 * us,
-    stream_launch=1.9 * us, shared_latency=64, warp=64, load_lanes=16, tiles=CDNA_TILES,
+    stream_launch=1.9 * us, shared_latency=64, warp=64, load_lanes=16, issue_lanes=64,
+    tiles=CDNA_TILES,
     attention_tiles=CDNA_ATTENTION_TILES,
 )
 

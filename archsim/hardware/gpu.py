@@ -44,6 +44,11 @@ SCALED_TILES: Tiles = ((128, 128, 128), (64, 128, 128), (128, 64, 128), (64, 64,
 frameworks compile (CUTLASS's scaled_mm in vLLM and SGLang) where accumulators are registers. In tensor memory they take
 the tiles of other products: 3432 TFLOP/s of fp8 on B200 (stas00/ml-engineering) is beyond what L2 feeds to smaller."""
 
+THIN_SCALED_TILES: Tiles = ((16, 64, 128), (16, 128, 64), (32, 64, 128), (32, 128, 128))
+"""Tiles that the same products have beside those of others where instructions are warp-level: of few rows, which larger
+ones would multiply as padding, as none splits K (sm80_config_M16 and M32, sm89_fp8_config_M16 and M32 of vLLM's
+scaled_mm_c2x; sm89_fp8_dispatch_shape of sgl-kernel)."""
+
 FEW_ROWS, SCALED_CLUSTER = 128, 2
 """Rows up to which those frameworks take the smallest of these tiles where each row has one scale. Beyond they take the
 largest, whatever the columns, and always in clusters of two along the rows: of three rows of blocks the fourth is run
@@ -309,6 +314,8 @@ class GpuCore:
     warp: int = whole("threads that issue together (a warp or wavefront)", default=32, high=1024)
     load_lanes: int = whole("threads whose load or store of 4 bytes issues per cycle", default=32, high=1024)
     int_lanes: int = whole("integer and conversion instructions per cycle", default=64, high=4096)
+    issue_lanes: int = whole("threads of which an instruction of any kind issues per cycle: four schedulers, a warp "
+                             "of 32 each", default=128, high=4096)
     vector_bytes: int = whole("widest load of one thread, in bytes", default=16, high=1024)
     block_start: float = figure("cycle", "from the start of a block without shared memory to its first load",
                                 default=200.0, likely=(100.0, 400.0))
@@ -387,8 +394,10 @@ class GpuCore:
         Beside them, the rows of blocks that start together, by which a grid is padded: 1 where kernels have clusters
         only if they fit.
         """
-        if self.tiles or not self.tensor.asynchronous or self.tensor.tensor_memory:
+        if self.tiles or self.tensor.tensor_memory:
             return self.library, 1
+        if not self.tensor.asynchronous:
+            return self.library + THIN_SCALED_TILES, 1
         if grouped:
             return SCALED_TILES, 1
         if rows > FEW_ROWS:

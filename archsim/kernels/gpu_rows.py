@@ -15,6 +15,20 @@ from archsim.kernels.gpu_l2 import reread_rate
 
 
 @njit(cache=True)
+def issue(loads: float, ints: float, plain: float, special: float, slots: float, elements: float) -> float:
+    """Cycles in which an SM runs the instructions of all threads: each pipe's by itself, `slots` to issue them all.
+
+    One element needs the pipes one after the other, and the warps of a block, whose loads came together, need the same
+    one at a time. A thread with several elements in its registers works on them in turns: `elements` jobs that
+    circulate among the pipes leave at least at the rate ``n / (sum + (n - 1) max)`` (asymptotic bound of balanced
+    jobs: Zahorjan, Sevcik, Eager and Galler, CACM 25, 1982).
+    """
+    total = loads + ints + plain + special
+    most = max(loads, ints, plain, special, slots)
+    return max(most, (total + (elements - 1.0) * most) / elements)
+
+
+@njit(cache=True)
 def stream(
     gpu: Gpu, blocks: float, resident: float, start: float, latency: float, issue: float, read: float, write: float,
     l2_bytes: float,

@@ -137,12 +137,16 @@ def row_operator(op: Stream, chip: Chip, warm: Warm = COLD) -> OpTime:
     if isinstance(op, Route):
         latency += b.reductions * core.loop  # each choice is a turn of a loop over the scores that a thread holds
 
-    # issue slots, in cycles of an SM: loads and stores, their addresses, conversions, arithmetic
+    # pipes, in cycles of an SM: loads and stores, their addresses and conversions, arithmetic; slots to issue them all
     shared = own * b.blocks if isinstance(op, Norm) else own  # every row meets all of the gain
     accesses = (inputs * b.passes + shared + op.write_bytes) / b.access
-    issue = accesses * (max(1.0, b.access / 4.0) / core.load_lanes + core.address_ops / core.int_lanes)
-    issue += accesses * b.elements / core.int_lanes
-    issue += (op.vector_ops + op.transcendentals * core.sfu_ops) / core.fp32_lanes + op.transcendentals / core.sfu
+    ints = accesses * (core.address_ops + b.elements)
+    plain = op.vector_ops + op.transcendentals * core.sfu_ops
+    issue = kernel.issue(
+        accesses * max(1.0, b.access / 4.0) / core.load_lanes, ints / core.int_lanes, plain / core.fp32_lanes,
+        op.transcendentals / core.sfu, (accesses + ints + plain + op.transcendentals) / core.issue_lanes,
+        float(b.elements),
+    )
 
     resident = max(1, min(core.blocks, core.threads // b.threads))
     moved = op.read_bytes + op.write_bytes

@@ -82,3 +82,15 @@ def naive_share(made: int, touched: int, capacity: int) -> float:
 def test_what_the_next_kernel_finds_is_least_recently_used(made: int, more: int, capacity: int) -> None:
     low, high = (made_share(float(made), float(more), capacity + lines) for lines in (-2.0, 2.0))
     assert low - 1.0 / made <= naive_share(made, made + more, capacity) <= high + 1.0 / made, "to a line or two"
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=5, max_size=5), st.integers(1, 32))
+def test_elements_of_a_thread_overlap_in_the_pipes(busy: list[float], elements: int) -> None:
+    *pipes, slots = busy
+    got = kr.issue(*pipes, slots, float(elements))
+    assert got >= max(busy) * (1 - 1e-9)
+    assert got <= max(sum(pipes), slots) * (1 + 1e-9)
+    assert kr.issue(*pipes, 0.0, 1.0) == pytest.approx(sum(pipes)), "one element needs one pipe after the other"
+    jobs = (sum(pipes) + (elements - 1) * max(busy)) / elements  # Zahorjan et al.: n jobs leave in D + (n - 1) Dmax
+    assert got == pytest.approx(max(jobs, max(busy)))
+    assert kr.issue(*pipes, slots, elements + 1.0) <= got * (1 + 1e-9)

@@ -77,7 +77,7 @@ def test_wider_machines_are_never_slower(op: Op, on: Chip, factor: float) -> Non
         {"int_lanes": round(core.int_lanes * factor)}, {"sfu": core.sfu * factor},
         {"dispatch": core.dispatch * factor}, {"launch": core.launch / factor}, {"loop": core.loop / factor},
         {"reduction": core.reduction / factor}, {"address_ops": core.address_ops / factor},
-        {"sfu_ops": core.sfu_ops / factor},
+        {"sfu_ops": core.sfu_ops / factor}, {"issue_lanes": round(core.issue_lanes * factor)},
     ):
         assert gpu.time(op, on.replace("core", **changed)).seconds <= before, changed
 
@@ -170,3 +170,14 @@ def test_the_scores_of_a_row_are_one_warps(name: str, tokens: int) -> None:
     assert 0.99 * few < many < 2.1 * few
     assert cut(Route(rows=tokens, experts=256, top_k=8), on).warps
     assert gpu.time(Route(rows=tokens, experts=256, top_k=8), on).hbm_bytes == 256 * 4 * tokens + 8 * 8 * tokens
+
+
+@pytest.mark.parametrize(("name", "share"), [("b200", 0.65), ("h200", 0.75), ("h100-sxm", 0.8),
+                                               ("a100-sxm-80gb", 0.7)])
+def test_activations_in_wide_loads_come_near_the_memory(name: str, share: float) -> None:
+    """Threads that hold eight elements use the pipes side by side; with one each, the slower ones add up."""
+    on = chips.get(name)
+    op = Elementwise(elements=16384 * 14336, inputs=2, exps=2, ops=3, name="silu_mul")
+    t = gpu.time(op, on)
+    assert share < op.bytes / on.memory.bandwidth / t.seconds < 1.0
+    assert gpu.time(dataclasses.replace(op, access=2), on).seconds > t.seconds
