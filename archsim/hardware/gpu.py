@@ -279,6 +279,8 @@ class GpuCore:
     through_registers: bool = option("operands pass through registers on their way to shared memory, which hold one "
                                      "stage of a pipeline", default=False)
     stages: int = whole("most stages of a software pipeline", default=None, high=64, instead=(3, 7, 7))
+    scaled_stages: int = whole("the same of products of 8-bit operands with scales, where threads copy operands "
+                               "asynchronously (MainLoopStages of vLLM's scaled_mm_c2x)", default=5, high=64)
     barrier: float = figure("cycle", "from a barrier's last arrival until the waiting warps run", default=30.0,
                             zero=True, likely=(20.0, 40.0))
     shared_latency: float = figure("cycle", "of a load from shared memory", default=29.0, zero=True,
@@ -403,6 +405,13 @@ class GpuCore:
         if rows > FEW_ROWS:
             return SCALED_TILES[:1], SCALED_CLUSTER
         return SCALED_TILES[-1:], 1
+
+    @property
+    def scaled_depth(self) -> int:
+        """Most stages of a pipeline of operands with scales."""
+        if self.tensor.asynchronous or self.through_registers:
+            return self.stages
+        return max(self.stages, self.scaled_stages)
 
     @property
     def attention_library(self) -> AttentionTiles:

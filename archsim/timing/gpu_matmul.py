@@ -36,6 +36,9 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     operands = op.a_bytes + op.batch * k * n * b + rows * n * out
     scaled = BYTES[op.a_dtype] < 2
     library, cluster = core.scaled_library(rows, op.a_dtype in SCALED) if scaled else (core.library, 1)
+    gpu = figures(chip)
+    if scaled:
+        gpu = gpu._replace(stages=float(core.scaled_depth))
     narrow = scaling_ops(op, 0.0, 1.0) > 0.0
     library += core.narrow_tiles if narrow else ()
     product = Product(
@@ -45,7 +48,7 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     )
     best: tuple[Plan, float, str] | None = None
     for tiles in _by_rows(library) if narrow else (library,):  # each block of rows converts narrow weights anew
-        p = kernel.best_gemm(figures(chip), engine(chip, op.dtype), sm(chip), as_array(tiles),
+        p = kernel.best_gemm(gpu, engine(chip, op.dtype), sm(chip), as_array(tiles),
                              as_array(((float(op.m), float(op.batch)),)), product, 1.0 - scaled)
         if not math.isfinite(p.cycles):
             continue

@@ -63,3 +63,16 @@ def test_products_of_operands_with_scales_take_their_own_tiles() -> None:
     on = chip(asynchronous=True, shared=227, macs=2048, l2=8.0)
     assert "tile 128x256" in gpu.time(MatMul(m=8192, n=8192, k=4096), on).plan
     assert "tile 128x128" in gpu.time(MatMul(m=8192, n=8192, k=4096, dtype="fp8"), on).plan
+
+
+def test_few_rows_of_operands_with_scales_take_thin_tiles_and_deep_pipelines() -> None:
+    """None splits K, so few blocks read a thin product: 16 rows of padding less, and more stages on their way."""
+    on = chip(macs=512)
+    few = gpu.time(MatMul(m=8, n=1024, k=8192, dtype="fp8"), on)
+    assert "tile 16x64" in few.plan
+    assert few.seconds < 0.75 * gpu.time(MatMul(m=8, n=1024, k=8192, dtype="fp8"), on.replace(
+        "core", scaled_stages=2)).seconds
+    wide = on.replace("core", tiles=on.core.library, scaled_stages=2)
+    assert few.seconds < 0.6 * gpu.time(MatMul(m=8, n=1024, k=8192, dtype="fp8"), wide).seconds
+    turing = on.replace("core", through_registers=True, stages=2)
+    assert "2 stages" in gpu.time(MatMul(m=8, n=1024, k=8192, dtype="fp8"), turing).plan
