@@ -27,14 +27,14 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     """Time a matrix product: the fastest tile and split-K of the core's library.
 
     Operands of 8 bits and less come with scales of their rows and columns, which the epilogue loads and applies to the
-    whole sum over K: such kernels do not split it.
+    whole sum over K: such kernels do not split it. Where each operand has one, as an image has, any kernel will do.
     """
     core = chip.core
     assert isinstance(core, GpuCore)
     a, b, out = BYTES[op.a_dtype], BYTES[op.b_dtype], BYTES[op.out_dtype]
     n, k, rows = float(op.n), float(op.k), float(op.m * op.batch)
     operands = op.a_bytes + op.batch * k * n * b + rows * n * out
-    scaled = BYTES[op.a_dtype] < 2
+    scaled = BYTES[op.a_dtype] < 2 and op.row_scales
     library, cluster = core.scaled_library(rows, op.a_dtype in SCALED) if scaled else (core.library, 1)
     gpu = figures(chip)
     if scaled:

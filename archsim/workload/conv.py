@@ -157,7 +157,8 @@ class Conv(Op):
     def as_matmul(self) -> MatMul:
         """Return the matrix product that the convolution is: windows (im2col) times filters, one product per group.
 
-        Its FLOPs and its bytes are the convolution's: `MatMul.a_reuse` says how often a pixel occurs in the windows.
+        Its FLOPs and its bytes are the convolution's: `MatMul.a_reuse` says how often a pixel occurs in the windows. In
+        8 bits, images have one scale each.
         """
         m, k = self.batch * self.out_height * self.out_width, self.taps * (self.c_in // self.groups)
         positive_int("Conv: batch x output height x output width", m)
@@ -166,6 +167,7 @@ class Conv(Op):
             m=m, n=self.c_out // self.groups, k=k, batch=self.groups, dtype=self.dtype, b_dtype=self.w_dtype,
             out_dtype=self.out_dtype, weights=self.weights, bias=self.bias or self.folded_norm,
             a_reuse=max(1.0, self.groups * m * k / max(1, self.input_elements)), epilogue=self.epilogue,
+            row_scales=False,
         )
 
     @property

@@ -61,7 +61,8 @@ class MatMul(Op):
     `a_reuse` is how often an element of `a` in memory occurs in the product: more than once where windows of one image
     overlap (see `archsim.workload.conv`). `epilogue` holds elementwise operators fused to its output (see
     `archsim.timing.fusion`): only the last one's result is written. `prologue` holds those that make `a` from what
-    lies in memory on its way to the multipliers, each time that it is read.
+    lies in memory on its way to the multipliers, each time that it is read. `row_scales` says that operands of 8 bits
+    and less have scales for their rows and columns (or groups of these); else each has one for all of it, known before.
     """
 
     kind: ClassVar[str] = "matmul"
@@ -79,6 +80,7 @@ class MatMul(Op):
     epilogue: tuple[Elementwise, ...] = ()
     a_dtype: str = ""
     prologue: tuple[Elementwise, ...] = ()
+    row_scales: bool = True
 
     def __post_init__(self) -> None:
         set_formats(self)

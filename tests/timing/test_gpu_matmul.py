@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archsim import chips as catalogue
+from archsim import timing
 from archsim.hardware import Chip
 from archsim.timing import Warm, gpu, roofline
+from archsim.workload.conv import Conv
 from archsim.workload.ops import MatMul
 from tests.timing.test_gpu import chip, chips, products
 
@@ -76,3 +79,13 @@ def test_few_rows_of_operands_with_scales_take_thin_tiles_and_deep_pipelines() -
     assert few.seconds < 0.6 * gpu.time(MatMul(m=8, n=1024, k=8192, dtype="fp8"), wide).seconds
     turing = on.replace("core", through_registers=True, stages=2)
     assert "2 stages" in gpu.time(MatMul(m=8, n=1024, k=8192, dtype="fp8"), turing).plan
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "a100-sxm-80gb", "b200", "h200"])
+@pytest.mark.parametrize("taps", [1, 3])
+def test_convolutions_in_eight_bits_are_no_products_of_scaled_rows(name: str, taps: int) -> None:
+    """An image has one scale, so that their kernels have tiles and split K as those of 16 bits."""
+    on = catalogue.get(name)
+    small, wide = (timing.time(Conv(batch=1, height=14, width=14, c_in=256, c_out=256, kernel=taps, dtype=dtype,
+                                    padding=taps // 2), on).seconds for dtype in ("int8", "bf16"))
+    assert small < 1.02 * wide
