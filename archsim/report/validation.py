@@ -138,15 +138,15 @@ def sensitivity(found: Sequence[Sensitivity]) -> list[Sheet]:
         columns = [
             Column("figure", [c.path for c in constants], text=True),
             Column("value", [_value(c) for c in constants], text=True, wrap=True, least=12),
-            *(Column(f"{op} {dtype}\n{sign}", [_moves(getattr(s, side), (op, dtype)) for s in shown])
-              for op, dtype in (keys if len(keys) <= WIDE else ())
+            *(Column(f"{op}\n{dtype}\n{sign}", [_moves(getattr(s, side), (op, dtype)) for s in shown], i)
+              for i, (op, dtype) in enumerate(keys if len(keys) <= WIDE else ())
               for sign, side in (("−20 %", "down"), ("+20 %", "up"))),
             *(Column(f"{what}\n{sign}", [_over(getattr(s, side), pick) for s in shown])
               for what, pick in ((("mean of ops", fmean), ("most of any", _largest)) if len(keys) > WIDE else ())
               for sign, side in (("−20 %", "down"), ("+20 %", "up"))),
-            Column("kind", ["datasheet" if c.datasheet else "" for c in constants], 1, text=True),
-            Column("meaning", [c.meaning for c in constants], 3, text=True, wrap=True, least=24),
-            Column("source", [_source(c) for c in constants], 2, text=True, wrap=True, least=24),
+            Column("kind", ["datasheet" if c.datasheet else "" for c in constants], WIDE, text=True),
+            Column("meaning", [c.meaning for c in constants], WIDE + 2, text=True, wrap=True, least=24),
+            Column("source", [_source(c) for c in constants], WIDE + 1, text=True, wrap=True, least=24),
         ]
         notes = [f"{NONE} cannot be changed so: a whole number that rounds to itself, or out of range"] if any(
             s.down is None or s.up is None for s in shown) else []
@@ -224,6 +224,10 @@ def carried(result: CarryOver) -> list[Sheet]:
     return [errors, constants, *([apart] if lines else [])]
 
 
+LEAVE = ("SM pipeline", "L2", "launch", "tiles", "HBM", "waves")
+"""Stages of an ablation that a narrow terminal leaves out, the last of them first: the one after then shows both."""
+
+
 def ablation(found: Sequence[Ablation]) -> Sheet:
     """Return the errors of every class of shapes as one piece of physics after the other is switched on."""
     from archsim.explore.ablation import FEW, PIECES, SOME
@@ -236,9 +240,9 @@ def ablation(found: Sequence[Ablation]) -> Sheet:
             Column("op", [a.op for a in found], 1, text=True),
             Column("dtype", [a.dtype for a in found], text=True),
             Column("shapes", [a.shapes for a in found], text=True),
-            Column("rows", [f"{a.n:,}" for a in found], 2),
-            *(Column(name if i == 0 else f"+ {name}", [f"{a.errors[name]:.1f}" for a in found])
-              for i, name in enumerate(names)),
+            Column("rows", [f"{a.n:,}" for a in found], 2 + len(LEAVE)),
+            *(Column(name if i == 0 else f"+ {name}", [f"{a.errors[name]:.1f}" for a in found],
+                     2 + LEAVE.index(name) if name in LEAVE else 0) for i, name in enumerate(names)),
         ],
         notes=[f"decode-like: at most {FEW} rows; skinny: at most {SOME}; large: more",
                *(f"+ {p.name}: {p.meaning}" for p in PIECES)],

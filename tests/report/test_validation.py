@@ -1,9 +1,11 @@
 """Tables of scores, constants, carry-over and ablation: what they show is what was computed."""
 
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from archsim.explore.ablation import PIECES, ablate
+from archsim.explore.ablation import PIECES, Ablation, ablate
 from archsim.explore.carry_over import carry_over
 from archsim.explore.constants import Constant, Sensitivity, sensitivity
 from archsim.explore.validate import Table, scored
@@ -45,6 +47,16 @@ def test_many_ops_share_columns_of_their_changes() -> None:
     assert not any("op1" in name for name in cells)
 
 
+def test_constants_of_three_ops_keep_their_names_on_narrow_terminals() -> None:
+    constant = Constant("core.tensor.accumulators", 131072.0, "B", "holds", None, None)
+    ops = [("gemm", dtype) for dtype in ("bfloat16", "fp8", "fp8_block")]
+    out = StringIO()
+    Console(file=out, width=80, color_system=None).print(
+        *validation.sensitivity([Sensitivity("chip", constant, {op: -0.5 for op in ops}, None)]))
+    assert "core.tensor.accumulators" in out.getvalue() and "−20 %" in out.getvalue()
+    assert "…" not in out.getvalue()
+
+
 def test_carry_over(table: Table) -> None:
     result = carry_over(table, ["h100-sxm", "a100-sxm-80gb"])
     errors, constants, *apart = map(str, validation.carried(result))
@@ -76,3 +88,14 @@ def test_values_with_their_unit(value, unit: str, want: str) -> None:
 def test_headings_name_the_chip_that_was_fitted(table: Table) -> None:
     headings = [column.name for column in validation.carried(carry_over(table, [H100.name]))[0].columns]
     assert f"fit on {H100.name}" in headings
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_an_ablation_fits_narrow_terminals(width: int) -> None:
+    errors = {"roofline": 90.0, **{piece.name: 50.0 for piece in PIECES}}
+    out = StringIO()
+    Console(file=out, width=width, color_system=None).print(
+        validation.ablation([Ablation("a100_sxm", "gemm", "bfloat16", "decode-like", 1200, errors)]))
+    assert "…" not in out.getvalue()
+    assert "roofline" in out.getvalue() and f"+ {PIECES[-1].name}" in out.getvalue()
+    assert set(validation.LEAVE) == {piece.name for piece in PIECES[:-1]}
