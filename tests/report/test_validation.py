@@ -52,7 +52,7 @@ def test_constants_of_three_ops_keep_their_names_on_narrow_terminals() -> None:
     ops = [("gemm", dtype) for dtype in ("bfloat16", "fp8", "fp8_block")]
     out = StringIO()
     Console(file=out, width=80, color_system=None).print(
-        *validation.sensitivity([Sensitivity("chip", constant, {op: -0.5 for op in ops}, None)]))
+        *validation.sensitivity([Sensitivity("chip", constant, dict.fromkeys(ops, -0.5), None)]))
     assert "core.tensor.accumulators" in out.getvalue() and "−20 %" in out.getvalue()
     assert "…" not in out.getvalue()
 
