@@ -14,16 +14,20 @@ from archsim.dtypes import BYTES
 from archsim.errors import UnsupportedError
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import gpu_grouped as kernel
+from archsim.kernels.gpu import no_plan
 from archsim.kernels.gpu_gemm import best_gemm
 from archsim.kernels.gpu_grid import Product
 from archsim.timing.gpu_figures import as_array, figures, optime, rounds, row_figures
-from archsim.timing.gpu_matmul import vector_cycles, with_conversion
+from archsim.timing.gpu_matmul import by_rows, vector_cycles, with_conversion
 from archsim.timing.optime import OpTime
 from archsim.timing.sm import engine, sm
 from archsim.timing.warm import COLD, Warm
 from archsim.workload.matmul import scaling_ops
 from archsim.workload.op import LOAD
 from archsim.workload.ops import GroupedMatMul
+
+Groups = tuple[tuple[float, float], ...]
+"""Rows, and how many experts have so many."""
 
 
 def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
@@ -43,15 +47,22 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
     whole = op.k % LOAD == 0 and (op.n % LOAD == 0 or not op.wgrad)  # rows in memory, of a gradient's both operands
     narrow = scaling_ops(op, 0.0, 1.0) > 0.0
     library = (op.tile,) if op.tile else core.grouped_tiles
-    p = kernel.best_grouped(
-        row_figures(chip), engine(chip, op.dtype), lanes, as_array(_with_lines(library, chip)), as_array(groups),
-        kernel.Experts(
-            n=n, k=k, a_size=a, b_size=b, out_size=out, a_bytes=op.a_bytes, beside=beside,
-            access=float(core.vector_bytes) if whole else a, warm_a=warm.inputs, warm_b=warm.weights,
-            warm_out=warm.output,
-        ),
-        float(core.grouped_stages), float(core.grouped_walk), float(narrow and not op.tile),
+    rank = kernel.Experts(
+        n=n, k=k, a_size=a, b_size=b, out_size=out, a_bytes=op.a_bytes, beside=beside,
+        access=float(core.vector_bytes) if whole else a, warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
     )
+    p = no_plan()
+    for tiles in by_rows(library) if narrow else (library,):  # each block of rows converts narrow weights anew
+        found = kernel.best_grouped(
+            row_figures(chip), engine(chip, op.dtype), lanes, as_array(_with_lines(tiles, chip)), as_array(groups),
+            rank, float(core.grouped_stages), float(core.grouped_walk), float(narrow and not op.tile),
+        )
+        if not math.isfinite(found.cycles):
+            continue
+        tile = tiles[int(found.tile)]
+        found = with_conversion(op, found, _vector(op, chip, groups, experts, tile[0]))
+        if found.cycles < p.cycles:
+            p, chosen = found, tile
     if core.tensor.tensor_memory and whole and not op.tile and not narrow:
         scaled = float(a < 2)
         product = Product(
@@ -62,19 +73,22 @@ def grouped(op: GroupedMatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         other = best_gemm(figures(chip), engine(chip, op.dtype), sm(chip), as_array(core.library), as_array(groups),
                           product, 0.0)
         if other.cycles < p.cycles:
-            p, library = other, core.library
+            p, chosen = other, core.library[int(other.tile)]
     if not math.isfinite(p.cycles):
         raise UnsupportedError(f"{chip.name}: no tile for products of experts fits one SM")
-    bm, bn, bk = library[int(p.tile)]
+    bm, bn, bk = chosen
     split = f", split-K {int(p.splits)}" if p.splits > 1 else ""
     plan = (f"tile {bm}x{bn}x{bk}B, {int(p.stages)} stages{split}, {int(p.occupancy)}/SM, {rounds(p)}, "
             f"{int(experts)} products in one kernel")
-    blocks = sum(math.ceil(m / bm) * count for m, count in groups) / experts
-    vector = vector_cycles(op, chip, blocks)
-    return optime(op, chip, with_conversion(op, p, vector), warm, vector=vector, plan=plan)
+    return optime(op, chip, p, warm, vector=_vector(op, chip, groups, experts, bm), plan=plan)
 
 
-def _products(op: GroupedMatMul) -> tuple[tuple[tuple[float, float], ...], float, float]:
+def _vector(op: GroupedMatMul, chip: Chip, groups: Groups, experts: float, bm: int) -> float:
+    """Return the cycles of an SM's lanes for tiles of bm rows."""
+    return vector_cycles(op, chip, sum(math.ceil(m / bm) * count for m, count in groups) / experts)
+
+
+def _products(op: GroupedMatMul) -> tuple[Groups, float, float]:
     """Return (rows and how many experts have so many), n and k of the experts' products.
 
     Gradients of experts' weights contract over the rows, which differ: each counts with the mean.

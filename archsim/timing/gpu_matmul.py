@@ -47,7 +47,7 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
         warm_a=warm.inputs, warm_b=warm.weights, warm_out=warm.output,
     )
     best: tuple[Plan, float, str] | None = None
-    for tiles in _by_rows(library) if narrow else (library,):  # each block of rows converts narrow weights anew
+    for tiles in by_rows(library) if narrow else (library,):  # each block of rows converts narrow weights anew
         p = kernel.best_gemm(gpu, engine(chip, op.dtype), sm(chip), as_array(tiles),
                              as_array(((float(op.m), float(op.batch)),)), product, 1.0 - scaled)
         if not math.isfinite(p.cycles):
@@ -68,7 +68,7 @@ def matmul(op: MatMul, chip: Chip, warm: Warm = COLD) -> OpTime:
 
 
 @lru_cache(maxsize=64)
-def _by_rows(library: Tiles) -> tuple[Tiles, ...]:
+def by_rows(library: Tiles) -> tuple[Tiles, ...]:
     """Return the tiles of each number of rows."""
     return tuple(tuple(tile for tile in library if tile[0] == rows) for rows in sorted({tile[0] for tile in library}))
 

@@ -89,3 +89,14 @@ def test_blocks_share_the_length_of_few_long_experts(name: str, b_dtype: str) ->
     assert "split-K" not in whole.plan, "a framework's own tile is taken as it is"
     assert t.seconds < 0.9 * whole.seconds
     assert "split-K" not in gpu.time(GroupedMatMul(groups=(1, 1), n=4096, k=14336), chip).plan
+
+
+@pytest.mark.parametrize("name", ["a100-sxm-80gb", "b200"])
+def test_the_tile_of_narrow_experts_is_chosen_with_its_conversions(name: str) -> None:
+    """Beyond 64 rows of each expert, tiles of 64 would convert all weights twice."""
+    chip = chips.get(name)
+    last = 0.0
+    for rows in range(65, 400, 8):
+        now = gpu.time(GroupedMatMul(groups=(rows,) * 128, n=4096, k=2048, b_dtype="int4_g128"), chip).seconds
+        assert now > 0.97 * last, f"{rows} rows take less than fewer do"
+        last = now
