@@ -151,7 +151,7 @@ class TensorCore:
     """The matrix engine of one SM.
 
     Two switches say which of three kinds its instructions are; what is not given is then alike on the machines of that
-    kind that have been measured:
+    kind that have been measured (three defaults, a stroke between them, are of these kinds in this order):
 
     - Warp-level instructions on registers (mma.sync m16n8k16; the default): four sub-cores each issue their own, on
       operands that warps fetch from shared memory for tiles of 64 x 64; an instruction consumes 32 bytes of K per row
@@ -222,6 +222,10 @@ def _tiles(field: str, given: Any, width: int) -> Any:
 @part
 class GpuCore:
     """One SM or CU.
+
+    Defaults with a stroke between them are by kind of matrix instruction: warp-level / asynchronous / with tensor
+    memory (see `TensorCore`; where there are two, the second is of both that are asynchronous), and a fourth of slow
+    SMs (`SLOW_L2`).
 
     Where the defaults come from: 16 transcendentals and 128 fp32 multiply-adds per cycle are those of most SMs since
     2017 and 2020. The port of 64 B/cycle is the L2-to-SM link of the same machines, of which 35 to 37.5 B/cycle are

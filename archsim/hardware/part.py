@@ -199,8 +199,7 @@ def _with_fields(doc: str, fields: Mapping[str, Any]) -> str:
         unit = f" ({f.metadata['unit']})" if f.metadata["unit"] else ""
         default = "required" if f.default is dataclasses.MISSING else f"default {f.default!r}"
         if instead := f.metadata.get("instead"):
-            values = dict.fromkeys(str(v) if isinstance(v, bool) else f"{v:g}" for v in instead)
-            default = "default " + " or ".join(values)
+            default = "default " + " / ".join(str(v) if isinstance(v, bool) else f"{v:g}" for v in instead)
         lines += [f"    {name}{unit}, {default if len(default) < 60 else 'has a default'}",
                   f"        {f.metadata['doc']}"]
     return "\n".join(lines) + "\n"

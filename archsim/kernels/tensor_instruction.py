@@ -189,7 +189,7 @@ def tile_step(
     size
         Bytes per element as the engine takes it.
     sms
-        SMs that pair up: each computes its own bm x bn and reads half of B.
+        SMs that pair up: each computes its own bm x bn and reads its share of B, ``1 / sms``.
     a_shared
         1 if A is in shared memory, 0 if it is in registers or tensor memory already (products of a product).
     writes

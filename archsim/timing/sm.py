@@ -96,7 +96,7 @@ def sm(chip: Chip) -> kernel.Sm:
 def _core(chip: Chip) -> GpuCore:
     core = expect("timing.sm", chip, Chip, "chips.get").core
     if not isinstance(core, GpuCore):
-        raise UnsupportedError(f"{chip.name} has no SMs ({chip.kind}): give a chip with a GpuCore, e.g. h100-sxm")
+        raise UnsupportedError(f"{chip.name} has no SMs ({chip.kind}): give a chip with a GpuCore")
     return core
 
 
