@@ -62,8 +62,8 @@ def validate(
     - attention_context, attention_prefill, attention_generation, attention_decode: batch, q_len, kv_len, heads,
     kv_heads, head_dim (and kv_dtype and causal, if not as the dtype and 1)
 
-    - moe: tokens, hidden, inter, topk, experts (and tp, ep, distribution, if not 1, 1 and balanced, and framework:
-    sglang or vllm)
+    - moe: tokens, hidden, inter, topk, experts (and tp, ep, distribution, if not 1, 1 and balanced, e.g.
+    power_law_1.2, and framework: sglang or vllm)
 
     - rmsnorm, silu_mul, add: rows, cols
 

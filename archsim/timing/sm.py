@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from archsim.dtypes import BYTES
+from archsim.dtypes import BYTES, arithmetic
 from archsim.errors import ArchsimError, UnsupportedError, expect, positive_int, unknown
 from archsim.hardware import Chip, GpuCore
 from archsim.kernels import sm_pipeline as kernel
@@ -198,7 +198,7 @@ def run(
     k
         Length of the product, elements; the last step may be part empty.
     dtype
-        Of the operands.
+        Of the operands; of a format with scales, what is multiplied counts.
     bk
         Elements of K per step; 128 bytes if not given, 64 for warp-level instructions, whose kernels use these.
     stages
@@ -228,7 +228,7 @@ def run(
         The chip has no SMs, or does not take the dtype.
     """
     core = _core(chip)
-    dtype = chip.check_dtype(dtype)
+    dtype = chip.check_dtype(arithmetic(dtype))
     size = BYTES[dtype]
     bm, bn, k = positive_int("bm", bm, 4096), positive_int("bn", bn, 4096), positive_int("k", k)
     resident, pair = positive_int("resident", resident, 32), positive_int("pair", pair)
