@@ -13,16 +13,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Plan, no_plan
-from archsim.kernels.gpu_attention_split import MOST_PARTS, merge_cycles, most_parts, parts_of
+from archsim.kernels.gpu_attention_split import MOST_PARTS, merge_cycles, merge_in_block, most_parts, parts_of
 from archsim.kernels.gpu_attention_tile import Heads, Tile, Vector, block_cycles, residents, tile_of
 from archsim.kernels.gpu_chip import Gpu, memory_cycles
 from archsim.kernels.tensor_instruction import Engine
 
 FEW_ROWS = 64.0
 """Query rows from which a kernel follows the split rules of FlashAttention. With fewer, it is a decode kernel that lays
-out its parts for the batch at hand, and has several blocks on an SM. A library that has such kernels lays out those of
-its others too (FlashInfer's scheduler.cuh, for two blocks of an SM; numCtasPerSeqKv of TensorRT-LLM's fmhaKernels.h,
-for one)."""
+out its parts for the batch at hand, and has several blocks on an SM; where instructions are asynchronous, the last of a
+sequence's blocks merges its parts. A library that has such kernels lays out those of its others too (FlashInfer's
+scheduler.cuh, for two blocks of an SM; numCtasPerSeqKv of TensorRT-LLM's fmhaKernels.h, for one)."""
 
 SEQUENCES = 31.0
 """Sequences whose blocks a persistent kernel counts at a time to find its next one (hopper/tile_scheduler.hpp)."""
@@ -227,7 +227,10 @@ def attention(
     if gpu.overlapped > 0.0:
         cycles += v.code
     if most > 1.0:
-        cycles += merge_cycles(gpu, parts, out, partial)
+        if bq < FEW_ROWS and gpu.overlapped > 0.0:
+            cycles += merge_in_block(gpu, parts, parts * min(bq, rows) * h.value_dim * 4.0)
+        else:
+            cycles += merge_cycles(gpu, parts, out, partial)
         l2_bytes += partial + out
     if h.gradients > 0.0:  # a kernel before takes the sums of o and do, one after rounds dq
         cycles += 2.0 * (gpu.launch + gpu.prologue + gpu.epilogue + gpu.l2_latency)

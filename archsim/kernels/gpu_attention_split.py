@@ -1,4 +1,4 @@
-"""Keys split over blocks (FlashDecoding): into how many parts, and the kernel that merges them."""
+"""Keys split over blocks (FlashDecoding): into how many parts, and the kernel or the block that merges them."""
 
 from __future__ import annotations
 
@@ -67,3 +67,13 @@ def merge_cycles(gpu: Gpu, parts: float, result: float, partial: float) -> float
     if parts > 1.0:
         cycles += gpu.l2_latency + max(parts / AHEAD * gpu.l2_latency, (partial + result) / gpu.l2)
     return cycles
+
+
+@njit(cache=True)
+def merge_in_block(gpu: Gpu, parts: float, partial: float) -> float:
+    """Cycles in which the last of a sequence's blocks merges `parts` parts: `partial` bytes, in L2.
+
+    Each block stores its part and counts itself once the stores are visible; the one that counts last reads all parts,
+    `AHEAD` of them in flight (GmemReduction of TensorRT-LLM's fmhaKernels.h, semaphores of its XQA).
+    """
+    return 3.0 * gpu.l2_latency + max(parts / AHEAD * gpu.l2_latency, partial / gpu.port)

@@ -392,7 +392,10 @@ def naive_attention(g: kc.Gpu, h: kt.Heads, bq: int, whole: int, cut: int, laid_
     floor = max((fetched + reads + max(writes, partial)) / g.l2,
                 kc.memory_cycles(g, g.sms, ahead, kv + reads, writes))
     cycles = g.launch + g.l2_latency + max(work, floor) + (SM.code if g.overlapped else 0)
-    if most > 1:  # the kernel that merges parts is launched even if there are none
+    if most > 1 and bq < 64 and g.overlapped:  # its part stored, counted, all parts read by the last to count
+        turns = sum(g.l2_latency for _ in range(3))
+        cycles += turns + max(parts / 3 * g.l2_latency, parts * held * h.value_dim * 4 / g.port)
+    elif most > 1:  # the kernel that merges parts is launched even if there are none
         cycles += g.launch + g.prologue + g.epilogue + g.l2_latency
         cycles += g.l2_latency + max(parts / 3 * g.l2_latency, (partial + writes) / g.l2) if parts > 1 else 0
     return float(cycles) + (2 * (g.launch + g.prologue + g.epilogue + g.l2_latency) if h.gradients else 0)
