@@ -72,15 +72,14 @@ def cut(op: Stream, chip: Chip) -> Blocks:
         return Blocks(math.ceil(threads / FLAT_THREADS), FLAT_THREADS, 1, elements * size, elements)
     if cols % elements and not isinstance(op, Softmax | Quantize | Sort):
         elements = 1
-    if isinstance(op, Route) and cols <= HELD * core.warp:
-        together = FLAT_THREADS // core.warp
-        return Blocks(math.ceil(rows / together), FLAT_THREADS, 1, elements * size, elements,
+    if isinstance(op, Route) and cols <= HELD * core.warp:  # a warp has a row
+        together = max(1, FLAT_THREADS // core.warp)
+        return Blocks(math.ceil(rows / together), together * core.warp, 1, elements * size, elements,
                       reductions=round(op.reduced / (rows * cols)))
-    warps = math.ceil(cols / (core.warp * elements))
-    threads, together = min(ROW_THREADS, core.warp * warps), 1
-    if isinstance(op, Quantize) and op.out_dtype in SCALED:
+    if isinstance(op, Quantize) and op.out_dtype in SCALED:  # some threads of a warp have a group
         together = max(1, QUANTISING // math.ceil(cols / elements))
-        return Blocks(math.ceil(rows / together), QUANTISING, 1, elements * size, elements, reductions=op.dynamic)
+        return Blocks(math.ceil(rows / together), QUANTISING, 1, elements * size, elements, reductions=int(op.dynamic))
+    threads, together = min(ROW_THREADS, core.warp * math.ceil(cols / (core.warp * elements))), 1
     if isinstance(op, Quantize):
         together = max(1, QUANTISING // core.warp)
         by_warp = rows >= 2 * chip.cores * together

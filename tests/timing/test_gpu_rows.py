@@ -172,6 +172,19 @@ def test_the_scores_of_a_row_are_one_warps(name: str, tokens: int) -> None:
     assert gpu.time(Route(rows=tokens, experts=256, top_k=8), on).hbm_bytes == 256 * 4 * tokens + 8 * 8 * tokens
 
 
+@pytest.mark.parametrize("op", [
+    Route(rows=100, experts=64, top_k=4), Quantize(rows=100, cols=1000), Norm(rows=100, cols=512),
+    Quantize(rows=100, cols=1000, out_dtype="nvfp4"), Softmax(rows=100, cols=513), Sort(rows=100, groups=4, align=4),
+])
+def test_warps_of_any_width_take_every_row(op: Stream) -> None:
+    for warp in (1, 16, 32, 64, 256, 1024):
+        on = chips.get("h100-sxm").replace("core", warp=warp)
+        b = cut(op, on)
+        assert b.threads >= 1
+        assert b.blocks * b.threads * b.turns * b.elements >= getattr(op, "places", op.rows * getattr(op, "cols", 64))
+        assert gpu.time(op, on).seconds < 5 * gpu.time(op, chips.get("h100-sxm")).seconds
+
+
 @pytest.mark.parametrize(("name", "share"), [("b200", 0.65), ("h200", 0.75), ("h100-sxm", 0.8),
                                                ("a100-sxm-80gb", 0.7)])
 def test_activations_in_wide_loads_come_near_the_memory(name: str, share: float) -> None:
