@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from numba import njit
 
-from archsim.kernels.gpu_chip import Gpu, memory_cycles
+from archsim.kernels.gpu_chip import Gpu, memory_cycles, overlapped_cycles
 from archsim.kernels.tensor_instruction import Engine, dependent, interval
 
 
@@ -116,7 +116,7 @@ def product_cycles(
     arithmetic = rows * columns * depth / e.macs
     fetched = depth * size * (columns * max(1.0, min(warps, rows / 16.0)) + rows * (1.0 - held)) / e.shared_read
     chain = steps * dependent(e, e.rows, e.cols, size, 1.0, 0.0)
-    return max(float((arithmetic**overlap + fetched**overlap) ** (1.0 / overlap)), chain)
+    return max(overlapped_cycles(overlap, arithmetic, fetched), chain)
 
 
 @njit(cache=True)
@@ -156,11 +156,11 @@ def tile_of(gpu: Gpu, e: Engine, h: Heads, v: Vector, bq: float, bk: float) -> T
         softmax += bq * h.value_dim / v.lanes
     beside = gpu.decoupled > 0.0 and h.gradients == 0.0
     if beside:
-        turn = ((scores + values) ** gpu.overlap + softmax**gpu.overlap) ** (1.0 / gpu.overlap)
+        turn = overlapped_cycles(gpu.overlap, scores + values, softmax)
     else:
         turn = scores + values + softmax
         if gpu.overlapped > 0.0 and h.gradients == 0.0 and h.size >= 2.0 and bq >= 2.0 * e.rows:
-            turn = ((scores + values) ** v.beside + softmax**v.beside) ** (1.0 / v.beside)
+            turn = overlapped_cycles(v.beside, scores + values, softmax)
         if gpu.overlapped > 0.0 and gpu.decoupled == 0.0 and h.size < 2.0:
             turn += bk * h.value_dim * h.kv_size * (1.0 / gpu.shared_read + 1.0 / gpu.shared_write)
     if h.kv_size < h.size:
@@ -210,4 +210,4 @@ def block_cycles(
     flight = together * (t.buffers - 0.5) * size * missing
     moved = together * tiles * size * missing * active
     hbm = memory_cycles(gpu, active, flight, moved, 0.0) if missing > 0.0 else 0.0
-    return float((work**gpu.overlap + on_chip**gpu.overlap + hbm**gpu.overlap) ** (1.0 / gpu.overlap)) + once * first
+    return overlapped_cycles(gpu.overlap, work, on_chip, hbm) + once * first

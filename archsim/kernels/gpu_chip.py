@@ -1,4 +1,4 @@
-"""What the GPU kernels know of a chip, and how its SMs share device memory.
+"""What the GPU kernels know of a chip, how its SMs share device memory, and how its resources overlap.
 
 All times are cycles of the SM clock, all rates bytes or MACs per cycle.
 """
@@ -62,3 +62,15 @@ def memory_cycles(gpu: Gpu, active: float, flight: float, read: float, write: fl
     waiting = gpu.dram_latency / (active * flight)
     moving = 1.0 / gpu.dram_read
     return float(read * math.sqrt(waiting * waiting + moving * moving) + write / gpu.dram_write)
+
+
+@njit(cache=True)
+def overlapped_cycles(p: float, a: float, b: float, c: float = 0.0, d: float = 0.0) -> float:
+    """Cycles of resources that work beside each other: ``(a**p + b**p + c**p + d**p)**(1/p)`` of what each takes.
+
+    From their sum, with an exponent of 1, to the longest of them, with an infinite one.
+    """
+    most = max(max(a, b), max(c, d))
+    if most <= 0.0:
+        return 0.0
+    return float(most * ((a / most) ** p + (b / most) ** p + (c / most) ** p + (d / most) ** p) ** (1.0 / p))

@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from archsim.kernels.gpu import Plan, no_plan
-from archsim.kernels.gpu_chip import Gpu
+from archsim.kernels.gpu_chip import Gpu, overlapped_cycles
 from archsim.kernels.gpu_gemm import row_blocks
 from archsim.kernels.gpu_l2 import hit_share
 from archsim.kernels.gpu_rows import stream
@@ -105,7 +105,7 @@ def grouped(
     # one step: the matrix engine, and the threads that issue the copies of a later one
     step = tile_step(e, bm, bn, bk, p.a_size, 1.0, 1.0, fetched)
     copies = fetched / p.access * (max(1.0, p.access / 4.0) / lanes.loads + lanes.address_ops / lanes.ints)
-    busy = (step.cycles**gpu.overlap + copies**gpu.overlap) ** (1.0 / gpu.overlap)
+    busy = overlapped_cycles(gpu.overlap, step.cycles, copies)
     near = (gpu.l2_latency + (gpu.partitions - 1.0) * gpu.far_latency) / gpu.partitions
     last = max(gpu.l2_latency, gpu.far_latency)  # of a tile's lines, some lie in the far partition
     a_share = a_read / (blocks * span * rows / gm * p.a_size)  # of what blocks load, that comes from device memory

@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from archsim.kernels.gpu_chip import Gpu
+from archsim.kernels.gpu_chip import Gpu, overlapped_cycles
 from archsim.kernels.gpu_l2 import reread_rate
 
 
@@ -60,5 +60,4 @@ def stream(
     busiest = (full * resident + math.ceil((blocks - full * slots) / gpu.sms)) * issue
     l2 = l2_bytes / reread_rate(gpu, l2_bytes, gpu.far)
     dispatched = blocks / gpu.dispatch
-    overlapped = memory**gpu.overlap + busiest**gpu.overlap + l2**gpu.overlap + dispatched**gpu.overlap
-    return float(gpu.launch + overlapped ** (1.0 / gpu.overlap))
+    return float(gpu.launch + overlapped_cycles(gpu.overlap, memory, busiest, l2, dispatched))

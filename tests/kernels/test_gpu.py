@@ -1,6 +1,10 @@
-"""What SMs share of device memory: few bytes in flight follow Little, many the bandwidth."""
+"""What SMs share of device memory, few bytes in flight following Little, many the bandwidth; how resources overlap."""
+
+import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archsim.kernels import gpu_chip as kc
 
@@ -18,3 +22,16 @@ def test_memory_follows_little_when_little_is_in_flight_and_bandwidth_when_much_
     assert kc.memory_cycles(PLAIN, 1.0, 100.0, 1e6, 0.0) == pytest.approx(1e6 / (100 / 500), rel=1e-3)
     assert kc.memory_cycles(PLAIN, 8.0, 1e7, 1e6, 0.0) == pytest.approx(1e6 / 100, rel=1e-3)
     assert kc.memory_cycles(PLAIN, 8.0, 1e7, 0.0, 1e6) == pytest.approx(1e6 / 90)
+
+
+@given(st.lists(st.floats(0.0, 1e6), min_size=2, max_size=4), st.floats(1.0, 8.0))
+def test_resources_overlap_between_their_sum_and_the_longest(busy: list[float], p: float) -> None:
+    got = kc.overlapped_cycles(p, *busy)
+    assert got == pytest.approx(sum(x**p for x in busy) ** (1 / p), rel=1e-9, abs=1e-300)
+    assert max(busy) * (1 - 1e-12) <= got <= sum(busy) * (1 + 1e-12)
+
+
+def test_the_steepest_exponent_takes_the_longest_times() -> None:
+    assert kc.overlapped_cycles(100.0, 1e12, 2e12) == pytest.approx(2e12)
+    assert kc.overlapped_cycles(1.0, 0.0, 0.0) == 0.0
+    assert math.isfinite(kc.overlapped_cycles(100.0, 1e300, 1e300, 1e300, 1e300))
