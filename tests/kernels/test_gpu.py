@@ -24,10 +24,10 @@ def test_memory_follows_little_when_little_is_in_flight_and_bandwidth_when_much_
     assert kc.memory_cycles(PLAIN, 8.0, 1e7, 0.0, 1e6) == pytest.approx(1e6 / 90)
 
 
-@given(st.lists(st.floats(0.0, 1e6), min_size=2, max_size=4), st.floats(1.0, 8.0))
+@given(st.lists(st.just(0.0) | st.floats(1e-3, 1e6), min_size=2, max_size=4), st.floats(1.0, 8.0))
 def test_resources_overlap_between_their_sum_and_the_longest(busy: list[float], p: float) -> None:
     got = kc.overlapped_cycles(p, *busy)
-    assert got == pytest.approx(sum(x**p for x in busy) ** (1 / p), rel=1e-9, abs=1e-300)
+    assert got == pytest.approx(sum(x**p for x in busy) ** (1 / p), rel=1e-9)
     assert max(busy) * (1 - 1e-12) <= got <= sum(busy) * (1 + 1e-12)
 
 
